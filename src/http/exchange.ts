@@ -1,0 +1,45 @@
+/**
+ * The seam between whatever carries HTTP (the HTTP/1.1 engine, the fetch adapter, later HTTP/2) and the handler that knows
+ * routes and codecs. A carrier turns its wire into an HttpRequest, calls the handler, and writes the HttpResponse. Neither
+ * side sees the other's types, so one handler and one test suite serve every carrier.
+ */
+import type { Fault, MaybePromise, Result } from "../core/index.ts";
+import type { HeaderBlock } from "./header-block.ts";
+
+export interface HttpRequest {
+  /** As received, case-sensitive: `GET`. */
+  readonly method: string;
+  /** Origin-form target as received: path and query, starting with `/`; or `*` for `OPTIONS *`. Already free of control characters. */
+  readonly target: string;
+  /** The value of a header by lower-case name; repeated fields joined by `, ` (`cookie` by `; `). Undefined when absent. */
+  header(name: string): string | undefined;
+  /** Every field line in order: lower-case name, value, name, value, … Made on demand. */
+  headerPairs(): readonly string[];
+  /**
+   * The whole body, at most `limit` bytes (over it: a `too_large` fault, before reading when Content-Length already says so).
+   * Synchronous when every byte has arrived. Empty when there is no body. May be called once.
+   */
+  body(limit: number): MaybePromise<Result<Uint8Array, BodyFault>>;
+  /** Aborts when the client goes away before the response is written, or when the carrier is destroyed. Made on demand. */
+  readonly signal: AbortSignal;
+  /** The peer's IP address, or "" where the carrier cannot know it. */
+  readonly remoteAddress: string;
+}
+
+export type BodyFault =
+  | Fault<"PAYLOAD_TOO_LARGE", { readonly limit: number }>
+  | Fault<"BAD_BODY", { readonly reason: string }>
+  | Fault<"BODY_TIMEOUT", Record<string, never>>
+  | Fault<"CLIENT_GONE", Record<string, never>>;
+
+export interface HttpResponse {
+  /** 200 to 599. */
+  readonly status: number;
+  /** Everything but what the carrier owns: date, connection, content-length, transfer-encoding. */
+  readonly headers: HeaderBlock;
+  /** A string is sent as UTF-8. Null: no body. An iterable is streamed with back pressure and its `return()` called on abort. */
+  readonly body: string | Uint8Array | AsyncIterable<Uint8Array> | null;
+}
+
+/** What a carrier calls for every request. Never throws and never rejects: every failure is already a response. */
+export type HttpHandler = (request: HttpRequest) => MaybePromise<HttpResponse>;
