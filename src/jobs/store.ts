@@ -1,0 +1,177 @@
+/**
+ * The seam between the job engine and whatever keeps jobs: narrow verbs over batches of plain records. SQLite implements it on
+ * a writer thread, PostgreSQL over a pool. The engine decides *what* happens to a job (`state.ts`); a store makes it durable.
+ *
+ * Every promise that a store resolves means: committed. Every verb takes a batch, because one commit is what costs.
+ * Nothing here knows about contracts, schemas or handlers: a payload is JSON text.
+ */
+import type { Result, Fault } from "../core/index.ts";
+import type { JobState } from "./state.ts";
+
+/** Opaque to users, stable for the life of a job through every retry. A decimal number as a string. */
+export type JobId = string;
+
+export interface NewJob {
+  readonly name: string;
+  /** Lower runs first. 0 (most urgent) to 9; 5 is the default. */
+  readonly priority: number;
+  /** JSON text. */
+  readonly payload: string;
+  /** Wall-clock milliseconds; absent or in the past: ready at once. */
+  readonly runAt?: number;
+  /** While an unfinished job of the same name holds this key, enqueueing answers with that job instead of a new one. */
+  readonly uniqueKey?: string;
+  /** Set for a job made by a schedule: enqueued only if `at` is later than the last recorded occurrence of `schedule`. */
+  readonly occurrence?: { readonly schedule: string; readonly at: number };
+}
+
+/** What became of one NewJob. `duplicate`: an unfinished job holds the unique key, or the occurrence was already recorded (id ""). */
+export interface EnqueueReceipt {
+  readonly id: JobId;
+  readonly duplicate: boolean;
+}
+
+/** A job handed to this process to run. Its attempt is already counted on disk. */
+export interface ClaimedJob {
+  readonly id: JobId;
+  readonly name: string;
+  readonly priority: number;
+  readonly payload: string;
+  /** 1 for the first run. */
+  readonly attempt: number;
+  readonly enqueuedAt: number;
+  /** Proof of ownership: a settlement with an older token than the store's changes nothing. */
+  readonly fence: Fence;
+}
+
+/** `epoch` names the owner's life; `claim` the batch. Compare as a pair; goes to the handler for downstream writes. */
+export interface Fence {
+  readonly epoch: number;
+  readonly claim: number;
+}
+
+export interface AttemptError {
+  readonly attempt: number;
+  readonly at: number;
+  /** The fault's code; `INTERNAL` for a defect, `CRASHED` for an attempt that its process did not survive. */
+  readonly code: string;
+  readonly message: string;
+  /** JSON text of the fault's data, when it has some. */
+  readonly data?: string;
+}
+
+/** The outcome of one attempt, decided by the engine. */
+export type Settlement = { readonly job: ClaimedJob } & (
+  | { readonly to: "succeeded"; readonly result?: string }
+  | { readonly to: "retry"; readonly runAt: number; readonly error: AttemptError }
+  | { readonly to: "failed"; readonly error: AttemptError }
+  | { readonly to: "cancelled"; readonly error?: AttemptError }
+  /** Never started: handed back, and the attempt is not counted. */
+  | { readonly to: "released" }
+);
+
+/** `stale`: the fence was old or the job was no longer running, so nothing was changed. */
+export type SettleReceipt = "settled" | "stale";
+
+export interface JobRecord {
+  readonly id: JobId;
+  readonly name: string;
+  readonly state: JobState;
+  readonly priority: number;
+  readonly payload: string;
+  readonly attempt: number;
+  readonly enqueuedAt: number;
+  readonly runAt?: number;
+  readonly finishedAt?: number;
+  readonly uniqueKey?: string;
+  readonly result?: string;
+  /** Oldest first; bounded, see the store's limits. */
+  readonly errors: readonly AttemptError[];
+}
+
+export interface JobFilter {
+  readonly state?: JobState;
+  readonly name?: string;
+  /** 1 to 1,000; 100 when absent. */
+  readonly limit?: number;
+  /** Continue after this id of the last page. */
+  readonly after?: JobId;
+}
+
+export type JobCounts = { readonly [S in JobState]: number };
+
+/** How long finished jobs stay. Whatever limit is met first. */
+export interface Retention {
+  readonly succeeded: { readonly ageMs: number; readonly count: number };
+  readonly failed: { readonly ageMs: number; readonly count: number };
+  readonly cancelled: { readonly ageMs: number; readonly count: number };
+}
+
+export type StoreFault =
+  /** The store cannot take work now: disk full, database locked or gone. Nothing of the batch was kept. */
+  | Fault<"STORE_UNAVAILABLE", { readonly reason: string }>
+  /** More waits than the limits allow. Nothing of the batch was kept. */
+  | Fault<"QUEUE_FULL", { readonly limit: number; readonly retryAfterMs: number }>;
+
+export type StoreResult<T> = Promise<Result<T, StoreFault>>;
+
+/**
+ * Delivery is by credit, so that nothing is ever claimed that has no room here: the store hands over at most the credit that
+ * was granted, in one batch per commit, as soon as work is there. Credit is used up by a claimed job and is granted again by
+ * the engine when there is room. No polling is visible on this side.
+ */
+export interface Consumer {
+  /** Adds credit for one job name. */
+  grant(name: string, credit: number): void;
+  /** No more jobs are handed over after this resolves. Claims already made stay with the engine, which settles or releases them. */
+  stop(): Promise<void>;
+}
+
+export interface ConsumeOptions {
+  readonly names: readonly string[];
+  /** Called with jobs whose claim is committed, most urgent first. Must not throw. */
+  readonly onClaimed: (jobs: readonly ClaimedJob[]) => void;
+  /** A running job of this process was asked to stop (`cancel`). */
+  readonly onCancelRequested: (id: JobId) => void;
+  /** The store lost its file or connection and will try again by itself; for logs and health. */
+  readonly onTrouble: (fault: StoreFault) => void;
+}
+
+export interface StoreSession {
+  enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]>;
+  consume(options: ConsumeOptions): Consumer;
+  settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]>;
+
+  /** Waiting jobs become cancelled; a running one is asked to stop and settles by itself. Undefined: no such job; else its state after. */
+  cancel(id: JobId): StoreResult<JobState | undefined>;
+  /** Failed or cancelled -> ready, attempts counted on. Undefined: no such job; else its state after. */
+  retry(id: JobId): StoreResult<JobState | undefined>;
+  get(id: JobId): StoreResult<JobRecord | undefined>;
+  /** Resolves with the record when the job is finished (succeeded, failed, cancelled), or with undefined when there is no such job. */
+  finished(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined>;
+  list(filter: JobFilter): StoreResult<readonly JobRecord[]>;
+  counts(name?: string): StoreResult<JobCounts>;
+  /** Wall-clock time of the last recorded occurrence of each schedule. */
+  occurrences(): StoreResult<ReadonlyMap<string, number>>;
+  /** Removes what retention no longer keeps, in bounded steps; resolves with how many were removed. Runs by itself as well. */
+  prune(): StoreResult<number>;
+
+  /** Waits for what is under way, checkpoints, and gives up ownership. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** What `serve` and `work` are given: opens (migrates, takes ownership, recovers what a crash left behind) once. */
+export interface Store {
+  readonly kind: string;
+  /** A second `open` before `close` is refused with a TypeError. */
+  open(options: StoreOpenOptions): StoreResult<StoreSession>;
+}
+
+export interface StoreOpenOptions {
+  readonly clock: import("../core/index.ts").Clock;
+  readonly retention: Retention;
+  /** How many jobs may wait (scheduled + ready) before `QUEUE_FULL`. */
+  readonly maxWaiting: number;
+  /** Attempts allowed per job name: recovery after a crash fails a job whose attempts are used up instead of running it for ever. */
+  readonly maxAttempts: (name: string) => number;
+}
