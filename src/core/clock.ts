@@ -74,7 +74,8 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
     let first: { at: number; order: number; callback: () => void } | undefined;
     for (const timer of timers) {
       if (timer.at > limit) continue;
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer;
+      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
+        first = timer;
     }
     return first;
   };

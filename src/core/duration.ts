@@ -24,7 +24,9 @@ export function durationMs(duration: Duration): number {
     end = partPattern.lastIndex;
   }
   if (end === 0 || end !== duration.length) {
-    throw new TypeError(`"${duration}" is not a duration. Write a number of milliseconds, or parts such as "250ms", "5s", "1m30s", "1.5h", "7d".`);
+    throw new TypeError(
+      `"${duration}" is not a duration. Write a number of milliseconds, or parts such as "250ms", "5s", "1m30s", "1.5h", "7d".`,
+    );
   }
   return total;
 }

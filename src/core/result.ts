@@ -29,7 +29,9 @@ export class Err<out F> {
 
   *[Symbol.iterator](): Generator<Err<F>, never, unknown> {
     yield this;
-    throw new Error("A handler was resumed after it had ended with a fault. Only Tensile may drive a handler's generator.");
+    throw new Error(
+      "A handler was resumed after it had ended with a fault. Only Tensile may drive a handler's generator.",
+    );
   }
 }
 
@@ -92,7 +94,10 @@ export function all(results: readonly Result<unknown, unknown>[]): Result<unknow
  * @example
  * const parsed = attempt(() => JSON.parse(text) as unknown, () => "not JSON");
  */
-export function attempt<T, F = unknown>(call: () => PromiseLike<T>, onThrow?: (thrown: unknown) => F): Promise<Result<T, F>>;
+export function attempt<T, F = unknown>(
+  call: () => PromiseLike<T>,
+  onThrow?: (thrown: unknown) => F,
+): Promise<Result<T, F>>;
 export function attempt<T, F = unknown>(call: () => T, onThrow?: (thrown: unknown) => F): Result<T, F>;
 export function attempt(
   call: () => unknown,

@@ -22,8 +22,10 @@ export class HeaderBlock {
       const name = (pairs[i] as string).toLowerCase();
       const value = pairs[i + 1] as string;
       if (!tokenPattern.test(name)) throw new TypeError(`"${name}" is not a header name (RFC 9110 token).`);
-      if (!valuePattern.test(value)) throw new TypeError(`The value of header "${name}" holds a character that HTTP cannot carry.`);
-      if (ownedByCarrier.has(name)) throw new TypeError(`Header "${name}" is written by the HTTP engine; a response must not set it.`);
+      if (!valuePattern.test(value))
+        throw new TypeError(`The value of header "${name}" holds a character that HTTP cannot carry.`);
+      if (ownedByCarrier.has(name))
+        throw new TypeError(`Header "${name}" is written by the HTTP engine; a response must not set it.`);
       own.push(name, value);
       wire += `${name}: ${value}\r\n`;
     }
