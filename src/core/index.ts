@@ -1,4 +1,4 @@
-/** Floor 0: values, faults, time. Imports nothing. */
+/** Floor 0: values, faults, time, chance, deadlines and the one lifecycle. Imports nothing. */
 export { Fault, type AnyFault } from "./fault.ts";
 export { kinds, type Kind, type KindRow } from "./kinds.ts";
 export {
@@ -21,3 +21,14 @@ export {
 export { match, matchFault } from "./match.ts";
 export { durationMs, type Duration } from "./duration.ts";
 export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Timer } from "./clock.ts";
+export { Aborted, deadline, type AbortWhy, type Deadline, type DeadlineOptions, type LazySignal } from "./deadline.ts";
+export {
+  lifecycle,
+  type Lifecycle,
+  type LifecycleOptions,
+  type LifecyclePart,
+  type LifecyclePhase,
+  type StopFailure,
+  type StopReport,
+} from "./lifecycle.ts";
+export { randomHex, seededRandom, systemRandom, type Random } from "./random.ts";

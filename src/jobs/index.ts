@@ -1,6 +1,23 @@
 /** Floor 3: the job engine. Its face for stores is the store seam; for serve, the engine. */
 export { isFinished, jobMoves, jobStates, moveJob, type JobMove, type JobState } from "./state.ts";
 export type {
-  AttemptError, ClaimedJob, ConsumeOptions, Consumer, EnqueueReceipt, Fence, JobCounts, JobFilter, JobId, JobRecord, NewJob, Retention,
-  SettleReceipt, Settlement, Store, StoreFault, StoreOpenOptions, StoreResult, StoreSession,
+  AttemptError,
+  ClaimedJob,
+  ConsumeOptions,
+  Consumer,
+  EnqueueReceipt,
+  Fence,
+  JobCounts,
+  JobFilter,
+  JobId,
+  JobRecord,
+  NewJob,
+  Retention,
+  SettleReceipt,
+  Settlement,
+  Store,
+  StoreFault,
+  StoreOpenOptions,
+  StoreResult,
+  StoreSession,
 } from "./store.ts";
