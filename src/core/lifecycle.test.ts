@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { manualClock } from "./clock.ts";
-import { Aborted } from "./deadline.ts";
+import type { Aborted } from "./deadline.ts";
 import { lifecycle, type LifecyclePart } from "./lifecycle.ts";
 
 /** A part that writes down what happens to it. */

@@ -26,7 +26,7 @@ for (const [name, random] of [
   ["system", systemRandom],
 ] as const) {
   test(`the ${name} generator stays in its range and covers it evenly`, () => {
-    const buckets = new Array<number>(10).fill(0);
+    const buckets = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 20_000; i++) {
       const value = random.next();
       assert.ok(value >= 0 && value < 1);

@@ -5,7 +5,7 @@
  * Every promise that a store resolves means: committed. Every verb takes a batch, because one commit is what costs.
  * Nothing here knows about contracts, schemas or handlers: a payload is JSON text.
  */
-import type { Result, Fault } from "../core/index.ts";
+import type { Clock, Fault, Result } from "../core/index.ts";
 import type { JobState } from "./state.ts";
 
 /** Opaque to users, stable for the life of a job through every retry. A decimal number as a string. */
@@ -168,7 +168,7 @@ export interface Store {
 }
 
 export interface StoreOpenOptions {
-  readonly clock: import("../core/index.ts").Clock;
+  readonly clock: Clock;
   readonly retention: Retention;
   /** How many jobs may wait (scheduled + ready) before `QUEUE_FULL`. */
   readonly maxWaiting: number;
