@@ -20,6 +20,7 @@ export {
 } from "./result.ts";
 export { match, matchFault } from "./match.ts";
 export { durationMs, type Duration } from "./duration.ts";
+export { Timeouts, type TimeoutEntry } from "./timeouts.ts";
 export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Timer } from "./clock.ts";
 export { Aborted, deadline, type AbortWhy, type Deadline, type DeadlineOptions, type LazySignal } from "./deadline.ts";
 export {

@@ -1,0 +1,71 @@
+/**
+ * Many timeouts of the same length for the price of one timer. Entries expire in the order in which they came, so a linked list
+ * and one timer for its head are enough: adding and removing cost a few assignments. No entry, no timer.
+ */
+import type { Clock, Timer } from "./clock.ts";
+
+export interface TimeoutEntry {
+  /** Takes the entry out. Safe to call twice, or after it expired. */
+  cancel(): void;
+}
+
+interface Node extends TimeoutEntry {
+  readonly at: number;
+  readonly expire: () => void;
+  previous: Node | undefined;
+  next: Node | undefined;
+  listed: boolean;
+}
+
+export class Timeouts {
+  readonly ms: number;
+  readonly #clock: Clock;
+  #head: Node | undefined;
+  #tail: Node | undefined;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock;
+    this.ms = ms;
+  }
+
+  /** Calls `expire` after the list's time, unless cancelled first. Up to 5 ms late, so that bursts share a wake-up. */
+  add(expire: () => void): TimeoutEntry {
+    const node: Node = {
+      at: this.#clock.monotonic() + this.ms,
+      expire,
+      previous: this.#tail,
+      next: undefined,
+      listed: true,
+      cancel: () => this.#remove(node),
+    };
+    if (this.#tail === undefined) this.#head = node;
+    else this.#tail.next = node;
+    this.#tail = node;
+    this.#timer ??= this.#clock.setTimer(this.ms, this.#sweep);
+    return node;
+  }
+
+  #remove(node: Node): void {
+    if (!node.listed) return;
+    node.listed = false;
+    if (node.previous === undefined) this.#head = node.next;
+    else node.previous.next = node.next;
+    if (node.next === undefined) this.#tail = node.previous;
+    else node.next.previous = node.previous;
+  }
+
+  readonly #sweep = (): void => {
+    this.#timer = undefined;
+    const due = this.#clock.monotonic() + 0.5;
+    while (this.#head !== undefined && this.#head.at <= due) {
+      const node = this.#head;
+      this.#remove(node);
+      node.expire();
+    }
+    const left = this.#head;
+    if (left !== undefined && this.#timer === undefined) {
+      this.#timer = this.#clock.setTimer(Math.max(5, left.at - this.#clock.monotonic()), this.#sweep);
+    }
+  };
+}
