@@ -1,0 +1,12 @@
+/** A text that two JSON values share exactly when they are equal as JSON Schema means it: the order of keys does not count. */
+const deepest = 64;
+
+export function uniqueKey(value: unknown, depth = 0): string {
+  if (typeof value !== "object" || value === null) return typeof value === "number" ? String(value + 0) : JSON.stringify(value) ?? "";
+  // Only fields that the schema strips can lie this deep, since the rest has passed the depth limit.
+  if (depth >= deepest) return "…";
+  if (Array.isArray(value)) return `[${value.map((item) => uniqueKey(item, depth + 1)).join(",")}]`;
+  const record = value as Readonly<Record<string, unknown>>;
+  const members = Object.keys(record).toSorted();
+  return `{${members.map((key) => `${JSON.stringify(key)}:${uniqueKey(record[key], depth + 1)}`).join(",")}}`;
+}

@@ -1,0 +1,44 @@
+/**
+ * `compile`: a schema to the codec that serves it. Done once at start; what it returns runs for every message.
+ */
+import type { MaybePromise, Result } from "../core/index.ts";
+import { decodeNode } from "./check.ts";
+import type { Codec, CodecOptions, TextCodec } from "./codec.ts";
+import { interpretedCodec } from "./compile/interpreted.ts";
+import { checkTextFields, gatherTexts } from "./compile/text.ts";
+import type { Invalid } from "./issues.ts";
+import { withLimits } from "./limits.ts";
+import { isNode, toNode } from "./make-node.ts";
+import type { AnySchema, Infer, InferInput, ObjectNode, Shape, ShapeOutput } from "./nodes.ts";
+import { t } from "./t.ts";
+
+/**
+ * Makes the codec of a schema: a `t` node, or any Standard Schema. Throws a TypeError for what is not a schema.
+ *
+ * @example
+ * const city = compile(City);
+ * const parsed = await city.parseJson('{"id":1,"name":"Bern"}'); // Result<City, Invalid>
+ * const text = city.serialize({ id: 1, name: "Bern" });          // Result<string, Invalid>
+ */
+export function compile<S extends AnySchema>(schema: S, options: CodecOptions = {}): Codec<InferInput<S>, Infer<S>> {
+  return interpretedCodec(toNode(schema), withLimits(options.limits)) as Codec<InferInput<S>, Infer<S>>;
+}
+
+/**
+ * Makes the reader of an object whose fields come as texts: path parameters, query, headers. Fields are scalars and arrays of
+ * scalars (by repetition). Numbers are strict: no spaces, no `+`, no leading zeros, no hexadecimal, no exponent in integers.
+ * Names that the shape does not have are the caller's concern.
+ *
+ * @example
+ * const query = compileText({ page: t.default(t.int32(), 1), tag: t.array(t.string()) });
+ * query((name) => params.getAll(name)); // Result<{ page: number; tag: string[] }, Invalid>
+ */
+export function compileText<S extends Shape>(shape: S, options?: CodecOptions): TextCodec<ShapeOutput<S>>;
+export function compileText<S extends ObjectNode>(object: S, options?: CodecOptions): TextCodec<Infer<S>>;
+export function compileText(given: Shape | ObjectNode, options: CodecOptions = {}): TextCodec<unknown> {
+  const node: ObjectNode = isNode(given as AnySchema) ? (given as ObjectNode) : t.object(given as Shape);
+  if (node.kind !== "object") throw new TypeError("compileText takes a shape, { name: t.string() }, or a t.object(…).");
+  checkTextFields(node);
+  const limits = withLimits(options.limits);
+  return (get): MaybePromise<Result<unknown, Invalid>> => decodeNode(node, gatherTexts(node, get), limits);
+}

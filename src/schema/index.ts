@@ -1,0 +1,14 @@
+/** Floor 1: what values are. Schemas as data, the interpreter, the compiled codecs, JSON Schema, Standard Schema. */
+export { decode, encode } from "./check.ts";
+export type { Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
+export { compile, compileText } from "./compile.ts";
+export { Invalid, jsonPointer, type Issue, type IssueCode } from "./issues.ts";
+export { defaultLimits, type SchemaLimits } from "./limits.ts";
+export { isNode, toNode } from "./make-node.ts";
+export type {
+  AnySchema, ArrayNode, BooleanNode, Brand, BrandNode, BytesNode, DecimalNode, DefaultNode, Docs, DurationNode, EnumNode, Field,
+  FieldNode, FloatNode, ForeignNode, Infer, InferInput, Int32Node, Int64Node, IntNode, Json, JsonNode, LiteralNode, LiteralValue,
+  MapNode, Node, NodeBase, NothingNode, NullableNode, ObjectNode, OptionalNode, RefineNode, RefNode, Schema, Shape, ShapeInput,
+  ShapeOutput, StringFormat, StringNode, TaggedNode, TimestampNode, TupleNode, Variant,
+} from "./nodes.ts";
+export { t } from "./t.ts";
