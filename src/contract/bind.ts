@@ -1,0 +1,280 @@
+/**
+ * The waist. Every protocol and the job engine call a handler through what this file composes once at start:
+ *
+ *   admit (who is calling, may they at all) -> decode (the carrier's) -> access predicate -> context -> middleware -> handler
+ *     -> declared-fault guard, under one deadline
+ *
+ * A bound call never throws and never rejects: what a handler throws becomes `INTERNAL` with an incident id, and the error goes
+ * to the `defect` event. When nothing in the chain is asynchronous, no promise is made.
+ */
+import {
+  Aborted,
+  Err,
+  Fault,
+  Timeouts,
+  durationMs,
+  isPromiseLike,
+  ok,
+  type Clock,
+  type MaybePromise,
+  type Ok,
+  type Result,
+} from "../core/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { Access, Principal } from "./access.ts";
+import { CallScope, type CallSource } from "./call-scope.ts";
+import type { Contract, Member } from "./contract.ts";
+import {
+  Cancelled,
+  DeadlineExceeded,
+  Internal,
+  PermissionDenied,
+  ShuttingDown,
+  Unauthenticated,
+  frameworkFaults,
+} from "./framework-faults.ts";
+import { settleHandler, type JobRun } from "./handler.ts";
+import { checkContext, type Implemented, type Incoming } from "./implement.ts";
+import type { Job } from "./job.ts";
+import type { Jobs } from "./jobs-face.ts";
+import type { Middleware } from "./middleware.ts";
+import type { Operation } from "./operation.ts";
+
+type AnyResult = Result<unknown, Fault>;
+
+export interface BindRuntime {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly jobs: Jobs;
+  /** Aborts when a drain runs out of time: every running handler's signal follows. */
+  readonly shutdown: AbortSignal;
+  /** A new unique id, for incidents. */
+  readonly newId: () => string;
+}
+
+export interface BoundOperation {
+  readonly operation: Operation;
+  /** Before the body is read: who is calling, and whether such a caller may call this at all. */
+  admit(incoming: Incoming): MaybePromise<Result<Principal | undefined, Fault>>;
+  /** The same for a caller who is known already: in-memory calls. */
+  admitAs(auth: Principal | undefined): Result<Principal | undefined, Fault>;
+  /** With the decoded input. */
+  call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult>;
+}
+
+/** One attempt of a job, as the engine hands it over. */
+export interface JobAttempt {
+  readonly run: JobRun;
+  /** Aborts when the job is cancelled. */
+  readonly signal: AbortSignal | undefined;
+  /** Called when the attempt was answered by its deadline while the handler still runs; `ended` settles when it ends. */
+  onAbandoned?(ended: Promise<unknown>): void;
+}
+
+export interface BoundJob {
+  readonly job: Job;
+  /** With the decoded input. */
+  run(attempt: JobAttempt, input: unknown): MaybePromise<AnyResult>;
+}
+
+export interface BoundApp {
+  readonly contract: Contract;
+  readonly operations: ReadonlyMap<string, BoundOperation>;
+  readonly jobs: ReadonlyMap<string, BoundJob>;
+  /** Reports a mistake in the program and returns the fault that the client gets for it. */
+  defect(where: string, error: unknown): ReturnType<typeof Internal>;
+}
+
+/** Composes every operation and job of an implemented contract. */
+export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
+  const { contract } = implemented;
+  const timeouts = new Map<number, Timeouts>();
+  const timeoutsOf = (ms: number): Timeouts => {
+    const list = timeouts.get(ms) ?? new Timeouts(runtime.clock, ms);
+    timeouts.set(ms, list);
+    return list;
+  };
+  const defect = (where: string, error: unknown): ReturnType<typeof Internal> => {
+    const incident = runtime.newId();
+    runtime.events.emit("defect", { incident, where, error });
+    return Internal({ incident });
+  };
+  const shared = { implemented, runtime, defect, timeoutsOf };
+  return {
+    contract,
+    operations: new Map(contract.operations.map((operation) => [operation.name, bindOperation(operation, shared)])),
+    jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
+    defect,
+  };
+}
+
+interface Shared {
+  readonly implemented: Implemented;
+  readonly runtime: BindRuntime;
+  readonly defect: BoundApp["defect"];
+  readonly timeoutsOf: (ms: number) => Timeouts;
+}
+
+function bindOperation(operation: Operation, shared: Shared): BoundOperation {
+  const { implemented, defect } = shared;
+  const { authenticate } = implemented;
+  const access = operation.options.access;
+  const invoke = composeInvoke(operation, shared);
+  const timeouts = shared.timeoutsOf(durationMs(operation.options.timeout ?? "30s"));
+  const admitAs = (auth: Principal | undefined): Result<Principal | undefined, Fault> => admitCaller(access, auth);
+  const afterAuthenticate = (auth: Principal | undefined | Fault): Result<Principal | undefined, Fault> =>
+    auth instanceof Fault ? new Err(auth) : admitAs(auth);
+  const predicate = typeof access === "function" ? access : undefined;
+
+  const start = (scope: CallScope, input: unknown): MaybePromise<AnyResult> => {
+    if (predicate === undefined) return invoke(scope, input);
+    // The type says `never` because each operation has its own input; this is the input that it was declared with.
+    return chain(predicate({ auth: scope.auth as Principal, input: input as never }), (allowed) =>
+      allowed === true ? invoke(scope, input) : new Err(PermissionDenied()),
+    );
+  };
+  const guard = declaredGuard(operation, shared);
+  return {
+    operation,
+    admitAs,
+    admit(incoming) {
+      if (authenticate === undefined) return admitAs(undefined);
+      return safely(operation.name, defect, () => chain(authenticate(incoming), afterAuthenticate)) as MaybePromise<
+        Result<Principal | undefined, Fault>
+      >;
+    },
+    call(incoming, auth, input) {
+      const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, shared.runtime);
+      return underDeadline(scope, timeouts, shared, undefined, guard, () => start(scope, input));
+    },
+  };
+}
+
+function bindJob(job: Job, shared: Shared): BoundJob {
+  const invoke = composeInvoke(job, shared);
+  const guard = declaredGuard(job, shared);
+  const timeouts = shared.timeoutsOf(job.settings.timeoutMs);
+  return {
+    job,
+    run(attempt, input) {
+      const source: CallSource = {
+        requestId: attempt.run.id,
+        signal: attempt.signal,
+        header: () => undefined,
+      };
+      const scope = new CallScope(job, source, undefined, attempt.run, timeouts.ms, shared.runtime);
+      return underDeadline(scope, timeouts, shared, attempt, guard, () => invoke(scope, input));
+    },
+  };
+}
+
+const admittedNobody: Ok<undefined> = Object.freeze(ok());
+
+function admitCaller(access: Access<never>, auth: Principal | undefined): Result<Principal | undefined, Fault> {
+  if (auth === undefined) return access === "public" ? admittedNobody : new Err(Unauthenticated());
+  if (typeof access === "object" && !access.scopes.every((scope) => auth.scopes?.includes(scope) === true)) {
+    return new Err(PermissionDenied());
+  }
+  return ok(auth);
+}
+
+type Invoke = (scope: CallScope, input: unknown) => MaybePromise<AnyResult>;
+
+/** context -> middleware -> handler, composed from the inside out. */
+function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke {
+  const handler = implemented.handlers[member.name] as (call: object) => unknown;
+  let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
+    safely(member.name, defect, () => settleHandler(handler(scope.arguments(input, context))));
+  for (const middleware of implemented.middleware.toReversed()) inner = wrap(middleware, inner);
+  const outer = inner;
+  const { makeContext, sharedContext } = implemented;
+  if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
+  return (scope, input) => chain(makeContext(scope), (made) => outer(scope, input, checkContext(member.name, made)));
+}
+
+type Inner = (scope: CallScope, input: unknown, context: object | undefined) => MaybePromise<AnyResult>;
+
+function wrap(middleware: Middleware, inner: Inner): Inner {
+  return (scope, input, context) => {
+    let called = false;
+    const next = async (add: object): Promise<AnyResult> => {
+      if (called)
+        throw new TypeError("Middleware called next() twice for one call. Call it once, or answer without it.");
+      called = true;
+      return inner(scope, input, { ...context, ...add });
+    };
+    return settleHandler(middleware(scope.forMiddleware(input), next));
+  };
+}
+
+/** Refuses a fault that the contract does not declare: it would be a lie in every document and client. */
+function declaredGuard(member: Member, { implemented, defect }: Shared): (result: AnyResult) => AnyResult {
+  const declared = new Set(
+    [...member.faults, ...implemented.contract.faults, ...frameworkFaults].map(({ code }) => code),
+  );
+  return (result) => {
+    if (result.ok || declared.has(result.fault.code)) return result;
+    const problem = new TypeError(
+      `"${member.name}" answered with the fault ${String(result.fault.code)}, which it does not declare. Add it to faults: […].`,
+    );
+    return new Err(defect(member.name, problem));
+  };
+}
+
+function underDeadline(
+  scope: CallScope,
+  timeouts: Timeouts,
+  shared: Shared,
+  attempt: JobAttempt | undefined,
+  guard: (result: AnyResult) => AnyResult,
+  start: () => MaybePromise<AnyResult>,
+): MaybePromise<AnyResult> {
+  const running = safely(scope.name, shared.defect, start);
+  if (!isPromiseLike(running)) {
+    scope.end();
+    return guard(running);
+  }
+  return new Promise((resolve) => {
+    let answered = false;
+    const entry = timeouts.add(() => {
+      answered = true;
+      shared.runtime.events.emit("call.abandoned", { where: scope.name, timeoutMs: timeouts.ms });
+      attempt?.onAbandoned?.(running);
+      resolve(new Err(DeadlineExceeded()));
+    });
+    // `safely` made `running` a promise that never rejects.
+    void running.then((result) => {
+      entry.cancel();
+      scope.end();
+      if (!answered) resolve(guard(result));
+    });
+  });
+}
+
+/** Runs `start`; whatever it throws or rejects with becomes a fault. An abort of the call's own signal is `CANCELLED`, not a defect. */
+function safely(
+  where: string,
+  defect: BoundApp["defect"],
+  start: () => MaybePromise<AnyResult>,
+): MaybePromise<AnyResult> {
+  try {
+    const result = start();
+    if (!isPromiseLike(result)) return result;
+    return result.then(undefined, (thrown: unknown) => new Err(thrownFault(where, defect, thrown)));
+  } catch (thrown) {
+    return new Err(thrownFault(where, defect, thrown));
+  }
+}
+
+function thrownFault(where: string, defect: BoundApp["defect"], thrown: unknown): Fault {
+  // `signal.throwIfAborted()` and aborted platform calls throw the signal's reason: no mistake of the handler's.
+  return thrown instanceof Aborted ? abortFaults[thrown.why]() : defect(where, thrown);
+}
+
+const abortFaults = { timeout: DeadlineExceeded, client: Cancelled, cancelled: Cancelled, shutdown: ShuttingDown };
+
+/** `step(value)`, at once when the value is there already. */
+function chain<T, U>(value: MaybePromise<T>, step: (value: T) => MaybePromise<U>): MaybePromise<U> {
+  if (!isPromiseLike(value)) return step(value);
+  return Promise.resolve(value).then((settled) => step(settled));
+}

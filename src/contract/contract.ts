@@ -1,0 +1,92 @@
+/**
+ * A contract: a plain-data set of operations and jobs under a versioned name. Both sides import it; it imports neither.
+ */
+import type { Fault } from "../core/index.ts";
+import type { AnyFaultType, FaultsOf } from "./fault.ts";
+import type { FrameworkFault } from "./framework-faults.ts";
+import type { Job } from "./job.ts";
+import { checkFaults } from "./names.ts";
+import type { Decoded, Operation, SchemaLike, Written } from "./operation.ts";
+
+export type Member = Operation | Job;
+export interface Members {
+  readonly [name: string]: Member;
+}
+
+export interface Contract<M extends Members = Members, F extends Fault = Fault> {
+  readonly name: string;
+  readonly members: M;
+  readonly operations: readonly Operation[];
+  readonly jobs: readonly Job[];
+  /** Faults that any operation may end with: what middleware answers. */
+  readonly faults: readonly AnyFaultType[];
+  /** Type only: the contract-wide faults. */
+  readonly "~faults"?: F;
+}
+
+/** Names of the operations (queries and mutations) of a contract. */
+export type OperationName<M extends Members> = { [K in keyof M]: M[K] extends Operation ? K : never }[keyof M] & string;
+/** Names of the jobs of a contract. */
+export type JobName<M extends Members> = { [K in keyof M]: M[K] extends Job ? K : never }[keyof M] & string;
+
+/** What a caller passes. */
+export type InputOf<T> = T extends { readonly input: infer I } ? Written<I> : never;
+/** What a handler reads. */
+export type DecodedInputOf<T> = T extends { readonly input: infer I } ? Decoded<I> : never;
+/** What a caller receives. */
+export type OutputOf<T> = T extends { readonly output: infer O }
+  ? O extends SchemaLike
+    ? Decoded<O>
+    : undefined
+  : never;
+/** What a handler returns. */
+export type HandlerOutputOf<T> = T extends { readonly output: infer O }
+  ? O extends SchemaLike
+    ? Written<O>
+    : // A handler without an output may end without a return.
+      undefined | void
+  : never;
+/** The faults that it declares. */
+export type DeclaredFaultOf<T> = T extends { readonly "~faults"?: infer F } ? Extract<F, Fault> : never;
+/** Every fault that a call can end with: declared, and the framework's own. */
+export type CallFaultOf<T> = DeclaredFaultOf<T> | FrameworkFault;
+
+const contractNamePattern = /^[a-z][a-z0-9-]*(\.v[1-9]\d*)?$/;
+
+/**
+ * Puts operations and jobs under one versioned name.
+ *
+ * @example
+ * export const atlas = contract("atlas.v1", { getCity, importCities });
+ *
+ * Throws a TypeError when the name is not lower case with an optional `.v1`, when a member stands under another name than its
+ * own (clients and logs would disagree), or when two names differ only in case.
+ */
+export function contract<const M extends Members, const F extends readonly AnyFaultType[] = []>(
+  name: string,
+  members: M,
+  options: { readonly faults?: F } = {},
+): Contract<M, FaultsOf<F>> {
+  if (!contractNamePattern.test(name)) {
+    throw new TypeError(`contract("${name}"): write a lower-case name with a version, such as "atlas.v1".`);
+  }
+  const seen = new Map<string, string>();
+  for (const [key, member] of Object.entries(members)) {
+    if (key !== member.name) {
+      throw new TypeError(
+        `contract("${name}"): ${member.type}("${member.name}") stands under the key "${key}". Use one name for both.`,
+      );
+    }
+    const twin = seen.get(key.toLowerCase());
+    if (twin !== undefined) throw new TypeError(`contract("${name}"): "${twin}" and "${key}" differ only in case.`);
+    seen.set(key.toLowerCase(), key);
+  }
+  const all = Object.values(members);
+  return Object.freeze({
+    name,
+    members,
+    operations: Object.freeze(all.filter((member): member is Operation => member.type !== "job")),
+    jobs: Object.freeze(all.filter((member): member is Job => member.type === "job")),
+    faults: checkFaults("contract", name, options.faults ?? []),
+  });
+}

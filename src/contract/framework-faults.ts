@@ -1,0 +1,61 @@
+/**
+ * The failures that Tensile itself answers with. They are declared like a user's own, so that documents, clients and the
+ * kind table treat them alike. Every code has a row in docs/errors.md.
+ */
+import { t } from "../schema/index.ts";
+import { fault } from "./fault.ts";
+
+const issue = t.object("Issue", {
+  pointer: t.describe(t.string(), { description: "JSON Pointer (RFC 6901) to the value at fault." }),
+  code: t.string(),
+  message: t.string(),
+});
+
+export const InvalidInput = fault("INVALID_INPUT", {
+  kind: "invalid_argument",
+  data: { issues: t.array(issue) },
+  message: ({ issues }) =>
+    issues.length === 1 ? (issues[0]?.message ?? "Invalid input") : `The input has ${issues.length} problems.`,
+});
+export const Unauthenticated = fault("UNAUTHENTICATED", {
+  kind: "unauthenticated",
+  message: "This operation needs a caller who is signed in.",
+});
+export const PermissionDenied = fault("PERMISSION_DENIED", {
+  kind: "permission_denied",
+  message: "The caller may not do this.",
+});
+export const DeadlineExceeded = fault("DEADLINE_EXCEEDED", {
+  kind: "deadline_exceeded",
+  message: "The operation did not finish within its time limit.",
+});
+export const Cancelled = fault("CANCELLED", { kind: "cancelled", message: "The call was cancelled by its caller." });
+export const ShuttingDown = fault("SHUTTING_DOWN", {
+  kind: "unavailable",
+  message: "The server is shutting down. Repeat the call.",
+});
+export const Internal = fault("INTERNAL", {
+  kind: "internal",
+  data: { incident: t.string() },
+  message: ({ incident }) => `An unexpected error happened. Incident ${incident}.`,
+});
+
+/** Faults that any bound call can end with, whatever its contract declares. */
+export type FrameworkFault =
+  | ReturnType<typeof InvalidInput>
+  | ReturnType<typeof Unauthenticated>
+  | ReturnType<typeof PermissionDenied>
+  | ReturnType<typeof DeadlineExceeded>
+  | ReturnType<typeof Cancelled>
+  | ReturnType<typeof ShuttingDown>
+  | ReturnType<typeof Internal>;
+
+export const frameworkFaults = Object.freeze([
+  InvalidInput,
+  Unauthenticated,
+  PermissionDenied,
+  DeadlineExceeded,
+  Cancelled,
+  ShuttingDown,
+  Internal,
+] as const);

@@ -1,0 +1,113 @@
+/**
+ * What a handler is: the types that make a missing handler, an undeclared fault and a wrong output compile errors, and the one
+ * function that turns whatever a handler returned into a Result.
+ */
+import { Err, Fault, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
+import type { Principal } from "./access.ts";
+import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
+import type { Job } from "./job.ts";
+import type { Jobs } from "./jobs-face.ts";
+import type { Operation } from "./operation.ts";
+
+/** What a handler may return: the value, a declared fault, or a Result of the two. */
+export type Outcome<T, F extends Fault> = T | F | Result<T, F>;
+
+/** A plain or async function, or a generator in which `yield* result` returns early with the fault. */
+export type HandlerReturn<T, F extends Fault> =
+  | MaybePromise<Outcome<T, F>>
+  | Generator<Err<F>, Outcome<T, F>, unknown>
+  | AsyncGenerator<Err<F>, Outcome<T, F>, unknown>;
+
+/** What every handler is given beside its input and the app's context. */
+export interface CallTools<P extends Principal | undefined> {
+  /** The caller; undefined where nobody is signed in, which only `access: "public"` lets through. */
+  readonly auth: P;
+  /** Aborts at the deadline, when the client goes away, and when a drain runs out of time. */
+  readonly signal: AbortSignal;
+  /** Unique per call; in logs and in the `x-request-id` header. */
+  readonly requestId: string;
+  /** Enqueues, awaits and manages jobs. */
+  readonly jobs: Jobs;
+}
+
+/** What a job handler is told about its run. */
+export interface JobRun {
+  readonly id: string;
+  /** 1 for the first run. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly enqueuedAt: Date;
+  /** The same through every attempt: give it to downstream services, so that a repeated run has one effect. */
+  readonly idempotencyKey: string;
+  /** Grows with every claim: a downstream store that keeps the highest one seen can refuse a run that was given up. */
+  readonly fence: string;
+}
+
+export interface JobTools {
+  readonly job: JobRun;
+  /** Aborts at the attempt's time limit, when the job is cancelled, and when a drain runs out of time. */
+  readonly signal: AbortSignal;
+  readonly jobs: Jobs;
+}
+
+type Tools<M extends Member, P extends Principal> = M extends Job
+  ? JobTools
+  : M extends Operation<infer _T, infer _I, infer _O, infer _F, infer Known>
+    ? CallTools<Known extends true ? P : P | undefined>
+    : never;
+
+export type Handler<M extends Member, C, P extends Principal, F extends Fault = never> = (
+  call: { readonly input: DecodedInputOf<M> } & Tools<M, P> & C,
+) => HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>;
+
+/** One handler for every operation and job of a contract. */
+export type Handlers<M extends Members, C, P extends Principal, F extends Fault = never> = {
+  readonly [K in keyof M]: Handler<M[K], C, P, F>;
+};
+
+/**
+ * Whatever a handler returned, as a Result. Generators are driven to their end; one that yields a failure is closed, so that its
+ * `finally` blocks run. Throws only what the handler threw.
+ */
+export function settleHandler(returned: unknown): MaybePromise<Result<unknown, Fault>> {
+  if (returned instanceof Ok || returned instanceof Err) return returned;
+  if (returned instanceof Fault) return new Err(returned);
+  if (typeof returned === "object" && returned !== null) {
+    if (isPromiseLike(returned)) return settlePromise(returned);
+    if (isGenerator(returned)) {
+      return Symbol.asyncIterator in returned
+        ? driveAsync(returned as AsyncGenerator<Err<Fault>, unknown, unknown>)
+        : driveSync(returned as Generator<Err<Fault>, unknown, unknown>);
+    }
+  }
+  return new Ok(returned);
+}
+
+async function settlePromise(returned: PromiseLike<unknown>): Promise<Result<unknown, Fault>> {
+  return settleHandler(await returned);
+}
+
+function isGenerator(value: object): boolean {
+  return "next" in value && "return" in value && "throw" in value && typeof value.next === "function";
+}
+
+function driveSync(generator: Generator<Err<Fault>, unknown, unknown>): MaybePromise<Result<unknown, Fault>> {
+  const step = generator.next();
+  if (step.done === true) return settleHandler(step.value);
+  generator.return(undefined);
+  return yieldedFault(step.value);
+}
+
+async function driveAsync(generator: AsyncGenerator<Err<Fault>, unknown, unknown>): Promise<Result<unknown, Fault>> {
+  const step = await generator.next();
+  if (step.done === true) return settleHandler(step.value);
+  await generator.return(undefined);
+  return yieldedFault(step.value);
+}
+
+function yieldedFault(value: unknown): Err<Fault> {
+  if (value instanceof Err) return value as Err<Fault>;
+  throw new TypeError(
+    "A handler yielded something that is no Result. Write `yield* result`, with the star, to return early.",
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * Joins a contract with what carries it out: handlers, context, authentication, middleware. Checked at start as well as by the
+ * compiler, because a contract may come from JavaScript.
+ */
+import type { Fault, MaybePromise } from "../core/index.ts";
+import type { Principal } from "./access.ts";
+import type { Contract, Members } from "./contract.ts";
+import type { FrameworkFault, Unauthenticated } from "./framework-faults.ts";
+import type { Handlers } from "./handler.ts";
+import type { Middleware } from "./middleware.ts";
+
+/** What is known about a request before its body is read. */
+export interface Incoming {
+  /** A header by lower-case name. */
+  header(name: string): string | undefined;
+  readonly remoteAddress: string;
+  readonly requestId: string;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+export type Authenticate<P extends Principal> = (
+  request: Incoming,
+) => MaybePromise<P | undefined | ReturnType<typeof Unauthenticated>>;
+
+/** What the context factory is told. It runs once per call, after authentication and access. */
+export interface ContextCall<P extends Principal> {
+  readonly type: "query" | "mutation" | "job";
+  readonly name: string;
+  readonly auth: P | undefined;
+  readonly requestId: string;
+}
+
+type UnionToIntersection<U> = (U extends unknown ? (value: U) => void : never) extends (value: infer I) => void
+  ? I
+  : never;
+/** What a list of middleware adds to the context. */
+export type AddsOf<U extends readonly Middleware<object, Fault>[]> = [U[number]] extends [never]
+  ? unknown
+  : UnionToIntersection<NonNullable<U[number]["~adds"]>>;
+
+export interface Implementation<
+  M extends Members,
+  F extends Fault,
+  Ctx,
+  P extends Principal,
+  U extends readonly Middleware<object, Fault>[],
+> {
+  /**
+   * Who is calling? Return the caller, undefined for nobody, or `Unauthenticated()` when credentials are there but wrong.
+   * Default: nobody is ever signed in, so that only public operations answer.
+   */
+  readonly authenticate?: Authenticate<P>;
+  /** What handlers receive beside the input. A plain object is shared by all calls. */
+  readonly context?: Ctx | ((call: ContextCall<P>) => MaybePromise<Ctx>);
+  /** Outermost first. */
+  readonly middleware?: U;
+  readonly handlers: Handlers<M, Ctx & AddsOf<U>, P, F | FrameworkFault>;
+}
+
+export interface Implemented {
+  readonly contract: Contract;
+  readonly authenticate: Authenticate<Principal> | undefined;
+  /** At most one of the two is set. */
+  readonly sharedContext: object | undefined;
+  readonly makeContext: ((call: ContextCall<Principal>) => MaybePromise<object>) | undefined;
+  readonly middleware: readonly Middleware[];
+  readonly handlers: { readonly [name: string]: (call: never) => unknown };
+}
+
+/** Throws a TypeError that names every missing and every unknown handler. */
+export function implementContract<
+  const M extends Members,
+  F extends Fault,
+  Ctx = unknown,
+  P extends Principal = Principal,
+  const U extends readonly Middleware<object, Fault>[] = [],
+>(contract: Contract<M, F>, implementation: Implementation<M, F, Ctx, P, U>): Implemented {
+  const handlers = implementation.handlers as Implemented["handlers"];
+  const { context } = implementation;
+  const missing = Object.keys(contract.members).filter(
+    (name) => !Object.hasOwn(handlers, name) || typeof handlers[name] !== "function",
+  );
+  const unknown = Object.keys(handlers).filter((name) => !Object.hasOwn(contract.members, name));
+  if (missing.length > 0) throw new TypeError(`implement("${contract.name}"): no handler for ${missing.join(", ")}.`);
+  if (unknown.length > 0) {
+    throw new TypeError(
+      `implement("${contract.name}"): ${unknown.join(", ")} is not in the contract. Add it there or remove the handler.`,
+    );
+  }
+  return Object.freeze({
+    contract,
+    authenticate: implementation.authenticate,
+    sharedContext:
+      typeof context === "function" ? undefined : checkContext(contract.name, context as object | undefined),
+    makeContext: typeof context === "function" ? (context as Implemented["makeContext"]) : undefined,
+    middleware: (implementation.middleware ?? []) as Implemented["middleware"],
+    handlers,
+  });
+}
+
+/** What handlers are given beside their context; a context may not hide it. */
+const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "jobs", "job"];
+
+export function checkContext<C extends object | undefined>(where: string, context: C): C {
+  if (context !== undefined) {
+    for (const name of ownArguments) {
+      if (name in context) {
+        throw new TypeError(
+          `The context of "${where}" has a member "${name}", which handlers are given by Tensile. Call it something else.`,
+        );
+      }
+    }
+  }
+  return context;
+}

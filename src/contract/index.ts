@@ -1,0 +1,75 @@
+/** Floor 2: the contract as data, its implementation, and the waist that binds the two. */
+// For users: declaring.
+export { fault, type AnyFaultType, type FaultOptions, type FaultsOf, type FaultType } from "./fault.ts";
+export {
+  mutation,
+  query,
+  type Decoded,
+  type HttpRoute,
+  type HttpRouteOptions,
+  type Operation,
+  type OperationOptions,
+  type SchemaLike,
+  type Written,
+} from "./operation.ts";
+export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
+export {
+  backoffMs,
+  discard,
+  exponential,
+  fixed,
+  linear,
+  retry,
+  retryAfter,
+  type Backoff,
+  type BackoffOptions,
+  type RetryDecision,
+  type RetryPolicy,
+} from "./retry.ts";
+export {
+  contract,
+  type CallFaultOf,
+  type Contract,
+  type DeclaredFaultOf,
+  type InputOf,
+  type JobName,
+  type Member,
+  type Members,
+  type OperationName,
+  type OutputOf,
+} from "./contract.ts";
+export type { Access, Principal } from "./access.ts";
+// For users: implementing.
+export {
+  implementContract,
+  type Authenticate,
+  type ContextCall,
+  type Implementation,
+  type Implemented,
+  type Incoming,
+} from "./implement.ts";
+export type { CallTools, Handler, Handlers, JobRun, JobTools } from "./handler.ts";
+export { middleware, type Middleware, type MiddlewareCall } from "./middleware.ts";
+export type {
+  EnqueueFault,
+  EnqueueOptions,
+  JobEndFault,
+  JobInfo,
+  JobInfoState,
+  JobRef,
+  Jobs,
+  PreparedJob,
+} from "./jobs-face.ts";
+export {
+  Cancelled,
+  DeadlineExceeded,
+  Internal,
+  InvalidInput,
+  PermissionDenied,
+  ShuttingDown,
+  Unauthenticated,
+  frameworkFaults,
+  type FrameworkFault,
+} from "./framework-faults.ts";
+// For protocols and the job engine.
+export { bind, type BindRuntime, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";

@@ -1,0 +1,147 @@
+/**
+ * Operations as data: what can be called, with what, by whom, and every way it can end. Imports no server code.
+ */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { durationMs, type Duration, type Fault } from "../core/index.ts";
+import type { Shape, ShapeInput, ShapeOutput } from "../schema/index.ts";
+import type { Access } from "./access.ts";
+import type { AnyFaultType, FaultsOf } from "./fault.ts";
+import { checkFaults, checkName } from "./names.ts";
+
+/** An object's fields, or any schema that offers Standard Schema (a `t` node, Zod, ArkType, Valibot). */
+export type SchemaLike = Shape | StandardSchemaV1;
+
+/** The decoded type: what a handler reads from its input, what a client reads from its output. */
+export type Decoded<S> = S extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<S>
+  : S extends Shape
+    ? ShapeOutput<S>
+    : never;
+/** The written type: what a client passes as input, what a handler returns. Fields with a default may be left out. */
+export type Written<S> = S extends StandardSchemaV1
+  ? StandardSchemaV1.InferInput<S>
+  : S extends Shape
+    ? ShapeInput<S>
+    : never;
+
+/** `"GET /cities/{id}"`, or the same with details. */
+export type HttpRoute = string | HttpRouteOptions;
+
+export interface HttpRouteOptions {
+  /** Method and path: captures in braces, `{*rest}` for the tail of the path. */
+  readonly route: string;
+  /** Input fields that travel as headers: field -> header name. */
+  readonly headers?: { readonly [field: string]: string };
+  /** Input fields that travel in the query of a request that has a body. Without a body every field that is no capture and no header does. */
+  readonly query?: readonly string[];
+  /** Status of a success. Default 200; 204 where the output is `t.nothing()`. */
+  readonly status?: number;
+}
+
+export interface OperationOptions<
+  I extends SchemaLike,
+  O extends SchemaLike,
+  F extends readonly AnyFaultType[],
+  A extends Access<Decoded<I>> = Access<Decoded<I>>,
+> {
+  /** Required: an operation without an access policy does not compile. */
+  readonly access: A;
+  /** REST mapping. Without it: `POST /{operation}` for a mutation, `GET /{operation}` for a query. */
+  readonly http?: HttpRoute;
+  readonly input: I;
+  readonly output: O;
+  readonly faults?: F;
+  /** Time limit of one call, default 30 s. */
+  readonly timeout?: Duration;
+  /** One line for documents. */
+  readonly summary?: string;
+  /** Markdown for documents. */
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly deprecated?: boolean;
+  /** Bytes of request body accepted, default 1 MiB. */
+  readonly maxBodyBytes?: number;
+}
+
+/** What is left of the options once types are not needed any more. */
+export type OperationSettings = Omit<OperationOptions<SchemaLike, SchemaLike, readonly AnyFaultType[]>, "access"> & {
+  readonly access: Access<never>;
+};
+
+export interface Operation<
+  Type extends "query" | "mutation" = "query" | "mutation",
+  I extends SchemaLike = SchemaLike,
+  O extends SchemaLike = SchemaLike,
+  F extends Fault = Fault,
+  Known extends boolean = boolean,
+> {
+  readonly type: Type;
+  readonly name: string;
+  readonly input: I;
+  readonly output: O;
+  readonly faults: readonly AnyFaultType[];
+  readonly options: OperationSettings;
+  /** Type only: the declared faults. */
+  readonly "~faults"?: F;
+  /** Type only: whether the access policy lets only known callers through. */
+  readonly "~known"?: Known;
+}
+
+type KnowsCaller<A> = A extends "public" ? false : true;
+
+/** An operation that changes nothing: may be repeated, answered from caches, and is `GET` by default. */
+export function query<
+  I extends SchemaLike,
+  O extends SchemaLike,
+  const A extends Access<Decoded<I>>,
+  const F extends readonly AnyFaultType[] = [],
+>(name: string, options: OperationOptions<I, O, F, A>): Operation<"query", I, O, FaultsOf<F>, KnowsCaller<A>> {
+  return define("query", name, options);
+}
+
+/** An operation that changes something. `POST` by default. */
+export function mutation<
+  I extends SchemaLike,
+  O extends SchemaLike,
+  const A extends Access<Decoded<I>>,
+  const F extends readonly AnyFaultType[] = [],
+>(name: string, options: OperationOptions<I, O, F, A>): Operation<"mutation", I, O, FaultsOf<F>, KnowsCaller<A>> {
+  return define("mutation", name, options);
+}
+
+function define<
+  T extends "query" | "mutation",
+  I extends SchemaLike,
+  O extends SchemaLike,
+  A extends Access<Decoded<I>>,
+  F extends readonly AnyFaultType[],
+>(type: T, name: string, options: OperationOptions<I, O, F, A>): Operation<T, I, O, FaultsOf<F>, KnowsCaller<A>> {
+  checkName(type, name);
+  checkAccess(type, name, options.access);
+  if (options.timeout !== undefined) durationMs(options.timeout);
+  return Object.freeze({
+    type,
+    name,
+    input: options.input,
+    output: options.output,
+    faults: checkFaults(type, name, options.faults ?? []),
+    options,
+  });
+}
+
+function checkAccess(type: string, name: string, access: unknown): void {
+  const known =
+    access === "public" ||
+    access === "authenticated" ||
+    typeof access === "function" ||
+    (typeof access === "object" &&
+      access !== null &&
+      "scopes" in access &&
+      Array.isArray(access.scopes) &&
+      access.scopes.length > 0);
+  if (!known) {
+    throw new TypeError(
+      `${type}("${name}") needs an access policy: "public", "authenticated", { scopes: ["…"] } or a function of the caller and the input.`,
+    );
+  }
+}
