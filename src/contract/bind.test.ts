@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Fault, err, manualClock, ok, type Result } from "../core/index.ts";
+import { err, manualClock, ok, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import {
@@ -113,7 +113,7 @@ test("a handler may return a value, a fault, a Result, a promise of them, or be 
     [async () => err(Gone()), "GONE"],
     [
       function* ({ input }) {
-        return input;
+        return { n: yield* ok(input.n) };
       },
       "ok",
     ],
@@ -176,17 +176,19 @@ test("whatever a handler throws becomes an incident, and its message stays insid
       throw new Error("secret");
     },
     function* () {
+      yield* ok(1);
       throw new Error("secret");
     },
     async function* () {
+      yield* ok(1);
       throw new Error("secret");
     },
     function* () {
       yield 5;
     },
-    // oxlint-disable-next-line no-throw-literal -- users do
     () => {
-      throw "secret";
+      // oxlint-disable-next-line typescript/only-throw-error -- users do
+      throw \"secret\";
     },
   ] as ((call: Call) => unknown)[]) {
     const rig = bench(handle);
