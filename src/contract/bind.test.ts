@@ -188,7 +188,7 @@ test("whatever a handler throws becomes an incident, and its message stays insid
     },
     () => {
       // oxlint-disable-next-line typescript/only-throw-error -- users do
-      throw \"secret\";
+      throw "secret";
     },
   ] as ((call: Call) => unknown)[]) {
     const rig = bench(handle);
@@ -321,7 +321,7 @@ test("a job runs through the same waist, and tells when its handler outlives the
   let abandoned: Promise<unknown> | undefined;
   const answer = stuck.app.jobs
     .get("work")
-    ?.run({ run, signal: undefined, onAbandoned: (ended) => (abandoned = ended) }, { n: 1 });
+    ?.run({ run, signal: undefined, onAbandoned: (ended) => void (abandoned = ended) }, { n: 1 });
   await stuck.clock.advance(3_010);
   assert.equal(codeOf((await answer) ?? ok()), "DEADLINE_EXCEEDED");
   resolve({ n: 1 });
