@@ -1,0 +1,54 @@
+/** Sends an answer's body piece by piece with back pressure: iterables, and bytes too many for one write. */
+
+/** Where the pieces go. */
+export interface PumpTarget {
+  /** Writes one piece of the body. False: call `writable` before the next. */
+  writePiece(piece: Uint8Array): boolean;
+  /** Resolves when there is room: true, or false when the connection is gone. */
+  writable(): Promise<boolean>;
+  readonly isClosed: boolean;
+}
+
+/** How a pump ended: all was sent, the client went away, or the source failed. */
+export type PumpEnd = { readonly end: "sent" } | { readonly end: "gone" } | { readonly end: "failed"; readonly error: unknown };
+
+const pieceSize = 64 * 1024;
+
+/**
+ * Pulls one piece, writes it, waits for room, and so on. The source's `return()` is called exactly when it did not end by
+ * itself. Never rejects.
+ */
+export async function pumpIterable(source: AsyncIterator<Uint8Array>, target: PumpTarget): Promise<PumpEnd> {
+  try {
+    for (;;) {
+      const next = await source.next();
+      if (target.isClosed) break;
+      if (next.done === true) return { end: "sent" };
+      if (!(next.value instanceof Uint8Array)) throw new TypeError("A streamed HTTP body must yield Uint8Array pieces.");
+      if (next.value.length === 0) continue;
+      if (!target.writePiece(next.value) && !(await target.writable())) break;
+    }
+  } catch (error) {
+    endSource(source);
+    return { end: "failed", error };
+  }
+  endSource(source);
+  return { end: "gone" };
+}
+
+/** The same for bytes at hand: 64 KiB at a time, so that progress can be seen and a stalled reader is noticed. */
+export async function pumpBytes(bytes: Uint8Array, target: PumpTarget): Promise<PumpEnd> {
+  for (let at = 0; at < bytes.length; at += pieceSize) {
+    if (!target.writePiece(bytes.subarray(at, at + pieceSize)) && !(await target.writable())) return { end: "gone" };
+  }
+  return { end: "sent" };
+}
+
+/** Lets a source clean up. It may throw or reject; nobody is left to care. */
+export function endSource(source: AsyncIterator<Uint8Array>): void {
+  try {
+    void source.return?.()?.then(undefined, () => undefined);
+  } catch {
+    // A return() that throws has at least been called.
+  }
+}

@@ -1,0 +1,239 @@
+/** The HTTP/1.1 engine: a listener, its connections, and their common end. */
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { err, Fault, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
+import type { HttpHandler } from "../exchange.ts";
+import { busyText } from "./answer-text.ts";
+import type { ConnectionHost, EngineCounters, EngineDefect } from "./connection-host.ts";
+import { Connection } from "./connection.ts";
+import { DateLine } from "./date-line.ts";
+import { Deadlines } from "./deadlines.ts";
+import { resolveLimits, type EngineLimits } from "./limits.ts";
+import { detectReadMode } from "./read-mode.ts";
+import { attach, serverOptions, type ReadMode } from "./socket-wire.ts";
+
+export interface EngineOptions {
+  readonly handler: HttpHandler;
+  /** In place of the defaults in `engineLimits`. */
+  readonly limits?: Partial<EngineLimits>;
+  /** Default: the system clock. */
+  readonly clock?: Clock;
+  /** Hears of handlers that threw, rejected or answered nonsense. Must not throw. Default: `process.emitWarning`. */
+  readonly onDefect?: (defect: EngineDefect) => void;
+  /** Default `auto`: `static` where a trial at the first `listen` shows that it works. */
+  readonly readMode?: ReadMode | "auto";
+}
+
+export interface ListenOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** Default `127.0.0.1`: opening a server to the network is a choice, not an accident. */
+  readonly host?: string;
+  /** Lets several processes or threads listen on one port, where the system can (SO_REUSEPORT). Default false. */
+  readonly reusePort?: boolean;
+}
+
+export interface EngineAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The system refused to listen: `reason` is its code, such as EADDRINUSE or EACCES. */
+export type ListenFault = Fault<"LISTEN_FAILED", { readonly reason: string; readonly host: string; readonly port: number }>;
+
+/** How a drain ended. `cut`: connections that had to be destroyed at the deadline. */
+export type DrainOutcome = { readonly outcome: "drained" } | { readonly outcome: "timed_out"; readonly cut: number };
+
+export interface EngineStats extends Readonly<EngineCounters> {
+  /** Open now. */
+  readonly connections: number;
+  /** Turned away because there were too many, in all. */
+  readonly connectionsRefused: number;
+}
+
+export interface Engine {
+  /** Opens the port. A second `listen`, or one after `drain` or `close`, is a mistake in the program and throws a TypeError. */
+  listen(options: ListenOptions): Promise<Result<EngineAddress, ListenFault>>;
+  /** Where it listens; null before and after. */
+  address(): EngineAddress | null;
+  /**
+   * Stops accepting, closes idle connections, lets requests in flight finish (their answers say `connection: close`), and at
+   * the deadline destroys what is left. Safe to call twice and before `listen`.
+   */
+  drain(deadlineMs: number): Promise<DrainOutcome>;
+  /** Destroys everything now; resolves when the port is free. Safe to call twice and before `listen`. */
+  close(): Promise<void>;
+  stats(): EngineStats;
+  readonly limits: EngineLimits;
+  /** How it reads; null before `listen`. */
+  readonly readMode: ReadMode | null;
+}
+
+/**
+ * Makes an HTTP/1.1 server for a handler. Opens nothing until `listen`.
+ *
+ * @throws TypeError for a limit out of range, or a handler that is not a function.
+ * @example
+ * const engine = createEngine({ handler: () => ({ status: 200, headers: HeaderBlock.empty, body: "hello\n" }) });
+ * const listening = await engine.listen({ port: 3000 });
+ * if (!listening.ok) console.error(listening.fault.message);
+ */
+export function createEngine(options: EngineOptions): Engine {
+  if (typeof options.handler !== "function") throw new TypeError("createEngine needs a `handler` function: (request) => response.");
+  return new NetEngine(options, resolveLimits(options.limits));
+}
+
+class NetEngine implements Engine, ConnectionHost {
+  readonly limits: EngineLimits;
+  readonly handler: HttpHandler;
+  readonly counters: EngineCounters = { requests: 0, inFlight: 0, refused: 0, timedOut: 0 };
+  readonly date: DateLine;
+  readonly #clock: Clock;
+  readonly #wantedMode: ReadMode | "auto";
+  readonly #onDefect: (defect: EngineDefect) => void;
+  readonly #connections = new Set<Connection>();
+  readonly #deadlines: Deadlines<Connection>;
+  #mode: ReadMode | null = null;
+  #server: Server | null = null;
+  #listenCalled = false;
+  #stopping = false;
+  #refusedConnections = 0;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(options: EngineOptions, limits: EngineLimits) {
+    this.limits = limits;
+    this.handler = options.handler;
+    this.#clock = options.clock ?? systemClock;
+    this.date = new DateLine(this.#clock);
+    this.#wantedMode = options.readMode ?? "auto";
+    this.#onDefect = options.onDefect ?? warn;
+    this.#deadlines = new Deadlines(this.#clock, this.#connections);
+  }
+
+  get readMode(): ReadMode | null {
+    return this.#mode;
+  }
+
+  async listen({ port, host = "127.0.0.1", reusePort = false }: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
+    if (this.#listenCalled || this.#stopping) throw new TypeError("An engine listens once. Create another engine to listen again.");
+    this.#listenCalled = true;
+    this.#mode = this.#wantedMode === "auto" ? await detectReadMode(systemClock) : this.#wantedMode;
+    // `close` may have been called while the trial ran.
+    if (this.#stopping) return err(listenFault("ECANCELED", host, port));
+    const server = createServer(serverOptions(this.#mode), (socket) => this.#accept(socket));
+    this.#server = server;
+    return new Promise((resolve) => {
+      server.on("error", (error: NodeJS.ErrnoException) => {
+        // After the start: a failed accept (EMFILE). The server goes on; the connection is lost.
+        this.#refusedConnections++;
+        resolve(err(listenFault(error.code ?? error.message, host, port)));
+      });
+      server.on("close", () => resolve(err(listenFault("ECANCELED", host, port))));
+      server.listen({ port, host, reusePort }, () => {
+        if (this.#stopping) server.close();
+        else resolve(ok(this.address() ?? { host, port }));
+      });
+    });
+  }
+
+  address(): EngineAddress | null {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    return address ? { host: address.address, port: address.port } : null;
+  }
+
+  async drain(deadlineMs: number): Promise<DrainOutcome> {
+    this.#stopListening();
+    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#connections.size === 0) return { outcome: "drained" };
+    let timedOut = false;
+    let cut = 0;
+    const timer = this.#clock.setTimer(
+      deadlineMs,
+      () => {
+        timedOut = true;
+        cut = this.#connections.size;
+        this.#destroyAll();
+      },
+      true,
+    );
+    await this.#empty();
+    timer.cancel();
+    return timedOut ? { outcome: "timed_out", cut } : { outcome: "drained" };
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#stopListening();
+    this.#destroyAll();
+    await closed;
+  }
+
+  stats(): EngineStats {
+    return { ...this.counters, connections: this.#connections.size, connectionsRefused: this.#refusedConnections };
+  }
+
+  // ---- ConnectionHost
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  wakeAt(time: number): void {
+    this.#deadlines.wakeAt(time);
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    this.#deadlines.stop();
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  defect(defect: EngineDefect): void {
+    this.#onDefect(defect);
+  }
+
+  // ---- inside
+
+  #accept(socket: Socket): void {
+    if (this.#stopping) return void socket.destroy();
+    if (this.#connections.size >= this.limits.connections) return this.#turnAway(socket);
+    attach(socket, this.#mode ?? "events", (wire) => {
+      const connection = new Connection(this, wire);
+      this.#connections.add(connection);
+      return connection;
+    });
+  }
+
+  /** Says why, if the system's buffer takes it at once, and closes. */
+  #turnAway(socket: Socket): void {
+    this.#refusedConnections++;
+    socket.on("error", () => undefined);
+    socket.end(busyText(this.date.text()), "latin1", () => socket.destroy());
+  }
+
+  #stopListening(): Promise<void> {
+    this.#stopping = true;
+    const server = this.#server;
+    if (server === null) return Promise.resolve();
+    return new Promise((resolve) => server.close(() => resolve()));
+  }
+
+  #destroyAll(): void {
+    for (const connection of [...this.#connections]) connection.destroy();
+  }
+
+  #empty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  }
+}
+
+function listenFault(reason: string, host: string, port: number): ListenFault {
+  return new Fault("LISTEN_FAILED", "unavailable", { reason, host, port }, `Cannot listen on ${host} port ${port}: ${reason}.`);
+}
+
+function warn({ kind, error, method, target }: EngineDefect): void {
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`The HTTP handler broke its contract (${kind}) on ${method} ${target}: ${cause}`, { code: "TENSILE_HTTP_DEFECT" });
+}

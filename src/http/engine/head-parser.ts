@@ -1,0 +1,385 @@
+/**
+ * The strict, incremental parser of a request head. Pure: bytes in, a record out; it knows no socket and no clock.
+ *
+ * It reads every byte once. When the bytes end inside the head it remembers where it stood (offsets are relative to the head,
+ * so the caller may move the bytes), and the next call goes on there: a client that sends byte by byte costs no rescan. The
+ * verdict depends on the bytes alone, never on where they were split.
+ *
+ *   start -> method -> target -> version -> line -> name -> space -> value -> value-lf -> line ... -> end-lf -> done
+ *
+ * Only what framing needs is looked at (host, connection, content-length, transfer-encoding, expect); the other fields stay
+ * in `head`, one string, until somebody asks (head-fields.ts).
+ */
+import {
+  COLON, CR, LF, NINE, SLASH, SPACE, STAR, TAB, ZERO,
+  holdsWord, targetByte, tokenByte, valueByte,
+} from "./byte-classes.ts";
+import { agreesWithHost, isHost } from "./host.ts";
+import { latin1Text } from "./latin1.ts";
+import type { EngineLimits } from "./limits.ts";
+import type { Refusal } from "./refusal.ts";
+
+export type Verdict = "more" | "done" | "refused";
+
+/** The methods of RFC 9110, PATCH and QUERY. CONNECT and TRACE are left out: a tunnel and an echo are not an API's business. */
+export const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]);
+const longestMethod = 32;
+
+const START = 0, METHOD = 1, TARGET = 2, VERSION = 3, LINE = 4, NAME = 5, GAP = 6, VALUE = 7, VALUE_LF = 8, END_LF = 9;
+const NONE = 0, HOST = 1, CONNECTION = 2, CONTENT_LENGTH = 3, TRANSFER_ENCODING = 4, EXPECT = 5;
+
+const encoder = new TextEncoder();
+const word = (text: string): Uint8Array => encoder.encode(text);
+const hostWord = word("host"), expectWord = word("expect"), connectionWord = word("connection");
+const contentLengthWord = word("content-length"), transferEncodingWord = word("transfer-encoding");
+const chunkedWord = word("chunked"), continueWord = word("100-continue"), httpScheme = word("http://");
+/** "HTTP/1.": what stands before the minor version. */
+const versionStart = word("HTTP/1.");
+/** No sum of digits below this loses precision; a longer number is over every limit anyway. */
+const longestLength = 15;
+
+export class HeadParser {
+  /** Why the last verdict was "refused". */
+  refusal: Refusal = "bad_method";
+  /** Bytes of the whole head, once done. */
+  length = 0;
+  /** The head as Latin-1 text, once done: one character per byte. */
+  head = "";
+  /** Where the first header line starts in `head`. */
+  fieldsAt = 0;
+  method = "";
+  /** In origin form, or `*`. */
+  target = "";
+  /** 0 or 1: the y of HTTP/1.y. */
+  minor = 1;
+  /** -1: no Content-Length. */
+  contentLength = -1;
+  chunked = false;
+  /** Whether the connection may carry another request after this one. */
+  keepAlive = true;
+  /** Whether the client waits for `100 Continue`. */
+  expectContinue = false;
+
+  readonly #limits: EngineLimits;
+  #state = START;
+  /** The next byte to look at, relative to the head's start. */
+  #offset = 0;
+  /** Where the current token starts, relative. */
+  #mark = 0;
+  #field = NONE;
+  #count = 0;
+  #skipped = 0;
+  #targetAt = 0;
+  #targetEnd = 0;
+  #hostAt = -1;
+  #hostEnd = 0;
+  #close = false;
+  #keep = false;
+  #badExpectation = false;
+
+  constructor(limits: EngineLimits) {
+    this.#limits = limits;
+  }
+
+  /** Whether a head has begun and not ended. */
+  get started(): boolean {
+    return this.#offset !== 0;
+  }
+
+  /**
+   * Reads `bytes` from `start`, where the head starts, to `end`. After "more", call again with the same bytes and what came
+   * after them. After "done" the head's fields are set until the next call.
+   */
+  parse(bytes: Buffer, start: number, end: number): Verdict {
+    if (this.#state === START && this.#offset === 0) this.#reset();
+    const cap = start + this.#limits.headBytes;
+    const stop = end < cap ? end : cap;
+    let at = start + this.#offset;
+    let state = this.#state;
+    let mark = this.#mark + start;
+
+    while (at < stop) {
+      switch (state) {
+        case START: {
+          // RFC 9112 section 2.2: one empty line before the request line is ignored. No more than one.
+          if (this.#skipped === 0 && bytes[at] === CR) this.#skipped = 1;
+          else if (this.#skipped === 1) {
+            if (bytes[at] !== LF) return this.#refuse("bad_line_end");
+            this.#skipped = 2;
+          } else {
+            mark = at;
+            state = METHOD;
+            continue;
+          }
+          at++;
+          break;
+        }
+        case METHOD: {
+          while (at < stop && tokenByte[bytes[at] as number] === 1) at++;
+          if (at - mark > longestMethod) return this.#refuse("unknown_method");
+          if (at === stop) break;
+          if (bytes[at] !== SPACE || at === mark) return this.#refuse("bad_method");
+          if (!this.#readMethod(bytes, mark, at)) return this.#refuse("unknown_method");
+          at++;
+          this.#targetAt = at - start;
+          state = TARGET;
+          break;
+        }
+        case TARGET: {
+          const longest = start + this.#targetAt + this.#limits.targetBytes;
+          const bound = stop < longest ? stop : longest;
+          while (at < bound && targetByte[bytes[at] as number] === 1) at++;
+          if (at === stop) break;
+          const byte = bytes[at] as number;
+          if (byte !== SPACE) return this.#refuse(at === longest && targetByte[byte] === 1 ? "target_too_long" : "bad_target");
+          this.#targetEnd = at - start;
+          if (this.#targetEnd === this.#targetAt) return this.#refuse("bad_target");
+          at++;
+          mark = at;
+          state = VERSION;
+          break;
+        }
+        case VERSION: {
+          const place = at - mark;
+          const byte = bytes[at] as number;
+          if (place < 7) {
+            if (byte !== versionStart[place]) return this.#refuse(place === 5 && isDigit(byte) ? "unknown_version" : "bad_version");
+          } else if (place === 7) {
+            if (byte !== ZERO && byte !== ZERO + 1) return this.#refuse(isDigit(byte) ? "unknown_version" : "bad_version");
+            this.minor = byte - ZERO;
+          } else if (place === 8) {
+            if (byte !== CR) return this.#refuse("bad_version");
+          } else {
+            if (byte !== LF) return this.#refuse("bad_line_end");
+            this.fieldsAt = at + 1 - start;
+            state = LINE;
+          }
+          at++;
+          break;
+        }
+        case LINE: {
+          const byte = bytes[at] as number;
+          if (byte === CR) {
+            state = END_LF;
+            at++;
+            break;
+          }
+          if (byte === SPACE || byte === TAB) return this.#refuse("folded_header");
+          if (++this.#count > this.#limits.headerCount) return this.#refuse("too_many_headers");
+          mark = at;
+          state = NAME;
+          break;
+        }
+        case NAME: {
+          while (at < stop && tokenByte[bytes[at] as number] === 1) at++;
+          if (at === stop) break;
+          if (bytes[at] !== COLON || at === mark) return this.#refuse(lineFault(bytes[at] as number));
+          this.#field = fieldNamed(bytes, mark, at - mark);
+          at++;
+          state = GAP;
+          break;
+        }
+        case GAP: {
+          while (at < stop && isSpace(bytes[at] as number)) at++;
+          if (at === stop) break;
+          mark = at;
+          state = VALUE;
+          break;
+        }
+        case VALUE: {
+          while (at < stop && valueByte[bytes[at] as number] === 1) at++;
+          if (at === stop) break;
+          const byte = bytes[at] as number;
+          if (byte !== CR) return this.#refuse(byte === LF ? "bad_line_end" : "bad_header_value");
+          at++;
+          state = VALUE_LF;
+          break;
+        }
+        case VALUE_LF: {
+          if (bytes[at] !== LF) return this.#refuse("bad_line_end");
+          if (this.#field !== NONE) {
+            const refusal = this.#readField(bytes, start, mark, trimmedEnd(bytes, mark, at - 1));
+            if (refusal !== null) return this.#refuse(refusal);
+          }
+          at++;
+          state = LINE;
+          break;
+        }
+        default: {
+          if (bytes[at] !== LF) return this.#refuse("bad_line_end");
+          return this.#finish(bytes, start, at + 1);
+        }
+      }
+    }
+
+    if (at === cap) return this.#refuse(state === TARGET ? "target_too_long" : "head_too_large");
+    this.#state = state;
+    this.#offset = at - start;
+    this.#mark = mark - start;
+    return "more";
+  }
+
+  #reset(): void {
+    this.#count = 0;
+    this.#skipped = 0;
+    this.#hostAt = -1;
+    this.#close = false;
+    this.#keep = false;
+    this.#badExpectation = false;
+    this.contentLength = -1;
+    this.chunked = false;
+    this.expectContinue = false;
+  }
+
+  #refuse(reason: Refusal): Verdict {
+    this.refusal = reason;
+    this.#state = START;
+    this.#offset = 0;
+    return "refused";
+  }
+
+  #fail(reason: Refusal): false {
+    this.#refuse(reason);
+    return false;
+  }
+
+  #readMethod(bytes: Buffer, from: number, to: number): boolean {
+    // GET without making a string: it is most requests.
+    if (to - from === 3 && bytes[from] === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54) {
+      this.method = "GET";
+      return true;
+    }
+    this.method = latin1Text(bytes, from, to);
+    return methods.has(this.method);
+  }
+
+  #readField(bytes: Buffer, start: number, from: number, to: number): Refusal | null {
+    switch (this.#field) {
+      case HOST:
+        if (this.#hostAt >= 0) return "repeated_host";
+        if (!isHost(bytes, from, to)) return "bad_host";
+        this.#hostAt = from - start;
+        this.#hostEnd = to - start;
+        return null;
+      case CONNECTION:
+        this.#readConnection(latin1Text(bytes, from, to));
+        return null;
+      case CONTENT_LENGTH:
+        if (this.contentLength >= 0) return "repeated_content_length";
+        return this.#readContentLength(bytes, from, to);
+      case TRANSFER_ENCODING:
+        if (this.chunked) return "repeated_transfer_encoding";
+        if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord)) return "unknown_transfer_encoding";
+        this.chunked = true;
+        return null;
+      default:
+        if (this.expectContinue || to - from !== continueWord.length || !holdsWord(bytes, from, continueWord)) this.#badExpectation = true;
+        this.expectContinue = true;
+        return null;
+    }
+  }
+
+  #readConnection(value: string): void {
+    for (const option of value.split(",")) {
+      const name = option.trim().toLowerCase();
+      if (name === "close") this.#close = true;
+      else if (name === "keep-alive") this.#keep = true;
+    }
+  }
+
+  #readContentLength(bytes: Buffer, from: number, to: number): Refusal | null {
+    if (from === to) return "bad_content_length";
+    let length = 0;
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at] as number;
+      if (!isDigit(byte)) return "bad_content_length";
+      // Past 15 digits the sum may no longer be exact, and is refused below.
+      length = length * 10 + byte - ZERO;
+    }
+    if (to - from > longestLength || length > this.#limits.bodyBytes) return "body_too_large";
+    this.contentLength = length;
+    return null;
+  }
+
+  /** What only the whole head can tell. */
+  #finish(bytes: Buffer, start: number, end: number): Verdict {
+    this.length = end - start;
+    this.head = latin1Text(bytes, start, end);
+    if (this.#hostAt < 0 && this.minor === 1) return this.#refuse("missing_host");
+    if (this.chunked) {
+      if (this.contentLength >= 0) return this.#refuse("length_and_encoding");
+      if (this.minor === 0) return this.#refuse("encoding_in_http10");
+    }
+    if (!this.#readTarget(bytes, start)) return "refused";
+    if (this.minor === 1) {
+      if (this.#badExpectation) return this.#refuse("unknown_expectation");
+      this.keepAlive = !this.#close;
+    } else {
+      // RFC 9110 section 10.1.1: an expectation in HTTP/1.0 is ignored.
+      this.expectContinue = false;
+      this.keepAlive = this.#keep && !this.#close;
+    }
+    this.#state = START;
+    this.#offset = 0;
+    return "done";
+  }
+
+  #readTarget(bytes: Buffer, start: number): boolean {
+    const at = this.#targetAt;
+    const end = this.#targetEnd;
+    const first = bytes[start + at];
+    if (first === SLASH) {
+      this.target = this.head.slice(at, end);
+      return true;
+    }
+    if (first === STAR && end === at + 1 && this.method === "OPTIONS") {
+      this.target = "*";
+      return true;
+    }
+    if (end - at <= httpScheme.length || !holdsWord(bytes, start + at, httpScheme)) return this.#fail("bad_target");
+    return this.#readAbsoluteTarget(bytes, start, at + httpScheme.length, end);
+  }
+
+  /** RFC 9112 section 3.2.2: `http://host/path` must be accepted. It is, where it names the same host as the Host header. */
+  #readAbsoluteTarget(bytes: Buffer, start: number, hostAt: number, end: number): boolean {
+    const rest = this.head.slice(hostAt, end);
+    const cut = rest.search(/[/?]/);
+    const authority = cut < 0 ? rest : rest.slice(0, cut);
+    if (!isHost(bytes, start + hostAt, start + hostAt + authority.length)) return this.#fail("bad_target");
+    if (this.#hostAt >= 0 && !agreesWithHost(authority, this.head.slice(this.#hostAt, this.#hostEnd)))
+      return this.#fail("host_mismatch");
+    const path = cut < 0 ? "" : rest.slice(cut);
+    if (path === "" && this.method === "OPTIONS") this.target = "*";
+    else this.target = path.startsWith("/") ? path : `/${path}`;
+    return true;
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+function lineFault(byte: number): Refusal {
+  return byte === LF || byte === CR ? "bad_line_end" : "bad_header_name";
+}
+
+function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
+  while (to > from && isSpace(bytes[to - 1] as number)) to--;
+  return to;
+}
+
+/** Which of the fields that framing needs this name is. The length decides almost always. */
+function fieldNamed(bytes: Uint8Array, at: number, length: number): number {
+  switch (length) {
+    case 4: return holdsWord(bytes, at, hostWord) ? HOST : NONE;
+    case 6: return holdsWord(bytes, at, expectWord) ? EXPECT : NONE;
+    case 10: return holdsWord(bytes, at, connectionWord) ? CONNECTION : NONE;
+    case 14: return holdsWord(bytes, at, contentLengthWord) ? CONTENT_LENGTH : NONE;
+    case 17: return holdsWord(bytes, at, transferEncodingWord) ? TRANSFER_ENCODING : NONE;
+    default: return NONE;
+  }
+}

@@ -1,0 +1,82 @@
+/** One request on its way through the engine: what the handler sees, and what the connection keeps about its answer. */
+import type { MaybePromise, Result } from "../../core/index.ts";
+import type { BodyFault, HttpRequest, HttpResponse } from "../exchange.ts";
+import { allFields, findField } from "./head-fields.ts";
+import type { HeadParser } from "./head-parser.ts";
+
+/** What a request needs from its connection. */
+export interface RequestOwner {
+  readBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>>;
+  remoteAddress(): string;
+  readonly isClosed: boolean;
+}
+
+export class EngineRequest implements HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  /** 0 or 1. */
+  readonly minor: number;
+  /** 0: no body. -1: chunked. */
+  readonly bodyLength: number;
+  /** Whether the answer may leave the connection open. */
+  keepAlive: boolean;
+  /** The client waits for 100 Continue and has not got it. */
+  expectContinue: boolean;
+  /** The handler waits for a body that should be invited by 100 Continue once this request's turn to write has come. */
+  wantsContinue = false;
+  bodyAsked = false;
+  /** Settles the promise that `body()` returned. */
+  settleBody: ((result: Result<Uint8Array, BodyFault>) => void) | null = null;
+  /** Set when the handler has answered. */
+  response: HttpResponse | null = null;
+  /** Whether writing the answer has begun. */
+  writing = false;
+
+  readonly #owner: RequestOwner;
+  readonly #head: string;
+  readonly #fieldsAt: number;
+  #pairs: readonly string[] | null = null;
+  #abort: AbortController | null = null;
+
+  /** Takes over what `parser` has just read. */
+  constructor(owner: RequestOwner, parser: HeadParser) {
+    this.#owner = owner;
+    this.method = parser.method;
+    this.target = parser.target;
+    this.minor = parser.minor;
+    this.bodyLength = parser.chunked ? -1 : Math.max(0, parser.contentLength);
+    this.keepAlive = parser.keepAlive;
+    this.expectContinue = parser.expectContinue && this.bodyLength !== 0;
+    this.#head = parser.head;
+    this.#fieldsAt = parser.fieldsAt;
+  }
+
+  header(name: string): string | undefined {
+    return findField(this.#head, this.#fieldsAt, name);
+  }
+
+  headerPairs(): readonly string[] {
+    return (this.#pairs ??= Object.freeze(allFields(this.#head, this.#fieldsAt)));
+  }
+
+  body(limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
+    return this.#owner.readBody(this, limit);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === null) {
+      this.#abort = new AbortController();
+      if (this.#owner.isClosed) this.abort();
+    }
+    return this.#abort.signal;
+  }
+
+  get remoteAddress(): string {
+    return this.#owner.remoteAddress();
+  }
+
+  /** The client is gone. Free when nobody has asked for the signal. */
+  abort(): void {
+    this.#abort?.abort(new Error("The client closed the connection."));
+  }
+}
