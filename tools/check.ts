@@ -15,6 +15,7 @@ const steps: readonly { readonly name: string; readonly command: readonly string
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "must-use", command: ["node", "tools/must-use.ts"] },
+  { name: "tidy", command: ["node", "tools/tidy.ts"] },
 ];
 
 const wanted = process.argv.slice(2);
