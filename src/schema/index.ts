@@ -12,3 +12,4 @@ export type {
   ShapeOutput, StringFormat, StringNode, TaggedNode, TimestampNode, TupleNode, Variant,
 } from "./nodes.ts";
 export { t } from "./t.ts";
+export { jsonSchema, jsonSchemaRefs, type JsonSchema, type JsonSchemaOptions, type JsonSchemaRefs } from "./json-schema.ts";
