@@ -2,7 +2,7 @@
  * The failures that Tensile itself answers with. They are declared like a user's own, so that documents, clients and the
  * kind table treat them alike. Every code has a row in docs/errors.md.
  */
-import { t } from "../schema/index.ts";
+import { t, type Invalid } from "../schema/index.ts";
 import { fault } from "./fault.ts";
 
 const issue = t.object("Issue", {
@@ -59,3 +59,8 @@ export const frameworkFaults = Object.freeze([
   ShuttingDown,
   Internal,
 ] as const);
+
+/** Every problem that a codec found, as the fault that a caller gets. */
+export function invalidInput(invalid: Invalid): ReturnType<typeof InvalidInput> {
+  return InvalidInput({ issues: invalid.issues.map(({ pointer, code, message }) => ({ pointer, code, message })) });
+}

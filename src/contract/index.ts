@@ -4,6 +4,7 @@ export { fault, type AnyFaultType, type FaultOptions, type FaultsOf, type FaultT
 export {
   mutation,
   query,
+  schemaOf,
   type Decoded,
   type HttpRoute,
   type HttpRouteOptions,
@@ -69,7 +70,9 @@ export {
   ShuttingDown,
   Unauthenticated,
   frameworkFaults,
+  invalidInput,
   type FrameworkFault,
 } from "./framework-faults.ts";
 // For protocols and the job engine.
 export { bind, type BindRuntime, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
+export { memoryCalls, type MemoryCallOptions, type MemoryCalls } from "./memory-call.ts";

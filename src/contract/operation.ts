@@ -3,7 +3,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { durationMs, type Duration, type Fault } from "../core/index.ts";
-import type { Shape, ShapeInput, ShapeOutput } from "../schema/index.ts";
+import { t, type AnySchema, type Shape, type ShapeInput, type ShapeOutput } from "../schema/index.ts";
 import type { Access } from "./access.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import { checkFaults, checkName } from "./names.ts";
@@ -144,4 +144,9 @@ function checkAccess(type: string, name: string, access: unknown): void {
       `${type}("${name}") needs an access policy: "public", "authenticated", { scopes: ["…"] } or a function of the caller and the input.`,
     );
   }
+}
+
+/** The schema that an `input` or `output` stands for: fields alone are an object of them. */
+export function schemaOf(like: SchemaLike): AnySchema {
+  return "~standard" in like ? (like as AnySchema) : t.object(like);
 }

@@ -1,0 +1,108 @@
+/**
+ * Calls an app's operations and jobs in the same process: for tests, and for server code that would otherwise call itself over
+ * the network. Input and output pass through the same codecs as on the wire, so a call that works here works there.
+ */
+import { Err, ok, randomHex, type Fault, type MaybePromise, type Result } from "../core/index.ts";
+import { compile, type AnySchema, type Codec } from "../schema/index.ts";
+import type { Principal } from "./access.ts";
+import type { BoundApp, BoundJob, BoundOperation } from "./bind.ts";
+import type { CallFaultOf, InputOf, Members, OutputOf } from "./contract.ts";
+import { invalidInput } from "./framework-faults.ts";
+import type { Incoming } from "./implement.ts";
+import { schemaOf } from "./operation.ts";
+
+export interface MemoryCallOptions {
+  /** The caller. Takes the place of `authenticate`, which is not asked. Default: nobody. */
+  readonly auth?: Principal;
+  /** What the handler sees as the client's abort. */
+  readonly signal?: AbortSignal;
+  /** Request headers by lower-case name. */
+  readonly headers?: { readonly [name: string]: string };
+}
+
+/** One function for each operation, and for each job one that runs a single attempt at once, without a store. */
+export type MemoryCalls<M extends Members> = {
+  readonly [K in keyof M]: (
+    input: InputOf<M[K]>,
+    options?: MemoryCallOptions,
+  ) => Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]>>>;
+};
+
+type AnyCodec = Codec<unknown, unknown>;
+type AnyResult = Result<unknown, Fault>;
+
+/** The codecs of a member are compiled when it is first called. */
+export function memoryCalls<M extends Members>(app: BoundApp): MemoryCalls<M> {
+  const calls: { [name: string]: (input: unknown, options?: MemoryCallOptions) => Promise<AnyResult> } = {};
+  for (const bound of app.operations.values()) {
+    const { operation } = bound;
+    const run = roundTrip(app, operation.name, schemaOf(operation.input), schemaOf(operation.output));
+    calls[operation.name] = (input, options = {}) => run(input, (decoded) => callOperation(bound, decoded, options));
+  }
+  for (const bound of app.jobs.values()) {
+    const { job } = bound;
+    const run = roundTrip(
+      app,
+      job.name,
+      schemaOf(job.input),
+      job.output === undefined ? undefined : schemaOf(job.output),
+    );
+    calls[job.name] = (input, options = {}) => run(input, (decoded) => runJob(bound, decoded, options));
+  }
+  // Built from the contract whose members M are.
+  return Object.freeze(calls) as MemoryCalls<M>;
+}
+
+function callOperation(bound: BoundOperation, input: unknown, options: MemoryCallOptions): MaybePromise<AnyResult> {
+  const admitted = bound.admitAs(options.auth);
+  return admitted.ok ? bound.call(incomingOf(options), admitted.value, input) : admitted;
+}
+
+function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
+  return {
+    header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
+    remoteAddress: "",
+    requestId: randomHex(),
+    signal: signal ?? new AbortController().signal,
+  };
+}
+
+function runJob(bound: BoundJob, input: unknown, options: MemoryCallOptions): MaybePromise<AnyResult> {
+  const id = randomHex();
+  const run = {
+    id,
+    attempt: 1,
+    maxAttempts: bound.job.settings.attempts,
+    enqueuedAt: new Date(),
+    idempotencyKey: id,
+    fence: "0",
+  };
+  return bound.run({ run, signal: options.signal }, input);
+}
+
+/** encode input -> decode input -> run -> encode output -> decode output. */
+function roundTrip(
+  app: BoundApp,
+  name: string,
+  inputSchema: AnySchema,
+  outputSchema: AnySchema | undefined,
+): (input: unknown, run: (decoded: unknown) => MaybePromise<AnyResult>) => Promise<AnyResult> {
+  let inputCodec: AnyCodec | undefined;
+  let outputCodec: AnyCodec | undefined;
+  return async (input, run) => {
+    inputCodec ??= compile(inputSchema);
+    const written = inputCodec.encode(input);
+    const decoded = written.ok ? await inputCodec.parse(written.value) : written;
+    if (!decoded.ok) return new Err(invalidInput(decoded.fault));
+    const result = await run(decoded.value);
+    if (!result.ok) return result;
+    if (outputSchema === undefined) return ok();
+    outputCodec ??= compile(outputSchema);
+    const answered = outputCodec.encode(result.value);
+    const output = answered.ok ? await outputCodec.parse(answered.value) : answered;
+    if (output.ok) return output;
+    return new Err(
+      app.defect(name, new TypeError(`The output of "${name}" does not fit its schema: ${output.fault.message}`)),
+    );
+  };
+}
