@@ -2,6 +2,7 @@
 export { decode, encode } from "./check.ts";
 export type { Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
 export { compile, compileText } from "./compile.ts";
+export { ignoreUnknownFields, pickFields } from "./derive.ts";
 export { Invalid, jsonPointer, type Issue, type IssueCode } from "./issues.ts";
 export { defaultLimits, type SchemaLimits } from "./limits.ts";
 export { isNode, toNode } from "./make-node.ts";
