@@ -3,7 +3,9 @@ import { Err, Fault } from "../../core/index.ts";
 import type { BodyFault } from "../exchange.ts";
 
 export function tooLarge(limit: number): Err<BodyFault> {
-  return new Err(new Fault("PAYLOAD_TOO_LARGE", "too_large", { limit }, `The request body is larger than ${limit} bytes.`));
+  return new Err(
+    new Fault("PAYLOAD_TOO_LARGE", "too_large", { limit }, `The request body is larger than ${limit} bytes.`),
+  );
 }
 
 export function badBody(reason: string): Err<BodyFault> {
@@ -15,5 +17,7 @@ export function bodyTimeout(): Err<BodyFault> {
 }
 
 export function clientGone(): Err<BodyFault> {
-  return new Err(new Fault("CLIENT_GONE", "cancelled", {}, "The client closed the connection before its request was complete."));
+  return new Err(
+    new Fault("CLIENT_GONE", "cancelled", {}, "The client closed the connection before its request was complete."),
+  );
 }

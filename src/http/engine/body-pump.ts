@@ -10,7 +10,10 @@ export interface PumpTarget {
 }
 
 /** How a pump ended: all was sent, the client went away, or the source failed. */
-export type PumpEnd = { readonly end: "sent" } | { readonly end: "gone" } | { readonly end: "failed"; readonly error: unknown };
+export type PumpEnd =
+  | { readonly end: "sent" }
+  | { readonly end: "gone" }
+  | { readonly end: "failed"; readonly error: unknown };
 
 const pieceSize = 64 * 1024;
 
@@ -24,7 +27,8 @@ export async function pumpIterable(source: AsyncIterator<Uint8Array>, target: Pu
       const next = await source.next();
       if (target.isClosed) break;
       if (next.done === true) return { end: "sent" };
-      if (!(next.value instanceof Uint8Array)) throw new TypeError("A streamed HTTP body must yield Uint8Array pieces.");
+      if (!(next.value instanceof Uint8Array))
+        throw new TypeError("A streamed HTTP body must yield Uint8Array pieces.");
       if (next.value.length === 0) continue;
       if (!target.writePiece(next.value) && !(await target.writable())) break;
     }

@@ -18,10 +18,32 @@ export interface ByteSink {
   take(bytes: Buffer, from: number, to: number): void;
 }
 
-const SIZE = 0, EXT_NAME = 1, EXT_VALUE = 2, EXT_QUOTED = 3, EXT_ESCAPED = 4, EXT_END = 5, SIZE_LF = 6;
-const DATA = 7, DATA_CR = 8, DATA_LF = 9;
-const TRAILER = 10, TRAILER_NAME = 11, TRAILER_VALUE = 12, TRAILER_LF = 13, END_LF = 14;
+const SIZE = 0,
+  EXT_NAME = 1,
+  EXT_VALUE = 2,
+  EXT_QUOTED = 3,
+  EXT_ESCAPED = 4,
+  EXT_END = 5,
+  SIZE_LF = 6;
+const DATA = 7,
+  DATA_CR = 8,
+  DATA_LF = 9;
+const TRAILER = 10,
+  TRAILER_NAME = 11,
+  TRAILER_VALUE = 12,
+  TRAILER_LF = 13,
+  END_LF = 14;
 const longestSize = 8;
+/** Fields that frame or route a message: in a trailer they come too late to be anything but an attack (RFC 9110 section 6.5.1). */
+const framingFields: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 export class ChunkedDecoder {
   /** After "bad": what was wrong, for the BAD_BODY fault. */
@@ -37,6 +59,7 @@ export class ChunkedDecoder {
   #token = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
+  #trailerName = "";
 
   constructor(limits: EngineLimits) {
     this.#limits = limits;
@@ -70,12 +93,14 @@ export class ChunkedDecoder {
   /** One byte of framing. */
   #step(byte: number, limit: number): ChunkedVerdict {
     switch (this.#state) {
-      case SIZE: return this.#readSize(byte, limit);
+      case SIZE:
+        return this.#readSize(byte, limit);
       case EXT_NAME:
       case EXT_VALUE:
       case EXT_QUOTED:
       case EXT_ESCAPED:
-      case EXT_END: return this.#readExtension(byte);
+      case EXT_END:
+        return this.#readExtension(byte);
       case SIZE_LF:
         if (byte !== LF) return this.#bad("a chunk size does not end with CRLF");
         if (this.#size === 0) this.#state = TRAILER;
@@ -90,7 +115,8 @@ export class ChunkedDecoder {
         if (byte !== LF) return this.#bad("a chunk does not end with CRLF");
         this.#state = SIZE;
         return "more";
-      default: return this.#readTrailer(byte);
+      default:
+        return this.#readTrailer(byte);
     }
   }
 
@@ -121,7 +147,8 @@ export class ChunkedDecoder {
       this.#state = SIZE_LF;
       return "more";
     }
-    if (++this.#extensionBytes > this.#limits.chunkExtensionBytes) return this.#bad("the chunk extensions are too long");
+    if (++this.#extensionBytes > this.#limits.chunkExtensionBytes)
+      return this.#bad("the chunk extensions are too long");
     switch (this.#state) {
       case EXT_QUOTED:
         if (byte === QUOTE) this.#state = EXT_END;
@@ -162,12 +189,18 @@ export class ChunkedDecoder {
     switch (this.#state) {
       case TRAILER:
         if (byte === CR) this.#state = END_LF;
-        else if (tokenByte[byte] === 1) this.#state = TRAILER_NAME;
-        else return this.#bad("a trailer line does not start with a name");
+        else if (tokenByte[byte] === 1) {
+          this.#state = TRAILER_NAME;
+          this.#trailerName = String.fromCharCode(byte);
+        } else return this.#bad("a trailer line does not start with a name");
         return "more";
       case TRAILER_NAME:
-        if (byte === COLON) this.#state = TRAILER_VALUE;
-        else if (tokenByte[byte] !== 1) return this.#bad("a trailer name is not a token");
+        if (byte === COLON) {
+          if (framingFields.has(this.#trailerName.toLowerCase()))
+            return this.#bad("a trailer holds a field that frames the message");
+          this.#state = TRAILER_VALUE;
+        } else if (tokenByte[byte] === 1) this.#trailerName += String.fromCharCode(byte);
+        else return this.#bad("a trailer name is not a token");
         return "more";
       case TRAILER_VALUE:
         if (byte === CR) this.#state = TRAILER_LF;

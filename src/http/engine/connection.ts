@@ -403,8 +403,10 @@ export class Connection implements RequestOwner, PumpTarget {
     const { status, body } = response;
     if (!isStatus(status)) {
       this.#host.defect({
-        kind: "bad_response", error: new TypeError(`The handler answered with status ${String(status)}; 200 to 599 are possible.`),
-        method: request.method, target: request.target,
+        kind: "bad_response",
+        error: new TypeError(`The handler answered with status ${String(status)}; 200 to 599 are possible.`),
+        method: request.method,
+        target: request.target,
       });
       abandon(response);
       return this.#writeInternalError(request);
@@ -509,7 +511,12 @@ export class Connection implements RequestOwner, PumpTarget {
   #pumped(request: EngineRequest, { end, ...rest }: PumpEnd): void {
     if (this.#phase !== "open") return;
     if (end === "failed") {
-      this.#host.defect({ kind: "stream_failed", error: "error" in rest ? rest.error : undefined, method: request.method, target: request.target });
+      this.#host.defect({
+        kind: "stream_failed",
+        error: "error" in rest ? rest.error : undefined,
+        method: request.method,
+        target: request.target,
+      });
       // The client must see that the answer is not whole: no last chunk, no clean end.
       return this.destroy();
     }
@@ -537,7 +544,8 @@ export class Connection implements RequestOwner, PumpTarget {
     input.keep();
     this.#setReadDeadline();
     // A head in the making is bounded by its own limit, as long as it may be parsed.
-    const full = input.size > 0 && input.size >= this.#host.limits.stashBytes && !(this.#parser.started && this.#mayParse());
+    const full =
+      input.size > 0 && input.size >= this.#host.limits.stashBytes && !(this.#parser.started && this.#mayParse());
     if (full === this.#paused) return;
     this.#paused = full;
     if (full) this.#wire.pause();
@@ -628,8 +636,8 @@ function runScheduledTurn(connection: Connection): void {
 }
 
 function settleBody(request: EngineRequest | null, result: Result<Uint8Array, BodyFault>): void {
-  const settle = request?.settleBody;
-  if (request === null || settle == null) return;
+  if (request === null || request.settleBody === null) return;
+  const settle = request.settleBody;
   request.settleBody = null;
   settle(result);
 }

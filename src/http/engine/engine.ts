@@ -38,7 +38,10 @@ export interface EngineAddress {
 }
 
 /** The system refused to listen: `reason` is its code, such as EADDRINUSE or EACCES. */
-export type ListenFault = Fault<"LISTEN_FAILED", { readonly reason: string; readonly host: string; readonly port: number }>;
+export type ListenFault = Fault<
+  "LISTEN_FAILED",
+  { readonly reason: string; readonly host: string; readonly port: number }
+>;
 
 /** How a drain ended. `cut`: connections that had to be destroyed at the deadline. */
 export type DrainOutcome = { readonly outcome: "drained" } | { readonly outcome: "timed_out"; readonly cut: number };
@@ -78,7 +81,8 @@ export interface Engine {
  * if (!listening.ok) console.error(listening.fault.message);
  */
 export function createEngine(options: EngineOptions): Engine {
-  if (typeof options.handler !== "function") throw new TypeError("createEngine needs a `handler` function: (request) => response.");
+  if (typeof options.handler !== "function")
+    throw new TypeError("createEngine needs a `handler` function: (request) => response.");
   return new NetEngine(options, resolveLimits(options.limits));
 }
 
@@ -113,8 +117,13 @@ class NetEngine implements Engine, ConnectionHost {
     return this.#mode;
   }
 
-  async listen({ port, host = "127.0.0.1", reusePort = false }: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
-    if (this.#listenCalled || this.#stopping) throw new TypeError("An engine listens once. Create another engine to listen again.");
+  async listen({
+    port,
+    host = "127.0.0.1",
+    reusePort = false,
+  }: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
+    if (this.#listenCalled || this.#stopping)
+      throw new TypeError("An engine listens once. Create another engine to listen again.");
     this.#listenCalled = true;
     this.#mode = this.#wantedMode === "auto" ? await detectReadMode(systemClock) : this.#wantedMode;
     // `close` may have been called while the trial ran.
@@ -141,8 +150,8 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   async drain(deadlineMs: number): Promise<DrainOutcome> {
-    this.#stopListening();
-    for (const connection of [...this.#connections]) connection.drain();
+    void this.#stopListening();
+    for (const connection of this.#connections) connection.drain();
     if (this.#connections.size === 0) return { outcome: "drained" };
     let timedOut = false;
     let cut = 0;
@@ -220,7 +229,7 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   #destroyAll(): void {
-    for (const connection of [...this.#connections]) connection.destroy();
+    for (const connection of this.#connections) connection.destroy();
   }
 
   #empty(): Promise<void> {
@@ -230,10 +239,17 @@ class NetEngine implements Engine, ConnectionHost {
 }
 
 function listenFault(reason: string, host: string, port: number): ListenFault {
-  return new Fault("LISTEN_FAILED", "unavailable", { reason, host, port }, `Cannot listen on ${host} port ${port}: ${reason}.`);
+  return new Fault(
+    "LISTEN_FAILED",
+    "unavailable",
+    { reason, host, port },
+    `Cannot listen on ${host} port ${port}: ${reason}.`,
+  );
 }
 
 function warn({ kind, error, method, target }: EngineDefect): void {
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`The HTTP handler broke its contract (${kind}) on ${method} ${target}: ${cause}`, { code: "TENSILE_HTTP_DEFECT" });
+  process.emitWarning(`The HTTP handler broke its contract (${kind}) on ${method} ${target}: ${cause}`, {
+    code: "TENSILE_HTTP_DEFECT",
+  });
 }

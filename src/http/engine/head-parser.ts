@@ -11,8 +11,19 @@
  * in `head`, one string, until somebody asks (head-fields.ts).
  */
 import {
-  COLON, CR, LF, NINE, SLASH, SPACE, STAR, TAB, ZERO,
-  holdsWord, targetByte, tokenByte, valueByte,
+  COLON,
+  CR,
+  LF,
+  NINE,
+  SLASH,
+  SPACE,
+  STAR,
+  TAB,
+  ZERO,
+  holdsWord,
+  targetByte,
+  tokenByte,
+  valueByte,
 } from "./byte-classes.ts";
 import { agreesWithHost, isHost } from "./host.ts";
 import { latin1Text } from "./latin1.ts";
@@ -22,17 +33,47 @@ import type { Refusal } from "./refusal.ts";
 export type Verdict = "more" | "done" | "refused";
 
 /** The methods of RFC 9110, PATCH and QUERY. CONNECT and TRACE are left out: a tunnel and an echo are not an API's business. */
-export const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]);
+export const methods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "QUERY",
+]);
 const longestMethod = 32;
 
-const START = 0, METHOD = 1, TARGET = 2, VERSION = 3, LINE = 4, NAME = 5, GAP = 6, VALUE = 7, VALUE_LF = 8, END_LF = 9;
-const NONE = 0, HOST = 1, CONNECTION = 2, CONTENT_LENGTH = 3, TRANSFER_ENCODING = 4, EXPECT = 5;
+const START = 0,
+  METHOD = 1,
+  TARGET = 2,
+  VERSION = 3,
+  LINE = 4,
+  NAME = 5,
+  GAP = 6,
+  VALUE = 7,
+  VALUE_LF = 8,
+  END_LF = 9;
+const NONE = 0,
+  HOST = 1,
+  CONNECTION = 2,
+  CONTENT_LENGTH = 3,
+  TRANSFER_ENCODING = 4,
+  EXPECT = 5,
+  PROXY_CONNECTION = 6;
 
 const encoder = new TextEncoder();
 const word = (text: string): Uint8Array => encoder.encode(text);
-const hostWord = word("host"), expectWord = word("expect"), connectionWord = word("connection");
-const contentLengthWord = word("content-length"), transferEncodingWord = word("transfer-encoding");
-const chunkedWord = word("chunked"), continueWord = word("100-continue"), httpScheme = word("http://");
+const hostWord = word("host"),
+  expectWord = word("expect"),
+  connectionWord = word("connection");
+const proxyConnectionWord = word("proxy-connection");
+const contentLengthWord = word("content-length"),
+  transferEncodingWord = word("transfer-encoding");
+const chunkedWord = word("chunked"),
+  continueWord = word("100-continue"),
+  httpScheme = word("http://");
 /** "HTTP/1.": what stands before the minor version. */
 const versionStart = word("HTTP/1.");
 /** No sum of digits below this loses precision; a longer number is over every limit anyway. */
@@ -131,7 +172,8 @@ export class HeadParser {
           while (at < bound && targetByte[bytes[at] as number] === 1) at++;
           if (at === stop) break;
           const byte = bytes[at] as number;
-          if (byte !== SPACE) return this.#refuse(at === longest && targetByte[byte] === 1 ? "target_too_long" : "bad_target");
+          if (byte !== SPACE)
+            return this.#refuse(at === longest && targetByte[byte] === 1 ? "target_too_long" : "bad_target");
           this.#targetEnd = at - start;
           if (this.#targetEnd === this.#targetAt) return this.#refuse("bad_target");
           at++;
@@ -143,9 +185,11 @@ export class HeadParser {
           const place = at - mark;
           const byte = bytes[at] as number;
           if (place < 7) {
-            if (byte !== versionStart[place]) return this.#refuse(place === 5 && isDigit(byte) ? "unknown_version" : "bad_version");
+            if (byte !== versionStart[place])
+              return this.#refuse(place === 5 && isDigit(byte) ? "unknown_version" : "bad_version");
           } else if (place === 7) {
-            if (byte !== ZERO && byte !== ZERO + 1) return this.#refuse(isDigit(byte) ? "unknown_version" : "bad_version");
+            if (byte !== ZERO && byte !== ZERO + 1)
+              return this.#refuse(isDigit(byte) ? "unknown_version" : "bad_version");
             this.minor = byte - ZERO;
           } else if (place === 8) {
             if (byte !== CR) return this.#refuse("bad_version");
@@ -264,16 +308,22 @@ export class HeadParser {
       case CONNECTION:
         this.#readConnection(latin1Text(bytes, from, to));
         return null;
+      case PROXY_CONNECTION:
+        // Not of any standard, but read as Connection by some: close when it says close, for that is safe whoever is right.
+        if (/\bclose\b/i.test(latin1Text(bytes, from, to))) this.#close = true;
+        return null;
       case CONTENT_LENGTH:
         if (this.contentLength >= 0) return "repeated_content_length";
         return this.#readContentLength(bytes, from, to);
       case TRANSFER_ENCODING:
         if (this.chunked) return "repeated_transfer_encoding";
-        if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord)) return "unknown_transfer_encoding";
+        if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord))
+          return "unknown_transfer_encoding";
         this.chunked = true;
         return null;
       default:
-        if (this.expectContinue || to - from !== continueWord.length || !holdsWord(bytes, from, continueWord)) this.#badExpectation = true;
+        if (this.expectContinue || to - from !== continueWord.length || !holdsWord(bytes, from, continueWord))
+          this.#badExpectation = true;
         this.expectContinue = true;
         return null;
     }
@@ -375,11 +425,19 @@ function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
 /** Which of the fields that framing needs this name is. The length decides almost always. */
 function fieldNamed(bytes: Uint8Array, at: number, length: number): number {
   switch (length) {
-    case 4: return holdsWord(bytes, at, hostWord) ? HOST : NONE;
-    case 6: return holdsWord(bytes, at, expectWord) ? EXPECT : NONE;
-    case 10: return holdsWord(bytes, at, connectionWord) ? CONNECTION : NONE;
-    case 14: return holdsWord(bytes, at, contentLengthWord) ? CONTENT_LENGTH : NONE;
-    case 17: return holdsWord(bytes, at, transferEncodingWord) ? TRANSFER_ENCODING : NONE;
-    default: return NONE;
+    case 4:
+      return holdsWord(bytes, at, hostWord) ? HOST : NONE;
+    case 6:
+      return holdsWord(bytes, at, expectWord) ? EXPECT : NONE;
+    case 10:
+      return holdsWord(bytes, at, connectionWord) ? CONNECTION : NONE;
+    case 14:
+      return holdsWord(bytes, at, contentLengthWord) ? CONTENT_LENGTH : NONE;
+    case 16:
+      return holdsWord(bytes, at, proxyConnectionWord) ? PROXY_CONNECTION : NONE;
+    case 17:
+      return holdsWord(bytes, at, transferEncodingWord) ? TRANSFER_ENCODING : NONE;
+    default:
+      return NONE;
   }
 }

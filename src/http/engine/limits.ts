@@ -85,15 +85,20 @@ const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: 
 export function resolveLimits(overrides: Partial<EngineLimits> = {}): EngineLimits {
   const limits: Record<keyof EngineLimits, number> = { ...engineLimits };
   for (const [name, value] of Object.entries(overrides)) {
-    if (!isLimitName(name)) throw new TypeError(`"${name}" is not a limit of the HTTP engine. Known: ${Object.keys(ranges).join(", ")}.`);
+    if (!isLimitName(name))
+      throw new TypeError(`"${name}" is not a limit of the HTTP engine. Known: ${Object.keys(ranges).join(", ")}.`);
     if (value === undefined) continue;
     const [min, max] = ranges[name];
     if (!Number.isInteger(value) || value < min || value > max)
-      throw new TypeError(`The HTTP limit "${name}" must be a whole number from ${min} to ${max}; it is ${String(value)}.`);
+      throw new TypeError(
+        `The HTTP limit "${name}" must be a whole number from ${min} to ${max}; it is ${String(value)}.`,
+      );
     limits[name] = value;
   }
   if (limits.targetBytes >= limits.headBytes)
-    throw new TypeError(`The HTTP limit "targetBytes" (${limits.targetBytes}) must be below "headBytes" (${limits.headBytes}): a target is part of its head.`);
+    throw new TypeError(
+      `The HTTP limit "targetBytes" (${limits.targetBytes}) must be below "headBytes" (${limits.headBytes}): a target is part of its head.`,
+    );
   return Object.freeze(limits);
 }
 

@@ -12,7 +12,10 @@ interface RefusalRow {
 export const refusals = Object.freeze({
   bad_method: row(400, "The method is not a token."),
   unknown_method: row(501, "This method is not implemented."),
-  bad_target: row(400, "The request target is not a path that starts with a slash, an absolute http URI, or * for OPTIONS."),
+  bad_target: row(
+    400,
+    "The request target is not a path that starts with a slash, an absolute http URI, or * for OPTIONS.",
+  ),
   target_too_long: row(414, "The request target is too long."),
   bad_version: row(400, "The request line does not end with an HTTP version and CRLF."),
   unknown_version: row(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."),

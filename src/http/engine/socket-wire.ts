@@ -123,4 +123,3 @@ class SocketWire implements Wire {
 export function serverOptions(mode: ReadMode): { allowHalfOpen: true; noDelay: true; pauseOnConnect: boolean } {
   return { allowHalfOpen: true, noDelay: true, pauseOnConnect: mode === "static" };
 }
-
