@@ -16,6 +16,7 @@ const steps: readonly { readonly name: string; readonly command: readonly string
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "must-use", command: ["node", "tools/must-use.ts"] },
   { name: "tidy", command: ["node", "tools/tidy.ts"] },
+  { name: "examples", command: ["node", "tools/doc-examples.ts"] },
 ];
 
 const wanted = process.argv.slice(2);

@@ -10,6 +10,7 @@ type FaultCases<F extends Fault, U> = { readonly [C in F["code"]]: (fault: Extra
  * Handles a Result: `ok` for the value, one function for each declared fault code.
  *
  * @example
+ * const result: Result<{ name: string }, Fault<"CITY_NOT_FOUND", { id: number }>> = await client.getCity({ id: 1 });
  * const text = match(result, {
  *   ok: (city) => city.name,
  *   CITY_NOT_FOUND: (fault) => `no city ${fault.data.id}`,
