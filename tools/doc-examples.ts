@@ -124,7 +124,7 @@ function moduleOf(root: string, example: Example, undeclared: readonly string[])
   if (!example.fragment) return `export {};\n${example.code}\n`;
   const preamble = [
     importsFor(root, example),
-    ...undeclared.map((name) => `declare const ${name}: any;`),
+    ...undeclared.map((name) => `declare const ${name}: any; type ${name} = any;`),
     "export {};",
   ];
   const yields = /\byield\b|^\s*return\b/m.test(example.code);
