@@ -6,7 +6,7 @@ import type {
 } from "./nodes.ts";
 import { countOption, orderOptions } from "./t-scalars.ts";
 
-interface ArrayOptions {
+export interface ArrayOptions {
   readonly minItems?: number;
   readonly maxItems?: number;
   /** Refuses an item that equals an earlier one. */
@@ -29,7 +29,7 @@ function tuple<const S extends readonly AnySchema[]>(items: S): TupleNode<TupleI
   return makeNode<TupleNode<TupleInput<S>, TupleOutput<S>>>({ kind: "tuple", items: Object.freeze(items.map(toNode)) });
 }
 
-interface MapOptions {
+export interface MapOptions {
   readonly maxEntries?: number;
   /** What each key must be. */
   readonly key?: StringNode<string, string> | EnumNode<string, string>;
@@ -49,7 +49,7 @@ function map<S extends AnySchema>(
   >);
 }
 
-interface ObjectOptions {
+export interface ObjectOptions {
   /** What decoding does with fields that are not in the shape: "refuse" (default), or "strip" to ignore them. */
   readonly unknown?: "refuse" | "strip";
 }

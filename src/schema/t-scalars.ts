@@ -7,7 +7,7 @@ import type {
 } from "./nodes.ts";
 import { maxDuration, maxInt64, minInt64 } from "./scalars.ts";
 
-interface StringOptions {
+export interface StringOptions {
   /** Unicode code points. */
   readonly minLength?: number;
   /** Unicode code points. */
@@ -21,7 +21,7 @@ interface StringOptions {
 }
 
 /** Bounds are inclusive. */
-interface Bounds<T> {
+export interface Bounds<T> {
   readonly minimum?: T;
   readonly maximum?: T;
 }

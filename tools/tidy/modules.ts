@@ -15,6 +15,8 @@ export interface Import {
 export interface Export {
   readonly name: string;
   readonly node: Node;
+  /** An interface or a type declared here. */
+  readonly isType: boolean;
 }
 
 /** The shapes of the nodes read here; the compiler's own types split them over a dozen names. */
@@ -95,18 +97,22 @@ export function exportsOf(source: SourceFile): Export[] {
     if (statement.kind === SyntaxKind.ExportDeclaration) {
       const clause = statement.exportClause;
       if (clause?.kind === SyntaxKind.NamedExports) {
-        for (const element of clause.elements ?? []) found.push({ name: textOf(element.name), node: element });
+        for (const element of clause.elements ?? [])
+          found.push({ name: textOf(element.name), node: element, isType: false });
       } else {
-        found.push({ name: "*", node: statement });
+        found.push({ name: "*", node: statement, isType: false });
       }
     } else if (statement.kind === SyntaxKind.ExportAssignment) {
-      found.push({ name: "default", node: statement });
+      found.push({ name: "default", node: statement, isType: false });
     } else if (statement.modifiers?.some(({ kind }) => kind === SyntaxKind.ExportKeyword)) {
+      const isType =
+        statement.kind === SyntaxKind.InterfaceDeclaration || statement.kind === SyntaxKind.TypeAliasDeclaration;
       const declared = statement.declarationList?.declarations ?? [statement];
       for (const { name } of declared) {
-        if (name?.text !== undefined) found.push({ name: name.text, node: name });
+        if (name?.text !== undefined) found.push({ name: name.text, node: name, isType });
         // `export const { a, b } = …`
-        else for (const element of name?.elements ?? []) found.push({ name: textOf(element.name), node: element });
+        else
+          for (const element of name?.elements ?? []) found.push({ name: textOf(element.name), node: element, isType });
       }
     }
   }

@@ -156,6 +156,11 @@ const broken: readonly { readonly name: string; readonly files: Files; readonly 
     complaints: ["src/core/one.ts [dead-export]"],
   },
   {
+    name: "an exported type that nobody names",
+    files: { "src/core/one.ts": "/** The number. */\nexport const one = 1;\nexport type More = 2;\n" },
+    complaints: ["src/core/one.ts [dead-export]"],
+  },
+  {
     name: "a name in a face that nobody takes",
     files: {
       "src/core/index.ts": '/** Floor 0. */\nexport { more, one } from "./one.ts";\n',
@@ -316,6 +321,10 @@ const allowed: readonly { readonly name: string; readonly files: Files }[] = [
   {
     name: "a property may be called process",
     files: { "src/core/one.ts": "/** The number. */\nexport const one = { process: 1 };\nvoid one.process;\n" },
+  },
+  {
+    name: "a type that an exported value is described with may be exported",
+    files: { "src/core/one.ts": "/** The number. */\nexport type One = 1;\nexport const one: One = 1;\n" },
   },
   {
     name: "a worker file is reached by its URL",

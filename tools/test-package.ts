@@ -1,0 +1,93 @@
+/**
+ * `npm run test:package`: packs the package as it would be published, judges the tarball, installs it into an empty folder
+ * outside the repository, and imports every sub-path there: under each supported Node, and through the compiler.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const oldestNode = "24";
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+const folder = mkdtempSync(join(tmpdir(), "tensile-package-"));
+try {
+  testPackage();
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+function testPackage(): void {
+  step("pack", () => run(npm, ["pack", "--silent", "--pack-destination", folder], root));
+  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  if (tarball === undefined) throw new Error("npm pack made no tarball.");
+  const file = join(folder, tarball);
+
+  step("publint", () => run(binary("publint"), [file, "--strict"], root));
+  step("attw", () => run(binary("attw"), [file, "--profile", "esm-only"], root));
+
+  const manifest = {
+    name: "consumer",
+    private: true,
+    type: "module",
+    dependencies: { tensile: `file:${tarball}`, node: oldestNode },
+    allowScripts: { node: true },
+  };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  step("install", () => run(npm, ["install", "--no-audit", "--no-fund", "--loglevel", "error"], folder));
+
+  const installed = join(folder, "node_modules", "tensile");
+  const published = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { exports: object };
+  const subPaths = Object.keys(published.exports)
+    .filter((subPath) => subPath !== "./package.json")
+    .map((subPath) => `tensile${subPath.slice(1)}`);
+
+  const imports = subPaths.map(
+    (name) =>
+      `{ const face = await import(${JSON.stringify(name)}); if (Object.keys(face).length === 0) throw new Error(${JSON.stringify(`${name} is empty`)}); }`,
+  );
+  const sealed =
+    "for (const inner of ['tensile/dist/core/index.js', 'tensile/src/index.ts']) " +
+    "await import(inner).then(() => { throw new Error(`${inner} resolves`); }, (e) => { if (e.code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED') throw e; });";
+  writeFileSync(join(folder, "import.js"), `${imports.join("\n")}\n${sealed}\nconsole.log(process.version);\n`);
+  for (const node of [join(folder, "node_modules", ".bin", "node"), process.execPath]) {
+    step(`import ${subPaths.length} sub-paths`, () => run(node, ["import.js"], folder));
+  }
+
+  const typed = subPaths.map((name, i) => `import * as face${i} from ${JSON.stringify(name)};\nvoid face${i};`);
+  writeFileSync(join(folder, "import.ts"), typed.join("\n"));
+  const compilerOptions = {
+    target: "es2024",
+    lib: ["es2024", "esnext.disposable", "dom", "dom.iterable"],
+    module: "nodenext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ["node"],
+    typeRoots: [join(root, "node_modules", "@types")],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["import.ts"] }));
+  step("compile", () => run(binary("tsc"), ["-p", folder], folder));
+}
+
+function step(name: string, act: () => string): void {
+  const started = performance.now();
+  const said = act().trim().split("\n").at(-1) ?? "";
+  const note = /^v\d/.test(said) ? ` on ${said}` : "";
+  console.log(`package: ${name}${note} passes (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+}
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  const done = spawnSync(command, args, { cwd, encoding: "utf8", shell: process.platform === "win32" });
+  if (done.status !== 0) {
+    throw new Error(`${command} ${args.join(" ")} failed:\n${done.stdout}${done.stderr}${done.error ?? ""}`);
+  }
+  return done.stdout;
+}
+
+function binary(name: string): string {
+  return join(root, "node_modules", ".bin", name);
+}
