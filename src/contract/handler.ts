@@ -5,9 +5,7 @@
 import { Err, Fault, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
 import type { Principal } from "./access.ts";
 import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
-import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs-face.ts";
-import type { Operation } from "./operation.ts";
 
 /** What a handler may return: the value, a declared fault, or a Result of the two. */
 export type Outcome<T, F extends Fault> = T | F | Result<T, F>;
@@ -50,11 +48,10 @@ export interface JobTools {
   readonly jobs: Jobs;
 }
 
-type Tools<M extends Member, P extends Principal> = M extends Job
+type Tools<M extends Member, P extends Principal> = M["type"] extends "job"
   ? JobTools
-  : M extends Operation<infer _T, infer _I, infer _O, infer _F, infer Known>
-    ? CallTools<Known extends true ? P : P | undefined>
-    : never;
+  : CallTools<true extends KnownOf<M> ? P : P | undefined>;
+type KnownOf<M> = M extends { readonly "~known"?: infer Known } ? Known : never;
 
 export type Handler<M extends Member, C, P extends Principal, F extends Fault = never> = (
   call: { readonly input: DecodedInputOf<M> } & Tools<M, P> & C,
