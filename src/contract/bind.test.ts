@@ -260,7 +260,7 @@ test("middleware that calls next twice is a defect and the handler runs once", a
     () => ({ n: ++runs }),
     [
       async (_view, next) => {
-        await next({});
+        void (await next({}));
         return next({});
       },
     ],

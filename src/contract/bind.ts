@@ -81,6 +81,7 @@ export interface BoundApp {
   readonly contract: Contract;
   readonly operations: ReadonlyMap<string, BoundOperation>;
   readonly jobs: ReadonlyMap<string, BoundJob>;
+  readonly clock: Clock;
   /** Reports a mistake in the program and returns the fault that the client gets for it. */
   defect(where: string, error: unknown): ReturnType<typeof Internal>;
 }
@@ -104,6 +105,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     contract,
     operations: new Map(contract.operations.map((operation) => [operation.name, bindOperation(operation, shared)])),
     jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
+    clock: runtime.clock,
     defect,
   };
 }

@@ -47,7 +47,8 @@ export function memoryCalls<M extends Members>(app: BoundApp): MemoryCalls<M> {
       schemaOf(job.input),
       job.output === undefined ? undefined : schemaOf(job.output),
     );
-    calls[job.name] = (input, options = {}) => run(input, (decoded) => runJob(bound, decoded, options));
+    calls[job.name] = (input, options = {}) =>
+      run(input, (decoded) => runJob(bound, decoded, options, app.clock.now()));
   }
   // Built from the contract whose members M are.
   return Object.freeze(calls) as MemoryCalls<M>;
@@ -67,13 +68,13 @@ function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
   };
 }
 
-function runJob(bound: BoundJob, input: unknown, options: MemoryCallOptions): MaybePromise<AnyResult> {
+function runJob(bound: BoundJob, input: unknown, options: MemoryCallOptions, now: number): MaybePromise<AnyResult> {
   const id = randomHex();
   const run = {
     id,
     attempt: 1,
     maxAttempts: bound.job.settings.attempts,
-    enqueuedAt: new Date(),
+    enqueuedAt: new Date(now),
     idempotencyKey: id,
     fence: "0",
   };
