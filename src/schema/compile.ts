@@ -4,6 +4,8 @@
 import type { MaybePromise, Result } from "../core/index.ts";
 import { decodeNode } from "./check.ts";
 import type { Codec, CodecOptions, TextCodec } from "./codec.ts";
+import { compiledCodec } from "./compile/compiled.ts";
+import { mayGenerate } from "./compile/emitter.ts";
 import { interpretedCodec } from "./compile/interpreted.ts";
 import { checkTextFields, gatherTexts } from "./compile/text.ts";
 import type { Invalid } from "./issues.ts";
@@ -21,7 +23,15 @@ import { t } from "./t.ts";
  * const text = city.serialize({ id: 1, name: "Bern" });          // Result<string, Invalid>
  */
 export function compile<S extends AnySchema>(schema: S, options: CodecOptions = {}): Codec<InferInput<S>, Infer<S>> {
-  return interpretedCodec(toNode(schema), withLimits(options.limits)) as Codec<InferInput<S>, Infer<S>>;
+  const make = modeOf(options) === "compiled" ? compiledCodec : interpretedCodec;
+  return make(toNode(schema), withLimits(options.limits)) as Codec<InferInput<S>, Infer<S>>;
+}
+
+function modeOf(options: CodecOptions): "compiled" | "interpreted" {
+  if (options.mode === "compiled" && !mayGenerate()) {
+    throw new TypeError('This runtime forbids code generation (new Function). Leave the option "mode" out, or set it to "interpreted".');
+  }
+  return options.mode ?? (mayGenerate() ? "compiled" : "interpreted");
 }
 
 /**

@@ -93,6 +93,7 @@ function define(name: string, node: Node, writer: Writer): JsonSchema {
   const owner = owners.get(name);
   if (owner !== undefined && sameBody(owner.node, node)) return reference;
   const made: Owner = owner ?? { node, text: undefined };
+  if (owner !== undefined && owner.text === undefined) throw twoTypes(name);
   owners.set(name, made);
   const plain = writePlain(node, writer);
   const text = JSON.stringify(plain);
@@ -100,9 +101,13 @@ function define(name: string, node: Node, writer: Writer): JsonSchema {
     made.text = text;
     defs[name] = { ...plain, ...writeDocs(node.docs, node) };
   } else if (owner.text !== text) {
-    throw new TypeError(`Two different types are named "${name}". Names stand for one type in OpenAPI, GraphQL and protobuf: rename one of them.`);
+    throw twoTypes(name);
   }
   return reference;
+}
+
+function twoTypes(name: string): TypeError {
+  return new TypeError(`Two different types are named "${name}". Names stand for one type in OpenAPI, GraphQL and protobuf: rename one of them.`);
 }
 
 /** `t.describe` and `t.rename` copy a node, and the copy shares what it consists of. */

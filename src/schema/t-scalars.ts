@@ -94,7 +94,8 @@ function literal<const V extends LiteralValue>(value: V): LiteralNode<V, V> {
   if (value !== null && !["string", "number", "boolean"].includes(typeof value)) {
     throw new TypeError(`t.literal takes a string, number, boolean or null, not ${typeof value}.`);
   }
-  return makeNode<LiteralNode<V, V>>({ kind: "literal", value });
+  // -0 is written as 0.
+  return makeNode<LiteralNode<V, V>>({ kind: "literal", value: value === 0 ? 0 : value });
 }
 
 /** One of these strings. `name` is the type's name in GraphQL and protobuf. */

@@ -3,7 +3,7 @@ import { encodeNode } from "./check.ts";
 import { defaultLimits } from "./limits.ts";
 import { makeNode, toNode } from "./make-node.ts";
 import type {
-  AnySchema, Brand, BrandNode, DefaultNode, Docs, FieldNode, ForeignNode, Infer, InferInput, NullableNode, OptionalNode, RefineNode, RefNode,
+  AnySchema, Brand, BrandNode, DefaultNode, Docs, FieldNode, ForeignNode, Infer, InferInput, Node, NullableNode, OptionalNode, RefineNode, RefNode,
 } from "./nodes.ts";
 
 /** A field that may be missing. Null is not missing: for that, `t.nullable`. */
@@ -40,8 +40,27 @@ function deepFreeze(value: unknown): unknown {
  * const Tree = t.object("Tree", { name: t.string(), children: t.array(t.ref((): Schema<Tree> => Tree)) });
  */
 function ref<S extends AnySchema>(target: () => S): RefNode<InferInput<S>, Infer<S>> {
-  let node: ReturnType<typeof toNode> | undefined;
-  return makeNode<RefNode<InferInput<S>, Infer<S>>>({ kind: "ref", target: () => (node ??= toNode(target())) });
+  let node: Node | undefined;
+  return makeNode<RefNode<InferInput<S>, Infer<S>>>({
+    kind: "ref",
+    target() {
+      if (node === undefined) {
+        node = toNode(target());
+        refuseEndless(node);
+      }
+      return node;
+    },
+  });
+}
+
+/** A schema that comes back to itself without an object or list between would never end on any value. */
+function refuseEndless(start: Node): void {
+  const seen = new Set<Node>();
+  for (let node = start; node.kind === "ref" || node.kind === "nullable" || node.kind === "brand" || node.kind === "refine"; ) {
+    if (seen.has(node)) throw new TypeError("A t.ref comes back to itself with no object, array or map between, so no value would ever fit it.");
+    seen.add(node);
+    node = node.kind === "ref" ? node.target() : node.inner;
+  }
 }
 
 /** A nominal type: a plain value may be written where one is sent, and what is decoded carries the brand. */

@@ -37,7 +37,7 @@ export const scalarActs: { readonly [K in ScalarKind]: Acts<Extract<Node, { kind
   decimal: both(checkDecimal),
   json: both((_node, value, walk) => checkJson(value, walk)),
   nothing: {
-    decode: (_node, value, walk) => (value === null || value === undefined ? undefined : wrongType(walk, "null", value)),
+    decode: (_node, value, walk) => (value === null || (walk.eitherForm && value === undefined) ? undefined : wrongType(walk, "null", value)),
     encode: (_node, value, walk) => (value === null || value === undefined ? null : wrongType(walk, "nothing", value)),
   },
 };

@@ -10,3 +10,10 @@ export function uniqueKey(value: unknown, depth = 0): string {
   const members = Object.keys(record).toSorted();
   return `{${members.map((key) => `${JSON.stringify(key)}:${uniqueKey(record[key], depth + 1)}`).join(",")}}`;
 }
+
+/** Whether two items of a list of wire values are equal. */
+export function hasRepeats(items: readonly unknown[]): boolean {
+  const kind = typeof items[0];
+  const simple = (kind === "string" || kind === "number") && items.every((item) => typeof item === kind);
+  return new Set(simple ? items : items.map((item) => uniqueKey(item))).size !== items.length;
+}

@@ -74,13 +74,29 @@ function walkField(field: Field, from: Readonly<Record<string, unknown>>, to: Re
       return;
     }
   }
-  const member = walkMember(field.node, value, fromName, walk);
-  if (member !== undefined || value !== undefined) to[toName] = member;
+  if (field.node.kind !== "foreign") to[toName] = walkMember(field.node, value, fromName, walk);
+  else walkForeignField(field.node, value, fromName, toName, to, walk);
+}
+
+/** A foreign schema may turn a value into nothing, and an absent one into something. */
+function walkForeignField(
+  node: ForeignNode, value: unknown, fromName: string, toName: string, to: Record<string, unknown>, walk: Walk,
+): void {
+  walk.path.push(fromName);
+  const member = foreignValue(node, value, walk);
+  walk.path.pop();
+  if (member !== undefined) to[toName] = member;
 }
 
 /** Whether an absent member is the node's own business: a foreign schema decides itself, and "nothing" is written as null. */
 function mayBeUndefined(node: Node, decoding: boolean): boolean {
-  return node.kind === "foreign" || (node.kind === "nothing" && !decoding);
+  switch (node.kind) {
+    case "foreign": return true;
+    case "nothing": return !decoding;
+    case "nullable": case "brand": case "refine": return mayBeUndefined(node.inner, decoding);
+    case "ref": return mayBeUndefined(node.target(), decoding);
+    default: return false;
+  }
 }
 
 /** A member by name. Names that every object inherits count only when the object has them itself. */
@@ -204,8 +220,13 @@ function walkRefine(node: RefineNode, value: unknown, walk: Walk): unknown {
   return other;
 }
 
-/** A foreign schema validates both ways: what comes in, and what a program gives out, which then must be JSON. */
 function walkForeign(node: ForeignNode, value: unknown, walk: Walk): unknown {
+  const other = foreignValue(node, value, walk);
+  return other === undefined && walk.to === "wire" ? null : other;
+}
+
+/** A foreign schema validates both ways: what comes in, and what a program gives out, which then must be JSON. */
+function foreignValue(node: ForeignNode, value: unknown, walk: Walk): unknown {
   const pointer = jsonPointer(walk.path);
   const answer = walk.answers.get(pointer) ?? node.schema["~standard"].validate(value);
   if (isPromiseLike(answer)) {
@@ -226,10 +247,10 @@ function walkForeign(node: ForeignNode, value: unknown, walk: Walk): unknown {
 }
 
 /** The JSON value that JSON.stringify would write. */
-export function toJson(value: unknown, walk: Walk): unknown {
-  if (value === undefined) return undefined;
+function toJson(value: unknown, walk: Walk): unknown {
   try {
-    return JSON.parse(JSON.stringify(value)) as unknown;
+    const text = JSON.stringify(value) as string | undefined;
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
   } catch {
     return report(walk, "json", "cannot be written as JSON");
   }

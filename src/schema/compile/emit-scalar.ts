@@ -1,0 +1,132 @@
+/**
+ * Generated checks for values that hold no others: what is wrong with the value in variable `v`, and what its other form is. Used
+ * by the generators of decoded values, wire values and texts alike.
+ */
+import { patternOf } from "../check/scalars.ts";
+import { formats } from "../formats.ts";
+import type { Node } from "../nodes.ts";
+import {
+  base64Length, canonicalDecimal, codePoints, decimalPattern, maxDuration, maxInt64, minInt64, readBase64, readDuration,
+  readInt64, readTimestamp, writeBase64, writeDuration, writeTimestamp,
+} from "../scalars.ts";
+import type { Emitter } from "./emitter.ts";
+
+export interface Scalar {
+  /** Statements that prepare. */
+  readonly before: readonly string[];
+  /** An expression that is true when the value is refused. */
+  readonly wrong: string;
+  /** The other form, as an expression. */
+  readonly other: string;
+  /** The other form as JSON text, as an expression; only asked for on the way to the wire. */
+  readonly text: string;
+}
+
+/** The check of a scalar node on the value in `v`, or undefined when the node is not a scalar. */
+export function emitScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
+  const decoding = to === "decoded";
+  switch (node.kind) {
+    case "string": {
+      const safe = node.format !== undefined && node.format !== "email" && node.format !== "uri";
+      return scalar(stringWrong(node, v, emitter), v, safe ? quoted(v) : `${emitter.constant(quote)}(${v})`);
+    }
+    case "int32": return scalar(`typeof ${v} !== "number" || (${v} | 0) !== ${v}${outside(v, node.minimum, node.maximum)}`, `${v} | 0`, `(${v} | 0)`);
+    case "int": return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum, node.maximum)}`, `${v} + 0`, v);
+    // Infinity and NaN are the numbers whose difference with themselves is not 0.
+    case "float": return scalar(`typeof ${v} !== "number" || ${v} - ${v} !== 0${outside(v, node.minimum, node.maximum)}`, `${v} + 0`, v);
+    case "boolean": return scalar(`typeof ${v} !== "boolean"`, v, v);
+    case "literal": {
+      const value = JSON.stringify(node.value);
+      return scalar(`${v} !== ${value}`, value, JSON.stringify(value));
+    }
+    case "enum": {
+      const plain = node.values.every((value) => JSON.stringify(value) === `"${value}"`);
+      return scalar(enumWrong(node.values, v, emitter), v, plain ? quoted(v) : `${emitter.constant(quote)}(${v})`);
+    }
+    case "decimal": {
+      const pattern = emitter.constant(patternOf(decimalPattern(node.precision, node.scale)));
+      const other = `${emitter.constant(canonicalDecimal)}(${v})`;
+      return scalar(`typeof ${v} !== "string" || !${pattern}.test(${v})`, other, quoted(other));
+    }
+    case "nothing": return decoding
+      ? scalar(`${v} !== null`, "undefined", "")
+      : scalar(`${v} !== null && ${v} !== undefined`, "null", '"null"');
+    case "int64": return decoding
+      ? viaReader(v, readInt64, "", (x) => outside(x, node.minimum, node.maximum, "n"), emitter)
+      : scalar(`typeof ${v} !== "bigint"${outside(v, node.minimum ?? minInt64, node.maximum ?? maxInt64, "n")}`, `String(${v})`, quoted(v));
+    case "timestamp": {
+      if (decoding) return viaReader(v, readTimestamp, "new Date", () => "", emitter);
+      const x = emitter.fresh("x");
+      const read = `const ${x} = ${v} instanceof Date ? ${emitter.constant(writeTimestamp)}(${v}) : undefined;`;
+      return { before: [read], wrong: `${x} === undefined`, other: x, text: quoted(x) };
+    }
+    case "duration": {
+      if (decoding) return viaReader(v, readDuration, "", (x) => outside(x, node.minimum, node.maximum), emitter);
+      const other = `${emitter.constant(writeDuration)}(${v} + 0)`;
+      return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum ?? 0, node.maximum ?? maxDuration)}`, other, quoted(other));
+    }
+    case "bytes": {
+      if (!decoding) {
+        const over = node.maxLength === undefined ? "" : ` || ${v}.length > ${node.maxLength}`;
+        const other = `${emitter.constant(writeBase64)}(${v})`;
+        return scalar(`!(${v} instanceof Uint8Array)${over}`, other, quoted(other));
+      }
+      const x = emitter.fresh("x");
+      const read = `const ${x} = typeof ${v} === "string" ? ${emitter.constant(base64Length)}(${v}) : -1;`;
+      const over = node.maxLength === undefined ? "" : ` || ${x} > ${node.maxLength}`;
+      return { before: [read], wrong: `${x} < 0${over}`, other: `${emitter.constant(readBase64)}(${v})`, text: "" };
+    }
+    default: return undefined;
+  }
+}
+
+function scalar(wrong: string, other: string, text: string): Scalar {
+  return { before: [], wrong, other, text };
+}
+
+/** Decoding by a function that returns undefined for what it refuses. */
+function viaReader(v: string, reader: (text: string) => unknown, wrap: string, more: (x: string) => string, emitter: Emitter): Scalar {
+  const x = emitter.fresh("x");
+  const read = `const ${x} = typeof ${v} === "string" ? ${emitter.constant(reader)}(${v}) : undefined;`;
+  return { before: [read], wrong: `${x} === undefined${more(x)}`, other: wrap === "" ? x : `${wrap}(${x})`, text: "" };
+}
+
+function quoted(expression: string): string {
+  return `'"' + ${expression} + '"'`;
+}
+
+function outside(v: string, minimum: number | bigint | undefined, maximum: number | bigint | undefined, suffix = ""): string {
+  const below = minimum === undefined ? "" : ` || ${v} < ${minimum}${suffix}`;
+  return maximum === undefined ? below : `${below} || ${v} > ${maximum}${suffix}`;
+}
+
+function stringWrong(node: Extract<Node, { kind: "string" }>, v: string, emitter: Emitter): string {
+  const { minLength: least = 0, maxLength: most, pattern, format } = node;
+  let wrong = `typeof ${v} !== "string"`;
+  const count = `${emitter.constant(codePoints)}(${v})`;
+  // A code point takes one or two units, so most lengths need no counting.
+  if (most !== undefined) wrong += ` || (${v}.length > ${most} && (${v}.length > ${most * 2} || ${count} > ${most}))`;
+  if (least > 0) wrong += ` || ${v}.length < ${least}`;
+  if (least > 1) wrong += ` || (${v}.length < ${least * 2} && ${count} < ${least})`;
+  if (pattern !== undefined) wrong += ` || !${emitter.constant(patternOf(pattern))}.test(${v})`;
+  if (format !== undefined) wrong += ` || !${emitter.constant(formats[format])}(${v})`;
+  return wrong;
+}
+
+function enumWrong(values: readonly string[], v: string, emitter: Emitter): string {
+  if (values.length > 8) return `!${emitter.constant(new Set(values))}.has(${v})`;
+  return values.map((value) => `${v} !== ${JSON.stringify(value)}`).join(" && ");
+}
+
+const needsEscape = /[\u0000-\u001f"\\\ud800-\udfff]/;
+
+/** A string as JSON. Most hold nothing to escape: short ones are looked at here, long ones by the regular expression engine. */
+export function quote(text: string): string {
+  const { length } = text;
+  if (length > 40) return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return JSON.stringify(text);
+  }
+  return `"${text}"`;
+}

@@ -1,0 +1,110 @@
+/**
+ * The compiled codec equals the interpreter: over random schemas, on values that fit, values that nearly fit, and any JSON, both
+ * ways. `SCHEMA_RUNS=20000` makes it long.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Result } from "../core/index.ts";
+import { failed } from "./check/walk.ts";
+import { generate } from "./compile/compiled.ts";
+import { compile, decode, defaultLimits, encode, type Invalid, type Node } from "./index.ts";
+import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
+
+const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 400);
+
+interface Sample {
+  readonly node: Node;
+  readonly values: readonly unknown[];
+  readonly wires: readonly unknown[];
+}
+
+/** A schema, values for it, and wire values: their encodings, mutations of those, and any JSON. */
+const samples: fc.Arbitrary<Sample> = arbitrarySchema().chain((node) =>
+  fc.array(arbitraryValue(node), { minLength: 1, maxLength: 4 }).chain((values) => {
+    const encoded = values.flatMap((value) => valid(encode(node, value)));
+    const mutated = encoded.slice(0, 2).map((wire) => fc.array(arbitraryMutation(wire), { minLength: 2, maxLength: 4 }));
+    return fc.record({
+      node: fc.constant(node),
+      values: fc.tuple(...values.slice(0, 2).map(arbitraryMutation)).map((more) => [...values, ...more]),
+      wires: fc.tuple(fc.array(arbitraryJson, { maxLength: 3 }), ...mutated).map((more) => [...encoded, ...more.flat()]),
+    });
+  }),
+);
+
+function valid<T>(result: Result<T, Invalid>): readonly T[] {
+  return result.ok ? [result.value] : [];
+}
+
+function settled<T>(result: T | Promise<T>): T {
+  assert.ok(!(result instanceof Promise));
+  return result;
+}
+
+test("a compiled codec decodes as the interpreter does", () => {
+  fc.assert(
+    fc.property(samples, ({ node, wires }) => {
+      const codec = compile(node, { mode: "compiled" });
+      for (const wire of wires) {
+        const expected = decode(node, wire);
+        assert.deepStrictEqual(settled(codec.parse(wire)), expected);
+        const text = JSON.stringify(wire);
+        assert.deepStrictEqual(settled(codec.parseJson(text)), decode(node, JSON.parse(text)));
+      }
+    }),
+    { numRuns },
+  );
+});
+
+test("a compiled codec encodes and serializes as the interpreter does", () => {
+  fc.assert(
+    fc.property(samples, ({ node, values }) => {
+      const codec = compile(node, { mode: "compiled" });
+      for (const value of values) {
+        const expected = encode(node, value);
+        assert.deepStrictEqual(codec.encode(value), expected);
+        const text = codec.serialize(value);
+        assert.equal(text.ok, expected.ok);
+        if (text.ok && expected.ok) assert.deepStrictEqual(JSON.parse(text.value), JSON.parse(JSON.stringify(expected.value)));
+      }
+    }),
+    { numRuns },
+  );
+});
+
+test("generated code decides by itself whenever the interpreter would accept what came from JSON", () => {
+  // Otherwise the equality above could be the interpreter compared with itself.
+  let fast = 0;
+  let slow = 0;
+  fc.assert(
+    fc.property(samples, ({ node, values, wires }) => {
+      const { decode: generated, text } = generate(node, defaultLimits);
+      for (const wire of wires.map((one) => JSON.parse(JSON.stringify(one)) as unknown)) {
+        if (decode(node, wire).ok) generated(wire, 0) === failed ? slow++ : fast++;
+      }
+      for (const value of values) if (encode(node, value).ok) text(value, 0) === undefined ? slow++ : fast++;
+    }),
+    { numRuns },
+  );
+  assert.equal(slow, 0);
+  assert.ok(fast > numRuns);
+});
+
+test("decoding what was encoded gives the value back", () => {
+  fc.assert(
+    fc.property(samples, ({ node, values }) => {
+      const codec = compile(node);
+      for (const value of values) {
+        const text = codec.serialize(value);
+        if (!text.ok) continue;
+        const back = settled(codec.parseJson(text.value));
+        assert.ok(back.ok, back.ok ? "" : back.fault.message);
+        // Once decoded, the defaults are in and the numbers canonical: from there on nothing changes.
+        assert.deepStrictEqual(codec.serialize(back.value), text);
+        const again = settled(codec.parseJson(text.value));
+        assert.deepStrictEqual(again, back);
+      }
+    }),
+    { numRuns },
+  );
+});
