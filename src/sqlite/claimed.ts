@@ -1,0 +1,64 @@
+/**
+ * Claimed jobs on the calling thread: unpacks what the writer handed over. Payloads are decoded at once, because every one is about to run, and the
+ * buffer must not outlive the batch.
+ */
+import type { ClaimedJob, Fence } from "../jobs/index.ts";
+import { bufferOf, entryKey, entryMoved } from "./entries.ts";
+import type { ClaimReply } from "./protocol.ts";
+
+/** A claimed job with its place in the claim, so that a settlement of it names a number instead of an id. */
+export interface SlottedJob extends ClaimedJob {
+  readonly slot: number;
+  readonly uniqueKey: string | undefined;
+}
+
+/** The fence of a claim of this session: known by identity, so that a copy with other numbers is not taken for it. */
+export class ClaimFence implements Fence {
+  readonly epoch: number;
+  readonly claim: number;
+
+  constructor(epoch: number, claim: number) {
+    this.epoch = epoch;
+    this.claim = claim;
+  }
+}
+
+export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: number) => string): SlottedJob[] {
+  const bytes = bufferOf(reply.bytes);
+  const fence = new ClaimFence(epoch, reply.claim);
+  const jobs: SlottedJob[] = [];
+  const ranges = reply.ranges;
+  let at = 0;
+  for (let r = 0; r < ranges.length; r += 6) {
+    const name = nameOf(ranges[r]!);
+    const priority = ranges[r + 1]!;
+    const first = ranges[r + 2]! + ranges[r + 3]!;
+    const count = ranges[r + 4]!;
+    const blockAt = ranges[r + 5]!;
+    for (let i = 0; i < count; i++) {
+      const end = at + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
+      const flags = bytes[at + 4]!;
+      let from = at + 5;
+      let id = first + i;
+      let attempt = 1;
+      let enqueuedAt = blockAt;
+      let uniqueKey: string | undefined;
+      if (flags & entryMoved) {
+        id = bytes.readDoubleLE(from);
+        attempt = bytes.readUInt32LE(from + 8) + 1;
+        enqueuedAt = bytes.readDoubleLE(from + 12);
+        from += 20;
+      }
+      if (flags & entryKey) {
+        const length = bytes.readUInt16LE(from);
+        uniqueKey = bytes.toString("utf8", from + 2, from + 2 + length);
+        from += 2 + length;
+      }
+      jobs.push({
+        id: String(id), name, priority, payload: bytes.toString("utf8", from, end), attempt, enqueuedAt, fence, slot: jobs.length, uniqueKey,
+      });
+      at = end;
+    }
+  }
+  return jobs;
+}

@@ -1,0 +1,357 @@
+/**
+ * The group commit: everything that arrived while the last commit was under way becomes one transaction, and then one reply. Memory follows the
+ * transaction: when it fails, the journal puts memory back, and the callers learn that nothing was kept.
+ */
+import { claimJobs, type Claimed } from "./claims.ts";
+import { Completions } from "./completion.ts";
+import { laneOf, makeName, moveCount, waiting, type Core, type JobName } from "./core.ts";
+import { bufferOf } from "./entries.ts";
+import { enqueueInTransaction, Intake } from "./intake.ts";
+import { loadBlock } from "./lanes.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { isBusy, sqliteCode } from "./ownership.ts";
+import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
+import { nextExpiry, overCount, prune } from "./prune.ts";
+import {
+  jobsHeader, sectionJobs, successesHeader, type Arena, type Batch, type BatchReply, type CommitReply, type JobsReply, type Op, type OpReply,
+} from "./protocol.ts";
+import { listRecords, locate, readRecord, readState } from "./reading.ts";
+import { placeReleased, settleOne, type Released } from "./settling.ts";
+import type { ApplicationSql } from "./transaction.ts";
+
+/** What is being gathered for one batch's reply. */
+interface Draft {
+  readonly jobs: JobsReply[];
+  readonly stale: number[];
+  readonly ops: OpReply[];
+  sections: number;
+}
+
+export class Committer {
+  readonly #core: Core;
+  readonly #sql: ApplicationSql;
+  readonly #done = new Completions();
+  readonly #intake = new Intake();
+  readonly #released: Released = new Map();
+  /** Names as the calling thread numbers them. */
+  readonly #told: string[] = [];
+  readonly #consuming = new Set<JobName>();
+  #pruneAt = 0;
+  #commits = 0;
+  #trouble: string | undefined;
+  /** Work is left that needs no message: the next commit should follow at once. */
+  more = false;
+
+  constructor(core: Core, sql: ApplicationSql) {
+    this.#core = core;
+    this.#sql = sql;
+  }
+
+  /** Applies and commits; never throws for a full disk or a locked file. */
+  commit(batches: readonly Batch[]): CommitReply {
+    for (const batch of batches) {
+      this.#core.now = batch.now;
+      batch.names.forEach((name, index) => (this.#told[batch.namesFrom + index] = name));
+    }
+    try {
+      const reply = this.#attempt(batches, undefined);
+      this.#trouble = undefined;
+      return reply;
+    } catch (thrown) {
+      const reason = this.#undo(thrown);
+      this.#trouble = reason;
+      return this.#withoutGrowth(batches, reason);
+    }
+  }
+
+  /** What finishes jobs goes through even where new work does not fit: it is what makes room. */
+  #withoutGrowth(batches: readonly Batch[], reason: string): CommitReply {
+    this.more = false;
+    try {
+      return this.#attempt(batches, reason);
+    } catch (thrown) {
+      const fault = this.#undo(thrown);
+      const replies = batches.map((batch) => ({ number: batch.number, fault, jobs: [], stale: [], ops: [] }));
+      return this.#reply(replies, undefined, batches);
+    }
+  }
+
+  #undo(thrown: unknown): string {
+    const core = this.#core;
+    if (core.db.isTransaction) core.db.exec("ROLLBACK");
+    core.journal.rollBack();
+    this.#done.clear();
+    this.#intake.clear();
+    this.#released.clear();
+    return storageReason(thrown);
+  }
+
+  #attempt(batches: readonly Batch[], growthFault: string | undefined): CommitReply {
+    const core = this.#core;
+    core.db.exec("BEGIN IMMEDIATE");
+    const drafts = batches.map((batch) => this.#apply(batch, growthFault === undefined));
+    this.#settlePending();
+    this.more = core.totals[0]! > 0 && promoteDue(core);
+    if (overCount(core) || core.now >= this.#pruneAt) this.#prune();
+    const claimed: Claimed = growthFault === undefined ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
+    core.db.exec("COMMIT");
+    core.journal.clear();
+    this.#commits++;
+    this.more ||= claimed.more;
+    const replies = batches.map((batch, index) => this.#finish(batch, drafts[index]!, growthFault));
+    return this.#reply(replies, claimed, batches);
+  }
+
+  #prune(): void {
+    const core = this.#core;
+    const { more } = prune(core);
+    this.more ||= more;
+    if (more) return;
+    const before = this.#pruneAt;
+    this.#pruneAt = nextExpiry(core);
+    core.journal.add(() => (this.#pruneAt = before));
+  }
+
+  /** Writes what was gathered, so that statements that follow see it. */
+  #settlePending(): void {
+    this.#done.flush(this.#core);
+    this.#intake.flush(this.#core);
+    placeReleased(this.#core, this.#released);
+  }
+
+  #apply(batch: Batch, growth: boolean): Draft {
+    const draft: Draft = { jobs: [], stale: [], ops: [], sections: 0 };
+    for (let i = 0; i < batch.grants.length; i += 2) this.#grant(batch.grants[i]!, batch.grants[i + 1]!);
+    for (const arena of batch.arenas) this.#applyArena(arena, draft, growth);
+    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, growth)));
+    return draft;
+  }
+
+  #grant(local: number, credit: number): void {
+    const name = this.#nameOf(local);
+    const added = !this.#consuming.has(name);
+    this.#consuming.add(name);
+    name.credit += credit;
+    this.#core.journal.add(() => {
+      name.credit -= credit;
+      if (added) this.#consuming.delete(name);
+    });
+  }
+
+  #applyArena(arena: Arena, draft: Draft, growth: boolean): void {
+    const bytes = bufferOf(arena.buffer);
+    for (let at = 0; at < arena.used; ) {
+      at = bytes[at] === sectionJobs ? this.#applyJobs(bytes, at, draft, growth) : this.#applySuccesses(bytes, at, draft);
+    }
+  }
+
+  #applyJobs(bytes: Buffer, at: number, draft: Draft, growth: boolean): number {
+    const from = at + jobsHeader;
+    const to = from + bytes.readUInt32LE(at + 10);
+    if (!growth) return to;
+    const lane = bytes.readUInt32LE(at + 2);
+    const target = laneOf(this.#nameOf(Math.floor(lane / 10)), lane % 10);
+    const n = bytes.readUInt32LE(at + 6);
+    const enqueuedAt = bytes.readDoubleLE(at + 14);
+    const run = bytes.subarray(from, to);
+    draft.jobs.push(
+      bytes[at + 1] === 1
+        ? this.#intake.addSpecialRun(this.#core, target, n, enqueuedAt, run)
+        : this.#intake.addRun(this.#core, target, n, enqueuedAt, run),
+    );
+    return to;
+  }
+
+  #applySuccesses(bytes: Buffer, at: number, draft: Draft): number {
+    const section = draft.sections++;
+    const claimId = bytes.readDoubleLE(at + 2);
+    const slot = bytes.readUInt32LE(at + 10);
+    const n = bytes.readUInt32LE(at + 14);
+    const from = at + successesHeader;
+    const to = from + bytes.readUInt32LE(at + 18);
+    const onStale = (stale: number): void => void draft.stale.push(section, stale - slot);
+    const claim = this.#core.claims.get(claimId);
+    if (claim === undefined) for (let i = 0; i < n; i++) onStale(slot + i);
+    else this.#done.succeed(this.#core, claim, slot, n, bytes[at + 1] === 1 ? bytes.subarray(from, to) : undefined, onStale);
+    return to;
+  }
+
+  #nameOf(local: number): JobName {
+    const core = this.#core;
+    return (core.namesByLocal[local] ??= this.#learn(this.#told[local]!, local));
+  }
+
+  #learn(text: string, local: number): JobName {
+    const core = this.#core;
+    let name = core.names.get(text);
+    if (name === undefined) {
+      const id = Number(core.sql.insertName.run(text).lastInsertRowid);
+      name = makeName(id, text);
+      core.names.set(text, name);
+      core.namesById.set(id, name);
+      core.journal.add(() => {
+        core.names.delete(text);
+        core.namesById.delete(id);
+      });
+    }
+    name.local = local;
+    core.journal.add(() => delete core.namesByLocal[local]);
+    return name;
+  }
+
+  #applyOp(op: Op, growth: boolean): OpReply {
+    const core = this.#core;
+    switch (op.op) {
+      case "settle":
+        return settleOne(core, this.#done, this.#released, op);
+      case "cancel":
+        this.#settlePending();
+        return this.#cancel(op.id);
+      case "retry":
+        this.#settlePending();
+        return this.#retry(op.id);
+      case "prune": {
+        const { removed, more } = prune(core);
+        return more ? -removed : removed;
+      }
+      case "stop":
+        for (const name of this.#consuming) {
+          const credit = name.credit;
+          name.credit = 0;
+          core.journal.add(() => (name.credit = credit));
+        }
+        return undefined;
+      case "transaction":
+        return growth ? this.#transact(op) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #cancel(id: string): OpReply {
+    const core = this.#core;
+    const location = locate(core, id);
+    if (location === undefined) return undefined;
+    if (location.in === "parked") {
+      if (location.row.state === 0) cancelScheduled(core, location.row);
+      return { state: readState(core, id)! };
+    }
+    const block = core.blocks.get(location.seq) ?? loadBlock(core, location.seq)!;
+    if (block.places[location.place] !== waiting) {
+      const state = readState(core, id);
+      return state === undefined ? undefined : { state, running: state === "running" };
+    }
+    const entry = this.#done.moveOut(core, block, location.place, waiting);
+    park(core, block.lane, entry, "cancelled", core.now);
+    moveCount(core, block.lane.name, "ready", "cancelled", 1);
+    this.#done.flush(core);
+    return { state: "cancelled" };
+  }
+
+  #retry(id: string): OpReply {
+    const core = this.#core;
+    const location = locate(core, id);
+    if (location?.in === "parked" && location.row.state !== 0) redrive(core, location.row);
+    const state = readState(core, id);
+    return state === undefined ? undefined : { state };
+  }
+
+  #transact(op: Extract<Op, { op: "transaction" }>): OpReply {
+    const core = this.#core;
+    this.#settlePending();
+    const mark = core.journal.mark();
+    core.db.exec("SAVEPOINT tensile_transaction");
+    try {
+      const changes = op.steps.map((step) => this.#sql.run(step));
+      const receipts = enqueueInTransaction(core, this.#intake, op.jobs, (text) => this.#nameOfText(text));
+      core.db.exec("RELEASE tensile_transaction");
+      return { changes, receipts };
+    } catch (thrown) {
+      // A full disk ends the whole transaction: nobody's part of it was kept.
+      if (!core.db.isTransaction || isStorage(thrown)) throw thrown;
+      core.db.exec("ROLLBACK TO tensile_transaction; RELEASE tensile_transaction");
+      core.journal.rollBack(mark);
+      return { rejected: thrown instanceof Error ? thrown.message : String(thrown), sqlCode: sqliteCode(thrown) ?? 0 };
+    }
+  }
+
+  #nameOfText(text: string): JobName {
+    const local = this.#told.indexOf(text);
+    return this.#nameOf(local);
+  }
+
+  /** Reads see what was just committed. */
+  #finish(batch: Batch, draft: Draft, growthFault: string | undefined): BatchReply {
+    batch.ops.forEach((op, index) => {
+      const read = this.#read(op);
+      if (read !== undefined) draft.ops[index] = read;
+    });
+    const reply = { number: batch.number, jobs: draft.jobs, stale: draft.stale, ops: draft.ops };
+    return growthFault === undefined ? reply : { ...reply, growthFault };
+  }
+
+  #read(op: Op): OpReply {
+    const core = this.#core;
+    switch (op.op) {
+      case "get": {
+        const record = readRecord(core, op.id);
+        return record === undefined ? undefined : { record };
+      }
+      case "state": {
+        const state = readState(core, op.id);
+        return state === undefined ? undefined : { state };
+      }
+      case "list":
+        return { records: listRecords(core, op.filter) };
+      case "counts": {
+        const totals = op.name === undefined ? core.totals : core.names.get(op.name)?.counts;
+        const [scheduled = 0, ready = 0, running = 0, succeeded = 0, failed = 0, cancelled = 0] = totals ?? [];
+        return { counts: { scheduled, ready, running, succeeded, failed, cancelled } };
+      }
+      case "occurrences":
+        return {
+          occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(({ schedule, at }) => [schedule, at] as const),
+        };
+      default:
+        return undefined;
+    }
+  }
+
+  #reply(batches: readonly BatchReply[], claimed: Claimed | undefined, sources: readonly Batch[]): CommitReply {
+    const core = this.#core;
+    return {
+      kind: "committed",
+      batches,
+      claim: claimed?.reply,
+      arenas: sources.flatMap((batch) => batch.arenas.map((arena) => arena.buffer)),
+      waiting: core.totals[0]! + core.totals[1]!,
+      wakeAt: this.wakeAt(),
+      trouble: this.#trouble,
+      commits: this.#commits,
+    };
+  }
+
+  /** When something is due that no message will bring. */
+  wakeAt(): number {
+    const core = this.#core;
+    if (this.#trouble !== undefined) return core.now + limits.troubleRetryMs;
+    const finished = core.totals[3]! + core.totals[4]! + core.totals[5]! > 0;
+    if (finished && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
+    return Math.min(core.totals[0]! > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
+  }
+}
+
+/** Failures of the disk or of another connection's lock, as against mistakes of this program. */
+function isStorage(thrown: unknown): boolean {
+  const code = sqliteCode(thrown);
+  return code !== undefined && [5, 6, 7, 8, 10, 11, 13, 14, 15, 26].includes(code & 0xff);
+}
+
+function storageReason(thrown: unknown): string {
+  if (!isStorage(thrown)) throw thrown;
+  const code = sqliteCode(thrown)! & 0xff;
+  if (code === 13) return "the disk is full";
+  if (isBusy(thrown)) return "another connection keeps the database locked";
+  return (thrown as Error).message;
+}
+

@@ -1,0 +1,235 @@
+/**
+ * Jobs leave their block: done with success, or moved elsewhere (parked, handed back). During a batch the parts are gathered per block; at its
+ * end each block gets one outcome row, or disappears when nothing of it is waiting, running or kept.
+ */
+import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
+import { gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { blockKeyed, blockMoved, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
+
+interface Part {
+  readonly lo: number;
+  readonly hi: number;
+  readonly kind: number;
+  /** u32 length + UTF-8 for each job of the range. */
+  readonly results: Buffer | undefined;
+}
+
+/** Length that stands for «no result». */
+export const noResult = 0xffff_ffff;
+
+/** What happened to blocks in the batch under way. */
+export class Completions {
+  readonly #parts = new Map<Block, Part[]>();
+  /** Bodies read in this batch, with the starts of their entries. */
+  readonly #bodies = new Map<Block, { body: Buffer; offsets: Uint32Array }>();
+
+  /** Starts again after a failed commit. */
+  clear(): void {
+    this.#parts.clear();
+    this.#bodies.clear();
+  }
+
+  /** Successes of `count` neighbours of a claim. Calls `onStale` for each that is no longer running. */
+  succeed(core: Core, claim: Claim, slot: number, n: number, results: Buffer | undefined, onStale: (slot: number) => void): void {
+    let at = 0;
+    for (const range of claim.ranges) {
+      const lo = Math.max(slot, range.slot);
+      const hi = Math.min(slot + n, range.slot + range.hi - range.lo);
+      for (let from = lo; from < hi; ) {
+        const place = range.lo + from - range.slot;
+        let to = from;
+        const start = at;
+        while (to < hi && range.block.places[range.lo + to - range.slot] === running) {
+          if (results !== undefined) at = afterResult(results, at);
+          to++;
+        }
+        if (to === from) {
+          onStale(from++);
+          if (results !== undefined) at = afterResult(results, at);
+          continue;
+        }
+        this.#leave(core, range.block, place, place + to - from, outcomeSucceeded, results?.subarray(start, at), running);
+        moveCount(core, range.block.lane.name, "running", "succeeded", to - from);
+        closeSlots(core, claim, to - from);
+        from = to;
+      }
+    }
+  }
+
+  /** Takes one job out of its block; the caller puts it somewhere else and corrects the counts. */
+  moveOut(core: Core, block: Block, place: number, was: number): Entry {
+    const entry = this.entryOf(core, block, place);
+    this.#leave(core, block, place, place + 1, outcomeGone, undefined, was);
+    return entry;
+  }
+
+  /** The entry of a place, with its id, time and attempts filled in. */
+  entryOf(core: Core, block: Block, place: number): Entry {
+    const { body, offsets } = this.#bodyOf(core, block);
+    const entry = readEntry(body, offsets[place]!);
+    if (entry.id === 0) {
+      entry.id = block.seq + place;
+      entry.enqueuedAt = block.at;
+    }
+    return entry;
+  }
+
+  #bodyOf(core: Core, block: Block): { body: Buffer; offsets: Uint32Array } {
+    let known = this.#bodies.get(block);
+    if (known === undefined) {
+      const body = block.body ?? bufferOf((core.sql.getBody.get(block.seq) as { body: Uint8Array }).body);
+      known = { body, offsets: entryOffsets(body, block.n) };
+      this.#bodies.set(block, known);
+    }
+    return known;
+  }
+
+  #leave(core: Core, block: Block, lo: number, hi: number, kind: number, results: Buffer | undefined, was: number): void {
+    block.places.fill(gone, lo, hi);
+    block.left -= hi - lo;
+    core.journal.add(() => {
+      block.places.fill(was, lo, hi);
+      block.left += hi - lo;
+    });
+    const parts = this.#parts.get(block);
+    if (parts === undefined) this.#parts.set(block, [{ lo, hi, kind, results }]);
+    else parts.push({ lo, hi, kind, results });
+  }
+
+  /** Writes what was gathered. */
+  flush(core: Core): void {
+    for (const [block, parts] of this.#parts) this.#flushBlock(core, block, parts);
+    this.clear();
+  }
+
+  #flushBlock(core: Core, block: Block, parts: Part[]): void {
+    const keep = core.retention.succeeded.count > 0 && core.retention.succeeded.ageMs > 0;
+    const succeeded = parts.filter((part) => part.kind === outcomeSucceeded);
+    if (succeeded.length > 0 && block.flags !== 0) this.#freeKeys(core, block, succeeded, keep);
+    if (!keep) forget(core, block, succeeded);
+    const kept = (keep && succeeded.length > 0) || stillKept(core, block);
+    if (block.left === 0 && !kept) return removeBlock(core, block);
+    this.#writeOutcomes(core, block, parts, succeeded, keep);
+    if (block.left > 0) {
+      core.sql.setLive.run(block.left, block.lane.number, block.seq);
+      const { outcomes, kept: before } = block;
+      block.outcomes = true;
+      block.kept = kept;
+      core.journal.add(() => {
+        block.outcomes = outcomes;
+        block.kept = before;
+      });
+    } else {
+      core.sql.deleteLive.run(block.lane.number, block.seq);
+      core.sql.deleteClaims.run(block.seq);
+      dropBlock(core, block);
+    }
+  }
+
+  #writeOutcomes(core: Core, block: Block, parts: Part[], succeeded: Part[], keep: boolean): void {
+    if (keep && succeeded.length > 0) writeOutcome(core, block, outcomeSucceeded, succeeded);
+    const rest = keep ? parts.filter((part) => part.kind !== outcomeSucceeded) : parts;
+    // A block with nothing left needs no record of what is gone, unless it stays for the successes that it keeps.
+    if (rest.length > 0) writeOutcome(core, block, outcomeGone, rest);
+  }
+
+  /** Unique keys are free again when their job is finished; so are the places of jobs that moved, when nothing is kept. */
+  #freeKeys(core: Core, block: Block, succeeded: readonly Part[], keep: boolean): void {
+    if (!(block.flags & blockKeyed) && keep) return;
+    for (const part of succeeded) {
+      for (let place = part.lo; place < part.hi; place++) {
+        if (block.flags & blockKeyed) {
+          const entry = this.entryOf(core, block, place);
+          if (entry.key !== undefined) core.sql.freeKey.run(block.lane.name.id, entry.key);
+        }
+        if (!keep && block.flags & blockMoved) forgetMoved(core, block.ids![place]!);
+      }
+    }
+  }
+}
+
+/** Retention may have forgotten what a block kept, so the last word is on disk. */
+function stillKept(core: Core, block: Block): boolean {
+  return block.kept && (block.left > 0 || core.sql.keptOf.get(block.seq) !== undefined);
+}
+
+/** Where the result after the one at `at` starts. */
+function afterResult(results: Buffer, at: number): number {
+  const length = results.readUInt32LE(at);
+  return at + 4 + (length === noResult ? 0 : length);
+}
+
+function closeSlots(core: Core, claim: Claim, n: number): void {
+  claim.left -= n;
+  core.journal.add(() => (claim.left += n));
+  if (claim.left > 0) return;
+  core.claims.delete(claim.id);
+  core.journal.add(() => core.claims.set(claim.id, claim));
+}
+
+/** One job of the claim is settled by moving out. */
+export function closeSlot(core: Core, claim: Claim): void {
+  closeSlots(core, claim, 1);
+}
+
+function forget(core: Core, block: Block, succeeded: readonly Part[]): void {
+  let n = 0;
+  for (const part of succeeded) n += part.hi - part.lo;
+  const name = block.lane.name;
+  if (n > 0) moveOutOfCount(core, name, n);
+}
+
+function moveOutOfCount(core: Core, name: Block["lane"]["name"], n: number): void {
+  const index = 3;
+  name.counts[index]! -= n;
+  core.totals[index]! -= n;
+  core.journal.add(() => {
+    name.counts[index]! += n;
+    core.totals[index]! += n;
+  });
+}
+
+function forgetMoved(core: Core, id: number): void {
+  core.sql.deletePlaced.run(id);
+  core.sql.deleteErrors.run(id);
+}
+
+function removeBlock(core: Core, block: Block): void {
+  core.sql.deleteLive.run(block.lane.number, block.seq);
+  core.sql.deleteClaims.run(block.seq);
+  if (block.outcomes) core.sql.deleteOutcomes.run(block.seq);
+  core.sql.deleteBlock.run(block.seq);
+  dropBlock(core, block);
+}
+
+function dropBlock(core: Core, block: Block): void {
+  // A block that was read only to cancel one of its jobs is not among the blocks in memory.
+  if (core.blocks.get(block.seq) !== block) return;
+  core.blocks.delete(block.seq);
+  core.journal.add(() => core.blocks.set(block.seq, block));
+}
+
+function writeOutcome(core: Core, block: Block, kind: number, parts: Part[]): void {
+  parts.sort((a, b) => a.lo - b.lo);
+  const pairs: number[] = [];
+  let n = 0;
+  let anyResult = false;
+  for (const part of parts) {
+    if (pairs.length > 0 && pairs.at(-1) === part.lo) pairs[pairs.length - 1] = part.hi;
+    else pairs.push(part.lo, part.hi);
+    n += part.hi - part.lo;
+    anyResult ||= part.results !== undefined;
+  }
+  const results = anyResult && kind === outcomeSucceeded ? joinResults(parts) : null;
+  core.sql.insertOutcome.run(block.seq, block.lane.number, kind, n, core.now, packRanges(pairs), results);
+}
+
+function joinResults(parts: readonly Part[]): Buffer {
+  if (parts.length === 1) return parts[0]!.results!;
+  return Buffer.concat(
+    parts.map((part) => {
+      if (part.results !== undefined) return part.results;
+      return Buffer.alloc((part.hi - part.lo) * 4, 0xff);
+    }),
+  );
+}

@@ -1,0 +1,186 @@
+/**
+ * What the writer thread holds in memory: names, lanes, blocks with waiting or running jobs, open claims, counts. It is changed while a
+ * transaction is being built, and each change leaves its undo in the journal, so that a failed commit puts everything back exactly.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
+import type { Tables } from "./tables.ts";
+
+export class Journal {
+  readonly #undo: (() => void)[] = [];
+
+  add(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  mark(): number {
+    return this.#undo.length;
+  }
+
+  rollBack(mark = 0): void {
+    while (this.#undo.length > mark) this.#undo.pop()!();
+  }
+
+  clear(): void {
+    this.#undo.length = 0;
+  }
+}
+
+/** States of a place in a block. */
+export const waiting = 0;
+export const running = 1;
+export const gone = 2;
+
+export interface Block {
+  readonly seq: number;
+  readonly lane: Lane;
+  readonly n: number;
+  readonly at: number;
+  readonly flags: number;
+  /** Dropped when every job was claimed. */
+  body: Buffer | undefined;
+  readonly size: number;
+  readonly places: Uint8Array;
+  /** Ids of jobs that have moved here. */
+  readonly ids: Float64Array | undefined;
+  /** Jobs that are waiting or running. */
+  left: number;
+  /** Whether rows of `outcome` exist, and whether some of them keep successes. */
+  outcomes: boolean;
+  kept: boolean;
+  /** The next place to claim, and where it starts. */
+  next: number;
+  offset: number;
+}
+
+export interface Lane {
+  /** `name id * 10 + priority` */
+  readonly number: number;
+  readonly name: JobName;
+  readonly priority: number;
+  readonly blocks: Deque<Block>;
+  bytes: number;
+  /** Whether every live block of the lane is in memory; otherwise those after `loadedTo` are on disk only. */
+  complete: boolean;
+  loadedTo: number;
+}
+
+export interface JobName {
+  readonly id: number;
+  readonly name: string;
+  /** The calling thread's number, -1 before it told one. */
+  local: number;
+  readonly counts: Float64Array;
+  readonly lanes: (Lane | undefined)[];
+  credit: number;
+}
+
+export interface Claim {
+  readonly id: number;
+  readonly ranges: { readonly block: Block; readonly lo: number; readonly hi: number; readonly slot: number }[];
+  size: number;
+  left: number;
+}
+
+export interface Core {
+  readonly db: DatabaseSync;
+  readonly sql: Tables;
+  readonly journal: Journal;
+  readonly retention: Retention;
+  epoch: number;
+  now: number;
+  readonly names: Map<string, JobName>;
+  readonly namesById: Map<number, JobName>;
+  readonly namesByLocal: JobName[];
+  readonly blocks: Map<number, Block>;
+  readonly claims: Map<number, Claim>;
+  /** Bytes of waiting jobs in memory. */
+  bytes: number;
+  nextSeq: number;
+  /** Sequence numbers below this are reserved on disk. */
+  reservedTo: number;
+  /** Places before all others, for jobs handed back; counts down. */
+  frontSeq: number;
+  nextClaim: number;
+  /** History rows up to this one keep nothing any more. */
+  prunedTo: number;
+  totals: Float64Array;
+}
+
+export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as { readonly [S in JobState]: number };
+
+export function count(core: Core, name: JobName, state: JobState, delta: number): void {
+  if (delta === 0) return;
+  const index = stateNumber[state];
+  const totals = core.totals;
+  name.counts[index]! += delta;
+  totals[index]! += delta;
+  core.journal.add(() => {
+    name.counts[index]! -= delta;
+    totals[index]! -= delta;
+  });
+}
+
+export function moveCount(core: Core, name: JobName, from: JobState, to: JobState, n: number): void {
+  count(core, name, from, -n);
+  count(core, name, to, n);
+}
+
+export function makeName(id: number, name: string): JobName {
+  return { id, name, local: -1, counts: new Float64Array(jobStates.length), lanes: Array.from({ length: 10 }, () => undefined), credit: 0 };
+}
+
+/** The lane of a name and priority; `complete` says that nothing of it is on disk only. */
+export function laneOf(name: JobName, priority: number, complete = true): Lane {
+  return (name.lanes[priority] ??= {
+    number: name.id * 10 + priority,
+    name,
+    priority,
+    blocks: new Deque(),
+    bytes: 0,
+    complete,
+    loadedTo: Number.MIN_SAFE_INTEGER,
+  });
+}
+
+export function laneOfNumber(core: Core, number: number): Lane {
+  return laneOf(core.namesById.get(Math.floor(number / 10))!, number % 10);
+}
+
+/** A queue with both ends open, without moving its elements. */
+export class Deque<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  pop(): T | undefined {
+    return this.size === 0 ? undefined : this.#items.pop();
+  }
+
+  shift(): T | undefined {
+    if (this.size === 0) return undefined;
+    const item = this.#items[this.#head]!;
+    this.#head++;
+    if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  unshift(item: T): void {
+    if (this.#head === 0) this.#items.unshift(item);
+    else this.#items[--this.#head] = item;
+  }
+}

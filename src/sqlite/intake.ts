@@ -1,0 +1,136 @@
+/**
+ * New jobs on the writer. Plain runs are copied into block rows without looking inside; neighbouring small runs of one lane join into one block.
+ * A special run (unique keys, times, occurrences) is walked entry by entry.
+ */
+import type { EnqueueReceipt, NewJob } from "../jobs/index.ts";
+import { count, laneOf, type Core, type JobName, type Lane } from "./core.ts";
+import { entryOffsets, readEntry, writeEntry, type Entry } from "./entries.ts";
+import { appendBlock, takeSeq } from "./lanes.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { park } from "./parking.ts";
+import type { JobsReply } from "./protocol.ts";
+import { receipt } from "./receipt.ts";
+import { blockKeyed } from "./tables.ts";
+
+interface Gathered {
+  at: number;
+  n: number;
+  bytes: number;
+  readonly runs: Buffer[];
+  readonly replies: { readonly reply: { first: number }; readonly offset: number }[];
+}
+
+export class Intake {
+  readonly #lanes = new Map<Lane, Gathered>();
+
+  clear(): void {
+    this.#lanes.clear();
+  }
+
+  /** A plain run. Its reply is filled in when its block is written. */
+  addRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer): JobsReply {
+    let gathered = this.#lanes.get(lane);
+    if (gathered !== undefined && (gathered.n + n > limits.blockJobs || gathered.bytes + bytes.length > limits.blockBytes)) {
+      this.#flushLane(core, lane, gathered);
+      gathered = undefined;
+    }
+    if (gathered === undefined) {
+      gathered = { at, n: 0, bytes: 0, runs: [], replies: [] };
+      this.#lanes.set(lane, gathered);
+    }
+    const reply = { first: 0 };
+    gathered.replies.push({ reply, offset: gathered.n });
+    gathered.runs.push(bytes);
+    gathered.n += n;
+    gathered.bytes += bytes.length;
+    return reply;
+  }
+
+  /** A run with unique keys, times or occurrences. */
+  addSpecialRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer): JobsReply {
+    const offsets = entryOffsets(bytes, n);
+    return this.addEntries(
+      core,
+      lane,
+      Array.from({ length: n }, (_, index) => readEntry(bytes, offsets[index]!)),
+      at,
+    );
+  }
+
+  addEntries(core: Core, lane: Lane, entries: readonly Entry[], at: number): JobsReply & { ids: Float64Array; duplicates: Uint8Array } {
+    const before = this.#lanes.get(lane);
+    if (before !== undefined) this.#flushLane(core, lane, before);
+    const n = entries.length;
+    const seq = takeSeq(core, n * 2);
+    const ids = new Float64Array(n);
+    const duplicates = new Uint8Array(n);
+    const kept: Buffer[] = [];
+    let keyed = 0;
+    let scheduled = 0;
+    entries.forEach((entry, index) => {
+      const later = entry.runAt !== undefined && entry.runAt > core.now;
+      const id = later ? seq + n + scheduled : seq + kept.length;
+      const holder = admit(core, lane.name, entry, id);
+      ids[index] = holder ?? id;
+      if (holder !== undefined) {
+        duplicates[index] = 1;
+      } else if (later) {
+        park(core, lane, { ...entry, id, enqueuedAt: at }, "scheduled", entry.runAt!);
+        scheduled++;
+      } else {
+        kept.push(writeEntry(entry, false));
+        if (entry.key !== undefined) keyed = blockKeyed;
+      }
+    });
+    if (kept.length > 0) appendBlock(core, lane, kept.length, at, Buffer.concat(kept), keyed, seq);
+    count(core, lane.name, "ready", kept.length);
+    count(core, lane.name, "scheduled", scheduled);
+    return { first: seq, ids, duplicates };
+  }
+
+  flush(core: Core): void {
+    for (const [lane, gathered] of this.#lanes) this.#flushLane(core, lane, gathered);
+  }
+
+  #flushLane(core: Core, lane: Lane, gathered: Gathered): void {
+    this.#lanes.delete(lane);
+    // The bytes of a run belong to an arena that goes back: a block that stays in memory needs its own.
+    const body = Buffer.concat(gathered.runs);
+    const seq = appendBlock(core, lane, gathered.n, gathered.at, body, 0);
+    count(core, lane.name, "ready", gathered.n);
+    for (const { reply, offset } of gathered.replies) reply.first = seq + offset;
+  }
+}
+
+/** Undefined: the job is new. Else the id of the job that holds its key, or 0 for an occurrence that was recorded before. */
+function admit(core: Core, name: JobName, entry: Entry, id: number): number | undefined {
+  const key = entry.key;
+  if (key !== undefined) {
+    const holder = core.sql.holderOfKey.get(name.id, key) as { id: number } | undefined;
+    if (holder !== undefined) return holder.id;
+  }
+  if (entry.occurrence !== undefined) {
+    const { schedule, at } = entry.occurrence;
+    if (core.sql.recordOccurrence.run(schedule, at).changes === 0) return 0;
+  }
+  if (key !== undefined) core.sql.takeKey.run(name.id, key, id);
+  return undefined;
+}
+
+/** Jobs enqueued inside an application transaction, one by one and in order. */
+export function enqueueInTransaction(core: Core, intake: Intake, jobs: readonly NewJob[], nameOf: (name: string) => JobName): EnqueueReceipt[] {
+  return jobs.map((job) => {
+    const lane = laneOf(nameOf(job.name), job.priority);
+    const entry: Entry = {
+      id: 0,
+      attempt: 0,
+      enqueuedAt: 0,
+      key: job.uniqueKey,
+      runAt: job.runAt,
+      occurrence: job.occurrence,
+      payload: Buffer.from(job.payload, "utf8"),
+    };
+    const reply = intake.addEntries(core, lane, [entry], core.now);
+    return receipt(reply.ids[0]!, reply.duplicates[0] === 1);
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * Every bound of the SQLite store in one table, so that start-up can print it and `docs/jobs-sqlite.md` can be held against it.
+ */
+export const sqliteLimits = Object.freeze({
+  /** Jobs in one block row. A block leaves the disk when its last job is finished (and no longer kept). */
+  blockJobs: 512,
+  /** Bytes in one block row, unless a single job is larger. */
+  blockBytes: 65_536,
+  /** Bytes of one arena (the transferred buffer), unless a single job is larger. */
+  arenaBytes: 262_144,
+  /** Arenas kept for reuse on the calling side. */
+  arenasKept: 8,
+  /** Bytes that one message to the writer carries before it is sent without waiting for the end of the turn. */
+  messageBytes: 1_048_576,
+  /** Operations other than plain enqueue and success in one message. */
+  messageOperations: 4_096,
+  /** Messages on their way to the writer; further work gathers in the next one. */
+  messagesInFlight: 2,
+  /** Bytes of payload and results that wait for their commit on the calling side before `QUEUE_FULL`. */
+  unsentBytes: 67_108_864,
+  /** Bytes of one payload, result or error data. */
+  payloadBytes: 16_777_216,
+  /** Bytes of a unique key or a schedule name. */
+  keyBytes: 1_024,
+  /** Different job names in one store. */
+  names: 10_000,
+  /** Bytes of waiting jobs in memory, all lanes together; what is over it waits on disk only. */
+  readyBytes: 33_554_432,
+  /** Bytes of waiting jobs in memory per lane (job name and priority). */
+  laneBytes: 8_388_608,
+  /** Block rows read per refill of a lane. */
+  refillBlocks: 8,
+  /** Bytes of claimed jobs handed over per commit. */
+  claimBytes: 4_194_304,
+  /** Scheduled jobs promoted per commit. */
+  promotePerCommit: 2_000,
+  /** History rows removed per commit. */
+  prunePerCommit: 64,
+  /** Errors kept per job; the oldest go first. */
+  errorsPerJob: 32,
+  /** Characters kept of an error message. */
+  errorMessageChars: 4_096,
+  /** Records in one page of `list`. */
+  listRecords: 1_000,
+  /** Callers waiting in `finished`. */
+  finishedWaiters: 100_000,
+  /** Statements in one application transaction; `runMany` counts as one. */
+  transactionStatements: 1_000,
+  /** Rows in one application transaction. */
+  transactionRows: 100_000,
+  /** Prepared application statements kept. */
+  preparedStatements: 256,
+  /** Milliseconds that the writer waits for another connection's lock. */
+  lockWaitMs: 5_000,
+  /** Pages in the write-ahead log before the writer checkpoints after a commit. */
+  checkpointPages: 8_000,
+  /** Milliseconds without work before the writer checkpoints what is left. */
+  idleCheckpointMs: 500,
+  /** Bytes of the write-ahead log before trouble is reported: a long reader keeps it from being emptied. */
+  walAlertBytes: 1_073_741_824,
+  /** Longest sleep while something is scheduled, so that a stepped wall clock or a suspended machine is noticed. */
+  longestSleepMs: 30_000,
+  /** Milliseconds before work that failed for lack of disk is tried again by itself. */
+  troubleRetryMs: 1_000,
+});
+
+export type SqliteLimits = { readonly [K in keyof typeof sqliteLimits]: number };

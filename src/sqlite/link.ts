@@ -1,0 +1,84 @@
+/**
+ * The link to the writer thread: starts it, opens the store in it, and starts it again when it dies. Whoever waits for an answer
+ * of a thread that died is told; nothing hangs.
+ */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../core/index.ts";
+import type { FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
+
+export interface Opened {
+  readonly epoch: number;
+  readonly waiting: number;
+  readonly wakeAt: number;
+  readonly recovered: number;
+}
+
+export interface LinkEvents {
+  readonly onOpened: (opened: Opened) => void;
+  readonly onRefused: (reason: string, programming: boolean) => void;
+  readonly onMessage: (message: Extract<FromWriter, { kind: "committed" }>) => void;
+  readonly onClosed: () => void;
+  readonly onDied: (reason: string) => void;
+}
+
+export interface Link {
+  send(message: ToWriter, transfer: ArrayBuffer[]): void;
+  /** Whether the thread keeps the process alive. */
+  hold(alive: boolean): void;
+  stop(): void;
+}
+
+export function startWriter(
+  options: Omit<WriterOptions, "now">,
+  clock: Clock,
+  maxAttempts: (name: string) => number,
+  events: LinkEvents,
+): Link {
+  const worker = new Worker(writerUrl(), {
+    name: "tensile-sqlite",
+    workerData: { ...options, now: clock.now() } satisfies WriterOptions,
+    execArgv: writerArguments(process.execArgv, process.versions.node),
+  });
+  let over = false;
+  const died = (reason: string): void => {
+    if (over) return;
+    over = true;
+    events.onDied(reason);
+  };
+  worker.on("message", (message: FromWriter) => {
+    if (message.kind === "committed") events.onMessage(message);
+    else if (message.kind === "opened") events.onOpened(message);
+    else if (message.kind === "names") {
+      worker.postMessage({ kind: "recover", now: clock.now(), attempts: message.names.map(maxAttempts) } satisfies ToWriter);
+    } else {
+      over = true;
+      if (message.kind === "closed") events.onClosed();
+      else events.onRefused(message.reason, message.programming);
+      void worker.terminate();
+    }
+  });
+  worker.on("error", (error: unknown) => died(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  worker.on("exit", (code) => died(`the writer thread ended with code ${code}`));
+  return {
+    send: (message, transfer) => worker.postMessage(message, transfer),
+    hold: (alive) => (alive ? worker.ref() : worker.unref()),
+    stop() {
+      over = true;
+      void worker.terminate();
+    },
+  };
+}
+
+/** The writer beside this file: as source in development, as JavaScript once built. */
+function writerUrl(): URL {
+  return new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+}
+
+/**
+ * The options of the process, without those that are about its main script. Node 24 and 25 still announce `node:sqlite` as experimental: that is said
+ * in the documentation, not at every start; only this thread keeps quiet about it.
+ */
+export function writerArguments(execArgv: readonly string[], nodeVersion: string): string[] {
+  const kept = execArgv.filter((argument) => !/^(--input-type|--eval|--print|-e$|-p$|-pe$|--test|--watch|--inspect)/.test(argument));
+  return Number.parseInt(nodeVersion, 10) < 26 ? [...kept, "--disable-warning=ExperimentalWarning"] : kept;
+}

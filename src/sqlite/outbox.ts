@@ -1,0 +1,263 @@
+/**
+ * What waits to be sent to the writer, and what was sent and waits for its commit. Every call leaves a waiter here; the reply, or the death of
+ * the writer, resolves it.
+ */
+import { err, ok, type Result } from "../core/index.ts";
+import type { EnqueueReceipt, NewJob, Settlement, SettleReceipt, StoreFault } from "../jobs/index.ts";
+import { ClaimFence, type SlottedJob } from "./claimed.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { Packer, type Run } from "./packer.ts";
+import type { AttemptRef, Batch, BatchReply, Op, OpReply, SettleOp } from "./protocol.ts";
+import { receipt, unavailable } from "./receipt.ts";
+
+/** Jobs of one call that are neighbours in one run. */
+interface Part {
+  readonly run: Run;
+  readonly start: number;
+  count: number;
+}
+
+interface EnqueueWaiter {
+  readonly parts: readonly Part[];
+  readonly resolve: (result: Result<readonly EnqueueReceipt[], StoreFault>) => void;
+}
+
+/** Successes of one call that are neighbours in one section. */
+interface Stretch {
+  readonly section: number;
+  readonly place: number;
+  readonly index: number;
+  count: number;
+}
+
+interface SettleWaiter {
+  readonly size: number;
+  readonly stretches: readonly Stretch[];
+  /** Pairs of index in the call and index of the operation. */
+  readonly ops: readonly number[];
+  readonly resolve: (result: Result<readonly SettleReceipt[], StoreFault>) => void;
+}
+
+interface OpWaiter {
+  readonly op: number;
+  readonly growth: boolean;
+  readonly resolve: (result: Result<OpReply, StoreFault>) => void;
+}
+
+interface Sent {
+  readonly jobs: number;
+  readonly bytes: number;
+  readonly enqueues: readonly EnqueueWaiter[];
+  readonly settles: readonly SettleWaiter[];
+  readonly ops: readonly OpWaiter[];
+  readonly runs: readonly Run[];
+}
+
+export class Outbox {
+  readonly #packer = new Packer();
+  readonly #sent = new Map<number, Sent>();
+  readonly #names = new Map<string, number>();
+  readonly #nameList: string[] = [];
+  #namesTold = 0;
+  #number = 0;
+  #jobs = 0;
+  #inFlightBytes = 0;
+  #inFlightJobs = 0;
+  #enqueues: EnqueueWaiter[] = [];
+  #settles: SettleWaiter[] = [];
+  #opWaiters: OpWaiter[] = [];
+  #ops: Op[] = [];
+  #grants: number[] = [];
+
+  /** Whether there is anything to send. */
+  get empty(): boolean {
+    return this.#packer.size === 0 && this.#ops.length === 0 && this.#grants.length === 0;
+  }
+
+  get messagesInFlight(): number {
+    return this.#sent.size;
+  }
+
+  /** Jobs and bytes that wait for their commit. */
+  get unsettledJobs(): number {
+    return this.#jobs + this.#inFlightJobs;
+  }
+
+  get unsettledBytes(): number {
+    return this.#packer.size + this.#inFlightBytes;
+  }
+
+  /** Large enough to be sent without waiting for the end of the turn. */
+  get full(): boolean {
+    return this.#packer.size >= limits.messageBytes || this.#ops.length >= limits.messageOperations;
+  }
+
+  /** A number for a name, told to the writer with the next message. */
+  numberOf(name: string): number {
+    let number = this.#names.get(name);
+    if (number === undefined) {
+      number = this.#nameList.length;
+      if (number >= limits.names) throw new TypeError(`More than ${limits.names} different job names. A name is a kind of job: put what varies into the payload.`);
+      this.#names.set(name, number);
+      this.#nameList.push(name);
+    }
+    return number;
+  }
+
+  nameOf(number: number): string {
+    return this.#nameList[number]!;
+  }
+
+  enqueue(jobs: readonly NewJob[], now: number): Promise<Result<readonly EnqueueReceipt[], StoreFault>> {
+    const parts: Part[] = [];
+    let last: Part | undefined;
+    for (const job of jobs) {
+      const run = this.#packer.addJob(this.numberOf(job.name) * 10 + job.priority, job, now);
+      if (last !== undefined && last.run === run) last.count++;
+      else parts.push((last = { run, start: this.#packer.place, count: 1 }));
+    }
+    this.#jobs += jobs.length;
+    return new Promise((resolve) => this.#enqueues.push({ parts, resolve }));
+  }
+
+  settle(settlements: readonly Settlement[], epoch: number): Promise<Result<readonly SettleReceipt[], StoreFault>> {
+    const stretches: Stretch[] = [];
+    const ops: number[] = [];
+    let last: Stretch | undefined;
+    settlements.forEach((settlement, index) => {
+      const ref = refOf(settlement, epoch);
+      if (settlement.to !== "succeeded" || !("slot" in ref)) {
+        ops.push(index, this.#ops.length);
+        this.#ops.push(settleOp(settlement, ref));
+        return;
+      }
+      this.#packer.addSuccess(ref.claim, ref.slot, settlement.result);
+      const section = this.#packer.sections - 1;
+      if (last !== undefined && last.section === section && last.index + last.count === index) last.count++;
+      else stretches.push((last = { section, place: this.#packer.place, index, count: 1 }));
+    });
+    return new Promise((resolve) => this.#settles.push({ size: settlements.length, stretches, ops, resolve }));
+  }
+
+  /** `growth`: refused while the disk is full. `jobs`: how many it adds. */
+  operate(op: Op, growth = false, jobs = 0): Promise<Result<OpReply, StoreFault>> {
+    this.#ops.push(op);
+    this.#jobs += jobs;
+    return new Promise((resolve) => this.#opWaiters.push({ op: this.#ops.length - 1, growth, resolve }));
+  }
+
+  grant(name: string, credit: number): void {
+    this.#grants.push(this.numberOf(name), credit);
+  }
+
+  /** The next message, and the buffers that go with it. */
+  take(now: number): { batch: Batch; transfer: ArrayBuffer[] } {
+    const bytes = this.#packer.size;
+    const { arenas, runs } = this.#packer.take();
+    const number = ++this.#number;
+    const namesFrom = this.#namesTold;
+    this.#namesTold = this.#nameList.length;
+    const batch: Batch = {
+      kind: "batch", number, now, arenas, namesFrom, names: this.#nameList.slice(namesFrom), ops: this.#ops, grants: this.#grants,
+    };
+    this.#sent.set(number, { jobs: this.#jobs, bytes, runs, enqueues: this.#enqueues, settles: this.#settles, ops: this.#opWaiters });
+    this.#inFlightBytes += bytes;
+    this.#inFlightJobs += this.#jobs;
+    this.#jobs = 0;
+    this.#enqueues = [];
+    this.#settles = [];
+    this.#opWaiters = [];
+    this.#ops = [];
+    this.#grants = [];
+    return { batch, transfer: arenas.map((arena) => arena.buffer) };
+  }
+
+  recycle(buffers: readonly ArrayBuffer[]): void {
+    for (const buffer of buffers) this.#packer.recycle(buffer);
+  }
+
+  /** A message was committed, or refused as a whole. */
+  resolve(reply: BatchReply): void {
+    const sent = this.#sent.get(reply.number);
+    if (sent === undefined) return;
+    this.#forget(reply.number, sent);
+    if (reply.fault !== undefined) return failAll(sent, reply.fault);
+    const growth = reply.growthFault;
+    sent.runs.forEach((run, index) => (run.reply = reply.jobs[index]));
+    for (const waiter of sent.enqueues) waiter.resolve(growth === undefined ? ok(receiptsOf(waiter)) : err(unavailable(growth)));
+    for (const waiter of sent.settles) waiter.resolve(ok(settleReceipts(waiter, reply)));
+    for (const waiter of sent.ops) {
+      waiter.resolve(waiter.growth && growth !== undefined ? err(unavailable(growth)) : ok(reply.ops[waiter.op]));
+    }
+  }
+
+  /** The writer died, or the store closes: everybody who waits is told. Names are told again to the next writer. */
+  failEverything(reason: string): void {
+    const { batch } = this.take(0);
+    this.recycle(batch.arenas.map((arena) => arena.buffer));
+    for (const [number, sent] of this.#sent) {
+      this.#forget(number, sent);
+      failAll(sent, reason);
+    }
+    this.#namesTold = 0;
+  }
+
+  #forget(number: number, sent: Sent): void {
+    this.#sent.delete(number);
+    this.#inFlightBytes -= sent.bytes;
+    this.#inFlightJobs -= sent.jobs;
+  }
+}
+
+function failAll(sent: Sent, reason: string): void {
+  const fault = unavailable(reason);
+  for (const waiter of sent.enqueues) waiter.resolve(err(fault));
+  for (const waiter of sent.settles) waiter.resolve(err(fault));
+  for (const waiter of sent.ops) waiter.resolve(err(fault));
+}
+
+function receiptsOf(waiter: EnqueueWaiter): EnqueueReceipt[] {
+  const receipts: EnqueueReceipt[] = [];
+  for (const { run, start, count } of waiter.parts) {
+    const { first, ids, duplicates } = run.reply!;
+    for (let place = start; place < start + count; place++) {
+      receipts.push(ids === undefined ? { id: String(first + place), duplicate: false } : receipt(ids[place]!, duplicates![place] === 1));
+    }
+  }
+  return receipts;
+}
+
+function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[] {
+  const receipts: SettleReceipt[] = [];
+  for (let index = 0; index < waiter.size; index++) receipts.push("settled");
+  for (let i = 0; i < waiter.ops.length; i += 2) receipts[waiter.ops[i]!] = reply.ops[waiter.ops[i + 1]!] as SettleReceipt;
+  for (let i = 0; i < reply.stale.length; i += 2) {
+    const section = reply.stale[i]!;
+    const place = reply.stale[i + 1]!;
+    const stretch = waiter.stretches.find((one) => one.section === section && place >= one.place && place < one.place + one.count);
+    if (stretch !== undefined) receipts[stretch.index + place - stretch.place] = "stale";
+  }
+  return receipts;
+}
+
+/** By place in the claim where the fence is one that this session gave, else by id. */
+function refOf({ job }: Settlement, epoch: number): AttemptRef {
+  const { fence } = job;
+  if (fence instanceof ClaimFence && fence.epoch === epoch && "slot" in job) return { claim: fence.claim, slot: (job as SlottedJob).slot };
+  return { epoch: fence.epoch, claim: fence.claim, id: job.id };
+}
+
+function settleOp(settlement: Settlement, ref: AttemptRef): SettleOp {
+  switch (settlement.to) {
+    case "succeeded":
+      return { op: "settle", ref, to: "succeeded", result: settlement.result };
+    case "retry":
+      return { op: "settle", ref, to: "retry", runAt: settlement.runAt, error: settlement.error };
+    case "failed":
+      return { op: "settle", ref, to: "failed", error: settlement.error };
+    case "cancelled":
+      return { op: "settle", ref, to: "cancelled", error: settlement.error };
+    case "released":
+      return { op: "settle", ref, to: "released" };
+  }
+}

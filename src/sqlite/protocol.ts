@@ -1,0 +1,144 @@
+/**
+ * What the calling thread and the writer thread say to each other: one message per batch each way. The many small things (jobs, successes)
+ * are packed into arenas, which are transferred, not copied; the few large ones (failures, reads, transactions) are plain objects.
+ *
+ * An arena is a sequence of sections:
+ *   jobs:      u8 1, u8 special, u32 lane, u32 count, u32 bytes, f64 enqueuedAt, then `count` entries (entries.ts)
+ *   successes: u8 2, u8 results, f64 claim, u32 slot, u32 count, u32 bytes, then `count` times u32 length + UTF-8 when `results` is 1
+ *
+ * A lane is `name number * 10 + priority`; names are numbered by the calling thread and told once. `special` says that some entry has a
+ * key, a time or an occurrence, so that the writer must look inside.
+ */
+import type { AttemptError, JobCounts, JobFilter, JobRecord, JobState, NewJob, Retention } from "../jobs/index.ts";
+
+export const sectionJobs = 1;
+export const sectionSuccesses = 2;
+export const jobsHeader = 22;
+export const successesHeader = 22;
+
+export interface Arena {
+  readonly buffer: ArrayBuffer;
+  readonly used: number;
+}
+
+/** Params that SQLite takes as they are. */
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+export interface SqlStep {
+  readonly sql: string;
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
+export interface SqlChanges {
+  readonly changes: number;
+  readonly lastInsertRowid: number;
+}
+
+/** Names one attempt: by claim and slot where the job came from this session, else by id under the fence it carried. */
+export type AttemptRef =
+  | { readonly claim: number; readonly slot: number }
+  | { readonly epoch: number; readonly claim: number; readonly id: string };
+
+export type SettleOp = { readonly op: "settle"; readonly ref: AttemptRef } & (
+  | { readonly to: "succeeded"; readonly result: string | undefined }
+  | { readonly to: "retry"; readonly runAt: number; readonly error: AttemptError }
+  | { readonly to: "failed"; readonly error: AttemptError }
+  | { readonly to: "cancelled"; readonly error: AttemptError | undefined }
+  | { readonly to: "released" }
+);
+
+export type Op =
+  | SettleOp
+  | { readonly op: "cancel" | "retry" | "get" | "state"; readonly id: string }
+  | { readonly op: "list"; readonly filter: JobFilter }
+  | { readonly op: "counts"; readonly name: string | undefined }
+  | { readonly op: "occurrences" }
+  | { readonly op: "prune" }
+  | { readonly op: "stop" }
+  | { readonly op: "transaction"; readonly steps: readonly SqlStep[]; readonly jobs: readonly NewJob[] };
+
+export interface Batch {
+  readonly kind: "batch";
+  readonly number: number;
+  readonly now: number;
+  readonly arenas: readonly Arena[];
+  /** Names told for the first time; the first has number `namesFrom`. */
+  readonly namesFrom: number;
+  readonly names: readonly string[];
+  readonly ops: readonly Op[];
+  /** Pairs of name number and credit. */
+  readonly grants: readonly number[];
+}
+
+export interface WriterOptions {
+  readonly path: string;
+  readonly durability: "full" | "normal";
+  readonly migrations: readonly string[];
+  readonly retention: Retention;
+  readonly maxPageCount: number | undefined;
+  readonly pid: number;
+  readonly now: number;
+}
+
+export type ToWriter =
+  | Batch
+  | { readonly kind: "recover"; readonly now: number; readonly attempts: readonly number[] }
+  | { readonly kind: "close" };
+
+/** What became of the jobs of one section: ids follow from the first, or are listed when the section was special. */
+export interface JobsReply {
+  readonly first: number;
+  readonly ids?: Float64Array;
+  readonly duplicates?: Uint8Array;
+}
+
+export type OpReply =
+  | undefined
+  | "settled"
+  | "stale"
+  | number
+  | { readonly state: JobState; readonly running?: boolean }
+  | { readonly record: JobRecord }
+  | { readonly records: readonly JobRecord[] }
+  | { readonly counts: JobCounts }
+  | { readonly occurrences: readonly (readonly [string, number])[] }
+  | { readonly changes: readonly SqlChanges[]; readonly receipts: readonly { readonly id: string; readonly duplicate: boolean }[] }
+  | { readonly rejected: string; readonly sqlCode: number };
+
+export interface BatchReply {
+  readonly number: number;
+  /** Set when nothing of the batch was kept. */
+  readonly fault?: string;
+  /** Set when the jobs and transactions of the batch were not kept, while everything else was. */
+  readonly growthFault?: string;
+  readonly jobs: readonly JobsReply[];
+  /** Pairs of section number (counting success sections) and place in it. */
+  readonly stale: readonly number[];
+  readonly ops: readonly OpReply[];
+}
+
+/** Claimed jobs: `ranges` holds, six numbers each: lane's name number, priority, block's first seq, first index, count, enqueuedAt. */
+export interface ClaimReply {
+  readonly claim: number;
+  readonly ranges: readonly number[];
+  readonly bytes: ArrayBuffer;
+}
+
+export interface CommitReply {
+  readonly kind: "committed";
+  readonly batches: readonly BatchReply[];
+  readonly claim: ClaimReply | undefined;
+  readonly arenas: readonly ArrayBuffer[];
+  readonly waiting: number;
+  /** Wall-clock milliseconds at which the writer wants to be woken, or Infinity. */
+  readonly wakeAt: number;
+  readonly trouble: string | undefined;
+  readonly commits: number;
+}
+
+export type FromWriter =
+  | CommitReply
+  | { readonly kind: "names"; readonly names: readonly string[] }
+  | { readonly kind: "opened"; readonly epoch: number; readonly waiting: number; readonly wakeAt: number; readonly recovered: number }
+  | { readonly kind: "refused"; readonly reason: string; readonly programming: boolean }
+  | { readonly kind: "closed" };

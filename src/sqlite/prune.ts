@@ -1,0 +1,133 @@
+/**
+ * Retention: removes the oldest finished jobs that are over the limit of count or age, a bounded number per commit.
+ */
+import { count, laneOfNumber, stateNumber, type Core } from "./core.ts";
+import { noResult } from "./completion.ts";
+import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { removeParked } from "./parking.ts";
+import { blockMoved, packRanges, parkedStates, unpackRanges, type BlockRow, type OutcomeRow } from "./tables.ts";
+
+export interface Pruned {
+  readonly removed: number;
+  /** More is over the limits than one commit removes. */
+  readonly more: boolean;
+}
+
+export function prune(core: Core): Pruned {
+  let removed = 0;
+  for (let step = 0; step < limits.prunePerCommit; step++) {
+    const now = pruneSucceeded(core) + pruneParked(core, "failed") + pruneParked(core, "cancelled");
+    if (now === 0) return { removed, more: false };
+    removed += now;
+  }
+  return { removed, more: true };
+}
+
+/** Whether some count is over its limit: asked after every commit, so it must cost nothing. */
+export function overCount(core: Core): boolean {
+  const { succeeded, failed, cancelled } = core.retention;
+  const totals = core.totals;
+  return (
+    totals[stateNumber.succeeded]! > succeeded.count ||
+    totals[stateNumber.failed]! > failed.count ||
+    totals[stateNumber.cancelled]! > cancelled.count
+  );
+}
+
+/** When the oldest finished job is too old, or Infinity. A little later than that, so that many are removed at once. */
+export function nextExpiry(core: Core): number {
+  const oldest = core.sql.oldestSucceeded.get(core.prunedTo) as OutcomeRow | undefined;
+  let at = oldest === undefined ? Infinity : oldest.at + slack(core.retention.succeeded.ageMs);
+  for (const state of ["failed", "cancelled"] as const) {
+    const row = core.sql.oldestParked.get(parkedStates.indexOf(state)) as { at: number } | undefined;
+    if (row !== undefined) at = Math.min(at, row.at + slack(core.retention[state].ageMs));
+  }
+  return at;
+}
+
+function slack(ageMs: number): number {
+  return ageMs + Math.min(Math.max(ageMs / 100, 1_000), 3_600_000);
+}
+
+function pruneParked(core: Core, state: "failed" | "cancelled"): number {
+  if (core.totals[stateNumber[state]] === 0) return 0;
+  const { count: most, ageMs } = core.retention[state];
+  const row = core.sql.oldestParked.get(parkedStates.indexOf(state)) as { id: number; lane: number; at: number } | undefined;
+  if (row === undefined) return 0;
+  if (core.totals[stateNumber[state]]! <= most && row.at + ageMs > core.now) return 0;
+  removeParked(core, row.id, laneOfNumber(core, row.lane), state);
+  return 1;
+}
+
+function pruneSucceeded(core: Core): number {
+  const total = core.totals[stateNumber.succeeded]!;
+  if (total === 0) return 0;
+  const row = core.sql.oldestSucceeded.get(core.prunedTo) as OutcomeRow | undefined;
+  if (row === undefined) return 0;
+  const { count: most, ageMs } = core.retention.succeeded;
+  const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, total - most);
+  if (excess <= 0) return 0;
+  forgetPlaces(core, row, excess);
+  if (excess < row.count) shrink(core, row, excess);
+  else dropOutcome(core, row);
+  count(core, laneOfNumber(core, row.lane).name, "succeeded", -excess);
+  return excess;
+}
+
+/** Jobs that had moved leave rows of their own behind. */
+function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
+  const block = core.sql.getBlock.get(row.block) as unknown as BlockRow;
+  if (!(block.flags & blockMoved)) return;
+  const body = bufferOf(block.body);
+  const offsets = entryOffsets(body, block.n);
+  for (const place of placesOf(row).slice(0, n)) {
+    const { id } = readEntry(body, offsets[place]!);
+    core.sql.deletePlaced.run(id);
+    core.sql.deleteErrors.run(id);
+  }
+}
+
+function placesOf(row: OutcomeRow): number[] {
+  const pairs = unpackRanges(row.ranges);
+  const places: number[] = [];
+  for (let i = 0; i < pairs.length; i += 2) for (let place = pairs[i]!; place < pairs[i + 1]!; place++) places.push(place);
+  return places;
+}
+
+/** The first `n` places of an outcome are forgotten: they become an outcome of their own that keeps nothing. */
+function shrink(core: Core, row: OutcomeRow, n: number): void {
+  const places = placesOf(row);
+  let results: Uint8Array | null = null;
+  if (row.results !== null) {
+    const bytes = bufferOf(row.results);
+    let at = 0;
+    for (let i = 0; i < n; i++) {
+      const length = bytes.readUInt32LE(at);
+      at += 4 + (length === noResult ? 0 : length);
+    }
+    results = bytes.subarray(at);
+  }
+  core.sql.shrinkOutcome.run(row.count - n, packRanges(pairsOf(places.slice(n))), results, row.n);
+  core.sql.insertOutcome.run(row.block, row.lane, 1, n, row.at, packRanges(pairsOf(places.slice(0, n))), null);
+}
+
+function pairsOf(places: readonly number[]): number[] {
+  const pairs: number[] = [];
+  for (const place of places) {
+    if (pairs.at(-1) === place) pairs[pairs.length - 1] = place + 1;
+    else pairs.push(place, place + 1);
+  }
+  return pairs;
+}
+
+/** An outcome that keeps nothing any more; with the last one of a finished block, the block goes. */
+function dropOutcome(core: Core, row: OutcomeRow): void {
+  const before = core.prunedTo;
+  core.prunedTo = row.n;
+  core.journal.add(() => (core.prunedTo = before));
+  core.sql.forgetOutcome.run(row.n);
+  if (core.sql.isLive.get(row.lane, row.block) !== undefined || core.sql.keptOf.get(row.block) !== undefined) return;
+  core.sql.deleteOutcomes.run(row.block);
+  core.sql.deleteBlock.run(row.block);
+}

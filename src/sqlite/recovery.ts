@@ -1,0 +1,97 @@
+/**
+ * What happens at open: counts are read from small tables, and jobs under claims of an earlier life are given back or failed. Memory stays
+ * bounded: blocks under claims are handled a page at a time, each page in one transaction.
+ */
+import { Completions } from "./completion.ts";
+import { laneOf, makeName, moveCount, stateNumber, waiting, type Block, type Core } from "./core.ts";
+import type { StoredEntry } from "./entries.ts";
+import { loadBlock, placeMoved } from "./lanes.ts";
+import { park, recordError } from "./parking.ts";
+import { parkedStates } from "./tables.ts";
+
+/** Blocks under claims handled per transaction. */
+const pageBlocks = 64;
+
+/** Fills names, lanes, counts and counters from disk. */
+export function loadCore(core: Core): void {
+  for (const { id, name } of core.sql.allNames.all() as { id: number; name: string }[]) {
+    const known = makeName(id, name);
+    core.names.set(name, known);
+    core.namesById.set(id, known);
+  }
+  const add = (lane: number, state: keyof typeof stateNumber, n: number): void => {
+    core.namesById.get(Math.floor(lane / 10))!.counts[stateNumber[state]]! += n;
+    core.totals[stateNumber[state]]! += n;
+  };
+  for (const { lane, n } of core.sql.liveTotals.all() as { lane: number; n: number }[]) {
+    laneOf(core.namesById.get(Math.floor(lane / 10))!, lane % 10, false);
+    add(lane, "ready", n);
+  }
+  for (const { lane, n } of core.sql.succeededTotals.all() as { lane: number; n: number }[]) add(lane, "succeeded", n);
+  for (const { lane, state, n } of core.sql.parkedTotals.all() as { lane: number; state: number; n: number }[]) {
+    add(lane, parkedStates[state]!, n);
+  }
+  core.nextSeq = core.reservedTo = Number((core.sql.getMeta.get("next") as { value: number } | undefined)?.value ?? 1);
+  core.frontSeq = Math.min(0, Number((core.sql.firstBlock.get() as { seq: number | null }).seq ?? 0));
+}
+
+/** Names of jobs that were running when their process died. */
+export function crashedNames(core: Core): string[] {
+  const ids = core.sql.claimedNames.all() as { id: number }[];
+  return ids.map(({ id }) => core.namesById.get(id)!.name);
+}
+
+/** Counts the attempts that were cut short; returns how many there were. */
+export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, number>): number {
+  let recovered = 0;
+  for (;;) {
+    const rows = core.sql.claimedBlocks.all(pageBlocks) as { block: number }[];
+    if (rows.length === 0) return recovered;
+    core.db.exec("BEGIN IMMEDIATE");
+    try {
+      const done = new Completions();
+      // From the last to the first, each put before the others, so that the old order is kept.
+      for (const { block } of rows) recovered += recoverBlock(core, done, block, maxAttempts);
+      core.db.exec("COMMIT");
+      core.journal.clear();
+    } catch (thrown) {
+      if (core.db.isTransaction) core.db.exec("ROLLBACK");
+      throw thrown;
+    }
+  }
+}
+
+function recoverBlock(core: Core, done: Completions, seq: number, maxAttempts: ReadonlyMap<string, number>): number {
+  const block = loadBlock(core, seq)!;
+  const most = maxAttempts.get(block.lane.name.name) ?? 1;
+  const again: StoredEntry[] = [];
+  let recovered = 0;
+  for (const { lo, hi } of core.sql.claimsOf.all(seq) as { lo: number; hi: number }[]) {
+    for (let place = lo; place < hi; place++) {
+      if (block.places[place] !== waiting) continue;
+      recovered++;
+      const entry = crashOne(core, done, block, place, most);
+      if (entry !== undefined) again.push(entry);
+    }
+  }
+  core.sql.deleteClaims.run(seq);
+  done.flush(core);
+  placeMoved(core, block.lane, again, true);
+  return recovered;
+}
+
+/** Records the crash; returns the job when it has attempts left. */
+function crashOne(core: Core, done: Completions, block: Block, place: number, most: number): StoredEntry | undefined {
+  const entry = done.moveOut(core, block, place, waiting);
+  entry.attempt++;
+  recordError(core, entry.id, {
+    attempt: entry.attempt,
+    at: core.now,
+    code: "CRASHED",
+    message: "The process that ran this attempt ended before the attempt did.",
+  });
+  if (entry.attempt < most) return entry;
+  park(core, block.lane, entry, "failed", core.now);
+  moveCount(core, block.lane.name, "ready", "failed", 1);
+  return undefined;
+}

@@ -1,0 +1,330 @@
+/**
+ * The open store on the calling thread: packs calls into messages, one or two on their way at a time, and turns replies into results. Time is
+ * owned here: every message carries the wall clock, and one timer wakes the writer when something is due.
+ */
+import { err, ok, type Clock, type Result, type Timer } from "../core/index.ts";
+import type {
+  ConsumeOptions, Consumer, EnqueueReceipt, JobCounts, JobFilter, JobId, JobRecord, JobState, NewJob, Settlement, SettleReceipt, StoreFault,
+  StoreOpenOptions, StoreResult, StoreSession,
+} from "../jobs/index.ts";
+import { unpackClaim, type SlottedJob } from "./claimed.ts";
+import { FinishWaiters } from "./finish-waiters.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import type { Link, Opened } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import type { CommitReply, OpReply, SqlChanges, SqlStep } from "./protocol.ts";
+import { queueFull, unavailable } from "./receipt.ts";
+
+/** What is known of a transaction's fate. */
+export type TransactionReply =
+  | { readonly changes: readonly SqlChanges[]; readonly receipts: readonly EnqueueReceipt[] }
+  | { readonly rejected: string; readonly sqlCode: number };
+
+export class Session implements StoreSession {
+  readonly #clock: Clock;
+  readonly #maxWaiting: number;
+  readonly #outbox = new Outbox();
+  readonly #finishWaiters: FinishWaiters;
+  #link: Link | undefined;
+  #epoch = 0;
+  #waiting = 0;
+  #commits = 0;
+  #flushPlanned = false;
+  #closed: Promise<void> | undefined;
+  #closing = false;
+  #resolveClosed: () => void = () => undefined;
+  #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
+  #wake: { readonly at: number; readonly timer: Timer } | undefined;
+  #inTrouble = false;
+  /** Why nothing is taken: the writer is starting again. */
+  #down: string | undefined;
+
+  constructor(options: StoreOpenOptions) {
+    this.#clock = options.clock;
+    this.#maxWaiting = options.maxWaiting;
+    this.#finishWaiters = new FinishWaiters((id) => this.get(id), (id) => this.#state(id));
+  }
+
+  /** Commits so far: for benchmarks and health. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
+    const fault = this.#refusal(jobs.length);
+    if (fault !== undefined) return Promise.resolve(err(fault));
+    for (const job of jobs) checkJob(job);
+    if (jobs.length === 0) return Promise.resolve(ok([]));
+    const result = this.#outbox.enqueue(jobs, this.#clock.now());
+    this.#planFlush();
+    return result;
+  }
+
+  settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]> {
+    const reason = this.#unavailable();
+    if (reason !== undefined) return Promise.resolve(err(unavailable(reason)));
+    if (settlements.length === 0) return Promise.resolve(ok([]));
+    const result = this.#outbox.settle(settlements, this.#epoch);
+    this.#planFlush();
+    return this.#finishWaiters.size === 0 ? result : this.#announce(settlements, result);
+  }
+
+  async #announce(settlements: readonly Settlement[], result: StoreResult<readonly SettleReceipt[]>): StoreResult<readonly SettleReceipt[]> {
+    const receipts = await result;
+    if (receipts.ok) this.#finishWaiters.settled(settlements, receipts.value, this.#clock.now());
+    return receipts;
+  }
+
+  consume(options: ConsumeOptions): Consumer {
+    if (this.#consumer !== undefined) throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
+    const consumer = { options, credit: new Map<string, number>() };
+    this.#consumer = consumer;
+    this.#link?.hold(true);
+    return {
+      grant: (name, credit) => {
+        if (this.#consumer !== consumer || credit <= 0) return;
+        if (!options.names.includes(name)) throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
+        consumer.credit.set(name, (consumer.credit.get(name) ?? 0) + credit);
+        if (this.#down !== undefined) return;
+        this.#outbox.grant(name, credit);
+        this.#planFlush();
+      },
+      stop: async () => {
+        if (this.#consumer !== consumer) return;
+        // What was claimed before the writer hears of this still arrives first.
+        if (this.#unavailable() === undefined) await this.#operate({ op: "stop" });
+        if (this.#consumer === consumer) this.#consumer = undefined;
+        this.#holdIfBusy();
+      },
+    };
+  }
+
+  async cancel(id: JobId): StoreResult<JobState | undefined> {
+    const result = await this.#operate({ op: "cancel", id });
+    if (!result.ok) return result;
+    const reply = result.value as { state: JobState; running?: boolean } | undefined;
+    if (reply?.running === true) this.#consumer?.options.onCancelRequested(id);
+    if (reply?.state === "cancelled") this.#finishWaiters.finished(id);
+    return ok(reply?.state);
+  }
+
+  async retry(id: JobId): StoreResult<JobState | undefined> {
+    const result = await this.#operate({ op: "retry", id });
+    return result.ok ? ok((result.value as { state: JobState } | undefined)?.state) : result;
+  }
+
+  async get(id: JobId): StoreResult<JobRecord | undefined> {
+    const result = await this.#operate({ op: "get", id });
+    return result.ok ? ok((result.value as { record: JobRecord } | undefined)?.record) : result;
+  }
+
+  finished(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
+    return this.#finishWaiters.wait(id, signal);
+  }
+
+  async list(filter: JobFilter): StoreResult<readonly JobRecord[]> {
+    const result = await this.#operate({ op: "list", filter });
+    return result.ok ? ok((result.value as { records: readonly JobRecord[] }).records) : result;
+  }
+
+  async counts(name?: string): StoreResult<JobCounts> {
+    const result = await this.#operate({ op: "counts", name });
+    return result.ok ? ok((result.value as { counts: JobCounts }).counts) : result;
+  }
+
+  async occurrences(): StoreResult<ReadonlyMap<string, number>> {
+    const result = await this.#operate({ op: "occurrences" });
+    return result.ok ? ok(new Map((result.value as { occurrences: readonly (readonly [string, number])[] }).occurrences)) : result;
+  }
+
+  async prune(): StoreResult<number> {
+    let removed = 0;
+    for (;;) {
+      const result = await this.#operate({ op: "prune" });
+      if (!result.ok) return result;
+      const step = result.value as number;
+      removed += Math.abs(step);
+      if (step >= 0) return ok(removed);
+    }
+  }
+
+  async transact(steps: readonly SqlStep[], jobs: readonly NewJob[]): Promise<Result<TransactionReply, StoreFault>> {
+    const fault = this.#refusal(jobs.length);
+    if (fault !== undefined) return err(fault);
+    for (const job of jobs) {
+      checkJob(job);
+      this.#outbox.numberOf(job.name);
+    }
+    const result = this.#outbox.operate({ op: "transaction", steps, jobs }, true, jobs.length);
+    this.#planFlush();
+    const done = await result;
+    return done.ok ? ok(done.value as TransactionReply) : done;
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#closing = true;
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    this.#flush();
+    const link = this.#link;
+    if (link !== undefined) {
+      link.hold(true);
+      await new Promise<void>((resolve) => {
+        this.#resolveClosed = resolve;
+        link.send({ kind: "close" }, []);
+      });
+    }
+    this.#shutDown("it is closed");
+  }
+
+  /** The writer has opened the file: at first, or again after it died. */
+  attach(link: Link, opened: Opened): void {
+    this.#link = link;
+    this.#epoch = opened.epoch;
+    this.#waiting = opened.waiting;
+    this.#down = undefined;
+    for (const [name, credit] of this.#consumer?.credit ?? []) if (credit > 0) this.#outbox.grant(name, credit);
+    this.#planWake(opened.wakeAt);
+    this.#holdIfBusy();
+    if (!this.#outbox.empty) this.#planFlush();
+  }
+
+  /** The writer died. Everybody who waits is told; what was running counts as crashed when it starts again. */
+  detach(reason: string): void {
+    this.#link = undefined;
+    this.#down = reason;
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    this.#outbox.failEverything(reason);
+    this.#consumer?.options.onTrouble(unavailable(reason));
+    if (this.#closing) this.#resolveClosed();
+  }
+
+  closed(): void {
+    this.#link = undefined;
+    this.#resolveClosed();
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  onCommitted(reply: CommitReply): void {
+    this.#waiting = reply.waiting;
+    this.#commits = reply.commits;
+    this.#outbox.recycle(reply.arenas);
+    for (const batch of reply.batches) this.#outbox.resolve(batch);
+    // The next batch is on its way while handlers start.
+    if (!this.#outbox.empty) this.#flush();
+    if (reply.claim !== undefined) this.#deliver(unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local)));
+    this.#noteTrouble(reply.trouble);
+    this.#planWake(reply.wakeAt);
+    this.#holdIfBusy();
+  }
+
+  #deliver(jobs: readonly SlottedJob[]): void {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    for (let from = 0; from < jobs.length; ) {
+      const name = jobs[from]!.name;
+      let to = from + 1;
+      while (to < jobs.length && jobs[to]!.name === name) to++;
+      consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - (to - from));
+      from = to;
+    }
+    consumer.options.onClaimed(jobs);
+  }
+
+  #noteTrouble(reason: string | undefined): void {
+    const now = reason !== undefined;
+    if (now && !this.#inTrouble) this.#consumer?.options.onTrouble(unavailable(reason));
+    this.#inTrouble = now;
+  }
+
+  #unavailable(): string | undefined {
+    return this.#closing ? "it is closed" : this.#down;
+  }
+
+  #refusal(jobs: number): StoreFault | undefined {
+    const reason = this.#unavailable();
+    if (reason !== undefined) return unavailable(reason);
+    if (this.#waiting + this.#outbox.unsettledJobs + jobs > this.#maxWaiting) return queueFull(this.#maxWaiting, "jobs");
+    if (this.#outbox.unsettledBytes > limits.unsentBytes) return queueFull(limits.unsentBytes, "bytes of jobs that are not yet on disk");
+    return undefined;
+  }
+
+  #operate(op: Parameters<Outbox["operate"]>[0]): Promise<Result<OpReply, StoreFault>> {
+    const reason = this.#unavailable();
+    if (reason !== undefined) return Promise.resolve(err(unavailable(reason)));
+    const result = this.#outbox.operate(op);
+    this.#planFlush();
+    return result;
+  }
+
+  async #state(id: JobId): StoreResult<JobState | undefined> {
+    const result = await this.#operate({ op: "state", id });
+    return result.ok ? ok((result.value as { state: JobState } | undefined)?.state) : result;
+  }
+
+  #planFlush(): void {
+    if (this.#outbox.full && this.#outbox.messagesInFlight < limits.messagesInFlight) return this.#flush();
+    if (this.#flushPlanned || this.#outbox.messagesInFlight >= limits.messagesInFlight) return;
+    this.#flushPlanned = true;
+    setImmediate(() => {
+      this.#flushPlanned = false;
+      if (this.#outbox.messagesInFlight < limits.messagesInFlight) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#link === undefined || this.#outbox.empty) return;
+    const { batch, transfer } = this.#outbox.take(this.#clock.now());
+    this.#link.hold(true);
+    this.#link.send(batch, transfer);
+  }
+
+  /** The thread keeps the process alive while somebody waits for it, or while jobs may come. */
+  #holdIfBusy(): void {
+    this.#link?.hold(this.#consumer !== undefined || this.#outbox.messagesInFlight > 0);
+  }
+
+  #planWake(at: number): void {
+    if (this.#wake?.at === at || this.#closing) return;
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    if (at === Infinity) return;
+    const delay = Math.min(Math.max(0, at - this.#clock.now()), limits.longestSleepMs);
+    this.#wake = { at, timer: this.#clock.setTimer(delay, () => this.#tick()) };
+  }
+
+  /** An empty message carries the time. */
+  #tick(): void {
+    this.#wake = undefined;
+    if (this.#link === undefined) return;
+    const { batch, transfer } = this.#outbox.take(this.#clock.now());
+    this.#link.hold(true);
+    this.#link.send(batch, transfer);
+  }
+
+  #shutDown(reason: string): void {
+    this.#outbox.failEverything(reason);
+    this.#finishWaiters.fail(unavailable(reason));
+    this.#consumer = undefined;
+  }
+}
+
+function checkJob(job: NewJob): void {
+  if (!Number.isInteger(job.priority) || job.priority < 0 || job.priority > 9) {
+    throw new TypeError(`Priority ${job.priority} of job "${job.name}" is not a whole number from 0 (most urgent) to 9.`);
+  }
+  if (job.payload.length > limits.payloadBytes) {
+    throw new TypeError(`The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`);
+  }
+  if (job.uniqueKey !== undefined && Buffer.byteLength(job.uniqueKey) > limits.keyBytes) {
+    throw new TypeError(`The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Settlements on the writer: the packed successes, and one by one what fails, retries, is cancelled or handed back. Each is fenced: it
+ * changes something only where the named attempt is the one that is running.
+ */
+import type { JobState } from "../jobs/index.ts";
+import { moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { closeSlot, type Completions } from "./completion.ts";
+import type { StoredEntry } from "./entries.ts";
+import { placeMoved } from "./lanes.ts";
+import { park, recordError } from "./parking.ts";
+import type { AttemptRef, SettleOp } from "./protocol.ts";
+
+/** Jobs to be handed back at the end of the batch, in the order in which they were claimed. */
+export type Released = Map<Block["lane"], StoredEntry[]>;
+
+interface Place {
+  readonly claim: Claim;
+  readonly slot: number;
+  readonly block: Block;
+  readonly place: number;
+}
+
+export function settleOne(core: Core, done: Completions, released: Released, op: SettleOp): "settled" | "stale" {
+  const found = find(core, op.ref);
+  if (found === undefined) return "stale";
+  const { claim, block, place } = found;
+  if (op.to === "succeeded") {
+    done.succeed(core, claim, found.slot, 1, op.result === undefined ? undefined : packResult(op.result), () => undefined);
+    return "settled";
+  }
+  const entry = done.moveOut(core, block, place, running);
+  closeSlot(core, claim);
+  const lane = block.lane;
+  if (op.to === "released") {
+    const entries = released.get(lane);
+    if (entries === undefined) released.set(lane, [entry]);
+    else entries.push(entry);
+    moveCount(core, lane.name, "running", "ready", 1);
+    return "settled";
+  }
+  entry.attempt++;
+  if (op.error !== undefined) recordError(core, entry.id, op.error);
+  const to: Exclude<JobState, "ready" | "running" | "succeeded"> = op.to === "retry" ? "scheduled" : op.to;
+  park(core, lane, entry, to, op.to === "retry" ? op.runAt : core.now);
+  moveCount(core, lane.name, "running", to, 1);
+  return "settled";
+}
+
+/** Handed back: before everything that waits, in the order of their ids. */
+export function placeReleased(core: Core, released: Released): void {
+  for (const [lane, entries] of released) {
+    placeMoved(core, lane, entries.toSorted((a, b) => a.id - b.id), true);
+  }
+  released.clear();
+}
+
+function packResult(result: string): Buffer {
+  const text = Buffer.from(result, "utf8");
+  const bytes = Buffer.allocUnsafe(text.length + 4);
+  bytes.writeUInt32LE(text.length, 0);
+  bytes.set(text, 4);
+  return bytes;
+}
+
+/** The running attempt that a reference names, if it is still the one that is running. */
+function find(core: Core, ref: AttemptRef): Place | undefined {
+  if ("epoch" in ref && ref.epoch !== core.epoch) return undefined;
+  const claim = core.claims.get(ref.claim);
+  if (claim === undefined) return undefined;
+  for (const range of claim.ranges) {
+    const place = "slot" in ref ? placeOfSlot(range, ref.slot) : placeOfId(range, Number(ref.id));
+    if (place === undefined) continue;
+    if (range.block.places[place] !== running) return undefined;
+    return { claim, slot: range.slot + place - range.lo, block: range.block, place };
+  }
+  return undefined;
+}
+
+type Range = Claim["ranges"][number];
+
+function placeOfSlot(range: Range, slot: number): number | undefined {
+  const place = range.lo + slot - range.slot;
+  return place >= range.lo && place < range.hi ? place : undefined;
+}
+
+function placeOfId(range: Range, id: number): number | undefined {
+  const place = range.block.ids === undefined ? id - range.block.seq : range.block.ids.indexOf(id);
+  return place >= range.lo && place < range.hi ? place : undefined;
+}
+

@@ -1,0 +1,157 @@
+/**
+ * `sqlite(path)`: an embedded store of jobs in one file, beside the application's own tables. The writer runs on its own thread; no request waits
+ * for a disk.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { resolve } from "node:path";
+import { err, Fault, ok, type Result } from "../core/index.ts";
+import type { EnqueueReceipt, NewJob, Store, StoreFault, StoreOpenOptions, StoreResult, StoreSession } from "../jobs/index.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { startWriter, type Link, type LinkEvents } from "./link.ts";
+import type { SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
+import { unavailable } from "./receipt.ts";
+import { Session } from "./session.ts";
+
+export interface SqliteOptions {
+  /**
+   * `full` (the default): what was acknowledged survives a loss of power. `normal`: it survives the death of the process, but the
+   * operating system may lose the last commits when it dies itself.
+   */
+  readonly durability?: "full" | "normal";
+  /** The application's own tables, as numbered SQL texts: only ever add to the end. Applied at open, each in a transaction. */
+  readonly migrations?: readonly string[];
+  /** Pages of 4 KiB that the file may have: a bound on its size. Unlimited when absent. */
+  readonly maxPages?: number;
+}
+
+/** What a transaction is built of. Statements run in order on the writer thread, and the jobs are enqueued with them or not at all. */
+export interface SqlTransaction {
+  run(sql: string, params?: readonly SqlValue[]): void;
+  /** One statement for many rows: for imports. */
+  runMany(sql: string, rows: readonly (readonly SqlValue[])[]): void;
+  enqueue(job: NewJob): void;
+}
+
+export interface TransactionReceipt {
+  /** One for each `run` and `runMany`. */
+  readonly statements: readonly SqlChanges[];
+  /** One for each `enqueue`. */
+  readonly jobs: readonly EnqueueReceipt[];
+}
+
+/** A statement of the transaction was refused; nothing of it was kept. `constraint` is set when a constraint of a table said no. */
+export type SqlRejected = Fault<"SQL_REJECTED", { readonly reason: string; readonly constraint?: string }>;
+
+export interface SqliteStore extends Store {
+  readonly kind: "sqlite";
+  /** A connection of the calling thread that only reads: for the application's own queries. The caller closes it. */
+  reader(): DatabaseSync;
+  /**
+   * Runs statements and enqueues jobs in one transaction on the writer thread; resolves after the commit.
+   *
+   * @example
+   * await store.transaction((tx) => {
+   *   tx.run("INSERT INTO audit (at, what) VALUES (?, ?)", [now, "import"]);
+   *   tx.enqueue({ name: "import", priority: 5, payload: "{}" });
+   * });
+   */
+  transaction(build: (tx: SqlTransaction) => void): Promise<Result<TransactionReceipt, StoreFault | SqlRejected>>;
+}
+
+/**
+ * A store of jobs in an SQLite file.
+ *
+ * @param path A file, created when absent (with `-wal`, `-shm` and `-owner` files beside it), or `:memory:` for tests: that is lost when the store closes.
+ */
+export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
+  const file = path === ":memory:" ? path : resolve(path);
+  let session: Session | undefined;
+  return {
+    kind: "sqlite",
+    async open(openOptions: StoreOpenOptions): StoreResult<StoreSession> {
+      if (session !== undefined && !session.closing) throw new TypeError(`${path} is open already. Close its session before opening it again.`);
+      const opening = (session = new Session(openOptions));
+      const failure = await connect(opening, file, options, openOptions);
+      if (failure === undefined) return ok(opening);
+      session = undefined;
+      return err(failure);
+    },
+    reader() {
+      if (file === ":memory:") throw new TypeError("A store in memory has no reader. Give it a file.");
+      return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
+    },
+    async transaction(build) {
+      if (session === undefined) throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
+      const { steps, jobs } = gather(build);
+      const result = await session.transact(steps, jobs);
+      if (!result.ok) return result;
+      if ("rejected" in result.value) return err(rejected(result.value.rejected, result.value.sqlCode));
+      return ok({ statements: result.value.changes, jobs: result.value.receipts });
+    },
+  };
+}
+
+/** Opens the writer, and again whenever it dies. Undefined when it is open. */
+function connect(session: Session, file: string, options: SqliteOptions, open: StoreOpenOptions): Promise<StoreFault | undefined> {
+  return new Promise((resolveOpen, reject) => {
+    let opened = false;
+    const start = (): void => {
+      const events: LinkEvents = {
+        onOpened: (message) => {
+          opened = true;
+          session.attach(link, message);
+          resolveOpen(undefined);
+        },
+        onRefused: (reason, programming) => {
+          if (opened) return again(reason);
+          if (programming) reject(new TypeError(reason));
+          else resolveOpen(unavailable(reason));
+        },
+        onMessage: (message) => session.onCommitted(message),
+        onClosed: () => session.closed(),
+        onDied: (reason) => (opened ? again(reason) : resolveOpen(unavailable(reason))),
+      };
+      const link: Link = startWriter(writerOptions(file, options, open), open.clock, open.maxAttempts, events);
+    };
+    const again = (reason: string): void => {
+      session.detach(reason);
+      if (!session.closing) open.clock.setTimer(limits.troubleRetryMs, () => (session.closing ? undefined : start()), true);
+    };
+    start();
+  });
+}
+
+function writerOptions(file: string, options: SqliteOptions, open: StoreOpenOptions): Parameters<typeof startWriter>[0] {
+  return {
+    path: file,
+    durability: options.durability ?? "full",
+    migrations: options.migrations ?? [],
+    retention: open.retention,
+    maxPageCount: options.maxPages,
+    pid: process.pid,
+  };
+}
+
+function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: NewJob[] } {
+  const steps: SqlStep[] = [];
+  const jobs: NewJob[] = [];
+  let rows = 0;
+  const add = (sql: string, added: readonly (readonly SqlValue[])[]): void => {
+    rows += added.length;
+    if (steps.length >= limits.transactionStatements) throw new TypeError(`A transaction holds at most ${limits.transactionStatements} statements. Use runMany, or several transactions.`);
+    if (rows > limits.transactionRows) throw new TypeError(`A transaction holds at most ${limits.transactionRows} rows. Use several transactions.`);
+    steps.push({ sql, rows: added });
+  };
+  build({
+    run: (sql, params = []) => add(sql, [params]),
+    runMany: (sql, many) => add(sql, many),
+    enqueue: (job) => void jobs.push(job),
+  });
+  return { steps, jobs };
+}
+
+function rejected(reason: string, code: number): SqlRejected {
+  const constraint = (code & 0xff) === 19 ? /constraint failed: (.*)$/.exec(reason)?.[1] : undefined;
+  const data = constraint === undefined ? { reason } : { reason, constraint };
+  return new Fault("SQL_REJECTED", constraint === undefined ? "invalid_argument" : "conflict", data, `The database refused the transaction: ${reason}.`);
+}

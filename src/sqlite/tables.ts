@@ -1,0 +1,175 @@
+/**
+ * The tables of the store and every statement on them. A job rests in a block row with its neighbours; only what retries, fails, waits for a
+ * time, is unique or is cancelled has rows of its own. No block row is ever updated: what happened to its jobs is appended to `outcome`.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+
+/** Parked jobs' states as stored. */
+export const parkedStates = ["scheduled", "failed", "cancelled"] as const;
+export type ParkedState = (typeof parkedStates)[number];
+
+export const blockMoved = 1;
+export const blockKeyed = 2;
+export const outcomeSucceeded = 0;
+export const outcomeGone = 1;
+
+export const schemaVersion = 1;
+
+const schema = `
+CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE tensile_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE tensile_block (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, flags INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE tensile_live (lane INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID;
+CREATE TABLE tensile_claim (block INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, epoch INTEGER NOT NULL, claim INTEGER NOT NULL, PRIMARY KEY (block, lo)) WITHOUT ROWID;
+CREATE TABLE tensile_outcome (n INTEGER PRIMARY KEY, block INTEGER NOT NULL, lane INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, ranges BLOB NOT NULL, results BLOB);
+CREATE INDEX tensile_outcome_block ON tensile_outcome (block);
+CREATE TABLE tensile_placed (id INTEGER PRIMARY KEY, block INTEGER NOT NULL);
+CREATE TABLE tensile_parked (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL, enqueued INTEGER NOT NULL, key TEXT, payload BLOB NOT NULL);
+CREATE INDEX tensile_parked_at ON tensile_parked (state, at);
+CREATE INDEX tensile_parked_list ON tensile_parked (state, lane, id);
+CREATE TABLE tensile_error (id INTEGER NOT NULL, n INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, data TEXT, PRIMARY KEY (id, n)) WITHOUT ROWID;
+CREATE TABLE tensile_unique (name INTEGER NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
+CREATE TABLE tensile_occurrence (schedule TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tensile_migration (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL);
+`;
+
+const statements = {
+  getMeta: "SELECT value FROM tensile_meta WHERE key = ?",
+  setMeta: "INSERT INTO tensile_meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+  allNames: "SELECT id, name FROM tensile_name ORDER BY id",
+  insertName: "INSERT INTO tensile_name (name) VALUES (?)",
+
+  insertBlock: "INSERT INTO tensile_block VALUES (?, ?, ?, ?, ?, ?)",
+  getBlock: "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq = ?",
+  getBody: "SELECT body FROM tensile_block WHERE seq = ?",
+  blockAtOrBefore: "SELECT seq, lane, n, flags FROM tensile_block WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
+  blocksAfter: "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq > ? ORDER BY seq LIMIT ?",
+  firstBlock: "SELECT min(seq) AS seq FROM tensile_block",
+  deleteBlock: "DELETE FROM tensile_block WHERE seq = ?",
+
+  insertLive: "INSERT INTO tensile_live VALUES (?, ?, ?)",
+  setLive: "UPDATE tensile_live SET n = ? WHERE lane = ? AND seq = ?",
+  deleteLive: "DELETE FROM tensile_live WHERE lane = ? AND seq = ?",
+  isLive: "SELECT 1 AS one FROM tensile_live WHERE lane = ? AND seq = ?",
+  liveAfter: "SELECT seq FROM tensile_live WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?",
+  liveTotals: "SELECT lane, sum(n) AS n FROM tensile_live GROUP BY lane",
+
+  insertClaim: "INSERT INTO tensile_claim VALUES (?, ?, ?, ?, ?)",
+  claimsOf: "SELECT lo, hi FROM tensile_claim WHERE block = ? ORDER BY lo",
+  deleteClaims: "DELETE FROM tensile_claim WHERE block = ?",
+  claimedBlocks: "SELECT DISTINCT block FROM tensile_claim ORDER BY block DESC LIMIT ?",
+  claimedNames: "SELECT DISTINCT b.lane / 10 AS id FROM tensile_claim c JOIN tensile_block b ON b.seq = c.block",
+
+  insertOutcome: "INSERT INTO tensile_outcome (block, lane, kind, count, at, ranges, results) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  outcomesOf: "SELECT n, kind, count, at, ranges, results FROM tensile_outcome WHERE block = ? ORDER BY n",
+  deleteOutcomes: "DELETE FROM tensile_outcome WHERE block = ?",
+  succeededTotals: "SELECT lane, sum(count) AS n FROM tensile_outcome WHERE kind = 0 GROUP BY lane",
+  oldestSucceeded: "SELECT n, block, lane, count, at, ranges, results FROM tensile_outcome WHERE n > ? AND kind = 0 ORDER BY n LIMIT 1",
+  keptOf: "SELECT 1 AS one FROM tensile_outcome WHERE block = ? AND kind = 0 LIMIT 1",
+  forgetOutcome: "UPDATE tensile_outcome SET kind = 1, results = NULL WHERE n = ?",
+  shrinkOutcome: "UPDATE tensile_outcome SET count = ?, ranges = ?, results = ? WHERE n = ?",
+
+  setPlaced: "INSERT INTO tensile_placed VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET block = excluded.block",
+  getPlaced: "SELECT block FROM tensile_placed WHERE id = ?",
+  placedAfter: "SELECT id, block FROM tensile_placed WHERE id > ? ORDER BY id LIMIT ?",
+  deletePlaced: "DELETE FROM tensile_placed WHERE id = ?",
+
+  insertParked: "INSERT INTO tensile_parked VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  getParked: "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id = ?",
+  deleteParked: "DELETE FROM tensile_parked WHERE id = ?",
+  dueParked:
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
+  oldestParked: "SELECT id, lane, at FROM tensile_parked WHERE state = ? ORDER BY at LIMIT 1",
+  parkedTotals: "SELECT lane, state, count(*) AS n FROM tensile_parked GROUP BY state, lane",
+  parkedAfter:
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id > ? ORDER BY id LIMIT ?",
+  parkedOfState:
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked INDEXED BY tensile_parked_list WHERE state = ? AND lane = ? AND id > ? ORDER BY id LIMIT ?",
+
+  insertError:
+    "INSERT INTO tensile_error SELECT ?1, coalesce((SELECT max(n) FROM tensile_error WHERE id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6",
+  trimErrors: "DELETE FROM tensile_error WHERE id = ?1 AND n <= (SELECT max(n) FROM tensile_error WHERE id = ?1) - ?2",
+  errorsOf: "SELECT attempt, at, code, message, data FROM tensile_error WHERE id = ? ORDER BY n",
+  deleteErrors: "DELETE FROM tensile_error WHERE id = ?",
+
+  takeKey: "INSERT INTO tensile_unique VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+  holderOfKey: "SELECT id FROM tensile_unique WHERE name = ? AND key = ?",
+  freeKey: "DELETE FROM tensile_unique WHERE name = ? AND key = ?",
+
+  recordOccurrence:
+    "INSERT INTO tensile_occurrence VALUES (?, ?) ON CONFLICT (schedule) DO UPDATE SET at = excluded.at WHERE excluded.at > at",
+  occurrences: "SELECT schedule, at FROM tensile_occurrence ORDER BY schedule",
+} as const;
+
+export type Tables = { readonly [K in keyof typeof statements]: StatementSync };
+
+export interface BlockRow {
+  readonly seq: number;
+  readonly lane: number;
+  readonly n: number;
+  readonly at: number;
+  readonly flags: number;
+  readonly body: Uint8Array;
+}
+
+export interface OutcomeRow {
+  readonly n: number;
+  readonly block: number;
+  readonly lane: number;
+  readonly kind: number;
+  readonly count: number;
+  readonly at: number;
+  readonly ranges: Uint8Array;
+  readonly results: Uint8Array | null;
+}
+
+export interface ParkedRow {
+  readonly id: number;
+  readonly lane: number;
+  readonly state: number;
+  readonly at: number;
+  readonly attempt: number;
+  readonly enqueued: number;
+  readonly key: string | null;
+  readonly payload: Uint8Array;
+}
+
+/** Creates the tables in a new file; refuses a file that a later version has written. */
+export function createTables(db: DatabaseSync): void {
+  const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tensile_meta'").get();
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    if (known === undefined) {
+      db.exec(schema);
+      db.prepare("INSERT INTO tensile_meta VALUES ('version', ?)").run(schemaVersion);
+    }
+    const version = db.prepare("SELECT value FROM tensile_meta WHERE key = 'version'").get()?.["value"];
+    if (version !== schemaVersion) {
+      throw new Error(
+        `its tables have version ${String(version)}, this program knows version ${schemaVersion}; run the program that wrote it, or a newer one`,
+      );
+    }
+    db.exec("COMMIT");
+  } catch (thrown) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw thrown;
+  }
+}
+
+export function prepareTables(db: DatabaseSync): Tables {
+  const prepared = Object.entries(statements).map(([name, text]) => [name, db.prepare(text)] as const);
+  return Object.fromEntries(prepared) as Tables;
+}
+
+/** Ranges of places in a block, as pairs [lo, hi). */
+export function packRanges(pairs: readonly number[]): Uint8Array {
+  const bytes = Buffer.allocUnsafe(pairs.length * 2);
+  for (let i = 0; i < pairs.length; i++) bytes.writeUInt16LE(pairs[i]!, i * 2);
+  return bytes;
+}
+
+export function unpackRanges(bytes: Uint8Array): number[] {
+  const pairs: number[] = [];
+  for (let i = 0; i + 1 < bytes.length; i += 2) pairs.push(bytes[i]! | (bytes[i + 1]! << 8));
+  return pairs;
+}

@@ -1,0 +1,143 @@
+/**
+ * The writer thread: owns the database, commits in groups. Started by `worker.ts`; knows nothing of promises, handlers or clocks.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { Committer } from "./committer.ts";
+import { Journal, type Core } from "./core.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { Owned, sqliteCode, takeOwnership, type Ownership } from "./ownership.ts";
+import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
+import { crashedNames, loadCore, recoverClaims } from "./recovery.ts";
+import { createTables, prepareTables } from "./tables.ts";
+import { ApplicationSql, migrate } from "./transaction.ts";
+
+const port = parentPort!;
+const options = workerData as WriterOptions;
+const memory = options.path === ":memory:";
+
+let ownership: Ownership | undefined;
+let db: DatabaseSync | undefined;
+let core: Core | undefined;
+let application: ApplicationSql | undefined;
+let committer: Committer | undefined;
+let names: readonly string[] = [];
+let idle: ReturnType<typeof setTimeout> | undefined;
+let uncheckedPages = false;
+
+function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function open(): void {
+  try {
+    if (!memory) ownership = takeOwnership(options.path, options.pid);
+    db = new DatabaseSync(options.path, { timeout: limits.lockWaitMs });
+    core = prepare(db);
+    names = crashedNames(core);
+    post({ kind: "names", names });
+  } catch (thrown) {
+    refuse(thrown);
+  }
+}
+
+function prepare(opened: DatabaseSync): Core {
+  opened.exec(
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"};
+     PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = ${limits.checkpointPages};`,
+  );
+  if (options.maxPageCount !== undefined) opened.exec(`PRAGMA max_page_count = ${options.maxPageCount}`);
+  createTables(opened);
+  application = new ApplicationSql(opened);
+  migrate(opened, application, options.migrations, options.now);
+  const made: Core = {
+    db: opened, sql: prepareTables(opened), journal: new Journal(), retention: options.retention, epoch: 0, now: 0,
+    names: new Map(), namesById: new Map(), namesByLocal: [], blocks: new Map(), claims: new Map(), bytes: 0,
+    nextSeq: 1, reservedTo: 1, frontSeq: 0, nextClaim: 1, prunedTo: 0, totals: new Float64Array(6),
+  };
+  made.epoch = Number((made.sql.getMeta.get("epoch") as { value: number } | undefined)?.value ?? 0) + 1;
+  made.sql.setMeta.run("epoch", made.epoch);
+  loadCore(made);
+  return made;
+}
+
+function recover(now: number, attempts: readonly number[]): void {
+  try {
+    core!.now = now;
+    const recovered = recoverClaims(core!, new Map(names.map((name, index) => [name, attempts[index]!])));
+    committer = new Committer(core!, application!);
+    const waiting = core!.totals[0]! + core!.totals[1]!;
+    post({ kind: "opened", epoch: core!.epoch, waiting, wakeAt: committer.wakeAt(), recovered });
+  } catch (thrown) {
+    refuse(thrown);
+  }
+}
+
+function refuse(thrown: unknown): void {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const reason = thrown instanceof Owned ? message : `${options.path} cannot be opened: ${message}`;
+  release();
+  post({ kind: "refused", reason, programming: !(thrown instanceof Owned) && sqliteCode(thrown) === undefined });
+}
+
+function release(): void {
+  clearTimeout(idle);
+  if (db !== undefined && db.isOpen) db.close();
+  ownership?.release();
+  db = undefined;
+  ownership = undefined;
+}
+
+/** Everything that waits at the port becomes one commit. */
+function commitAll(first: Batch | undefined): void {
+  const batches: Batch[] = first === undefined ? [] : [first];
+  let closing = false;
+  for (let next = take(); next !== undefined; next = take()) {
+    if (next.kind === "batch") batches.push(next);
+    else closing = next.kind === "close";
+  }
+  const reply = committer!.commit(batches);
+  const transfer = [...reply.arenas];
+  if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
+  post(reply, transfer);
+  uncheckedPages = true;
+  if (closing) return close();
+  if (committer!.more) setImmediate(() => db !== undefined && commitAll(undefined));
+  else armIdle();
+}
+
+function take(): ToWriter | undefined {
+  return (receiveMessageOnPort(port) as { message: ToWriter } | undefined)?.message;
+}
+
+/** Nothing to do for a while: empty the log now rather than in the middle of work. */
+function armIdle(): void {
+  clearTimeout(idle);
+  idle = setTimeout(() => {
+    if (!uncheckedPages || db === undefined) return;
+    uncheckedPages = false;
+    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }, limits.idleCheckpointMs);
+}
+
+function close(): void {
+  if (db !== undefined && core !== undefined) {
+    try {
+      core.sql.setMeta.run("next", core.nextSeq);
+      if (!memory) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // A full disk or a reader: the log stays and is read at the next open.
+    }
+  }
+  release();
+  post({ kind: "closed" });
+  port.close();
+}
+
+port.on("message", (message: ToWriter) => {
+  if (message.kind === "batch") commitAll(message);
+  else if (message.kind === "recover") recover(message.now, message.attempts);
+  else close();
+});
+
+open();
