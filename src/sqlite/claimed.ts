@@ -2,6 +2,7 @@
  * Claimed jobs on the calling thread: unpacks what the writer handed over. Payloads are decoded at once, because every one is about to run, and the
  * buffer must not outlive the batch.
  */
+import { must } from "./must.ts";
 import type { ClaimedJob, Fence } from "../jobs/index.ts";
 import { bufferOf, entryKey, entryMoved } from "./entries.ts";
 import type { ClaimReply } from "./protocol.ts";
@@ -30,14 +31,15 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
   const ranges = reply.ranges;
   let at = 0;
   for (let r = 0; r < ranges.length; r += 6) {
-    const name = nameOf(ranges[r]!);
-    const priority = ranges[r + 1]!;
-    const first = ranges[r + 2]! + ranges[r + 3]!;
-    const count = ranges[r + 4]!;
-    const blockAt = ranges[r + 5]!;
+    const name = nameOf(must(ranges[r]));
+    const priority = must(ranges[r + 1]);
+    const first = must(ranges[r + 2]) + must(ranges[r + 3]);
+    const count = must(ranges[r + 4]);
+    const blockAt = must(ranges[r + 5]);
     for (let i = 0; i < count; i++) {
-      const end = at + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-      const flags = bytes[at + 4]!;
+      const end =
+        at + (must(bytes[at]) | (must(bytes[at + 1]) << 8) | (must(bytes[at + 2]) << 16) | (must(bytes[at + 3]) << 24));
+      const flags = must(bytes[at + 4]);
       let from = at + 5;
       let id = first + i;
       let attempt = 1;
@@ -55,7 +57,15 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
         from += 2 + length;
       }
       jobs.push({
-        id: String(id), name, priority, payload: bytes.toString("utf8", from, end), attempt, enqueuedAt, fence, slot: jobs.length, uniqueKey,
+        id: String(id),
+        name,
+        priority,
+        payload: bytes.toString("utf8", from, end),
+        attempt,
+        enqueuedAt,
+        fence,
+        slot: jobs.length,
+        uniqueKey,
       });
       at = end;
     }

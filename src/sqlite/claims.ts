@@ -1,6 +1,7 @@
 /**
  * Claiming: one row per range of neighbours, written before the jobs are handed over, so that an attempt counts even when its process dies.
  */
+import { must } from "./must.ts";
 import { moveCount, running, type Block, type Claim, type Core, type JobName, waiting } from "./core.ts";
 import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
@@ -50,7 +51,7 @@ function takeFrom(
   numbers: number[],
   parts: Part[],
 ): number {
-  const lane = name.lanes[priority]!;
+  const lane = must(name.lanes[priority]);
   let bytes = 0;
   let taken = 0;
   while (taken < name.credit && bytes < maxBytes) {
@@ -61,7 +62,7 @@ function takeFrom(
     const size = block.next - lo;
     claim.ranges.push({ block, lo, hi: block.next, slot: claim.size });
     numbers.push(name.local, priority, block.seq, lo, size, block.at);
-    parts.push({ bytes: block.body!, from, to: block.offset });
+    parts.push({ bytes: must(block.body), from, to: block.offset });
     core.sql.insertClaim.run(block.seq, lo, block.next, core.epoch, claim.id);
     claim.size += size;
     taken += size;
@@ -77,7 +78,7 @@ function takeFrom(
 /** Marks the waiting neighbours from the block's next place on as running. */
 function advance(core: Core, block: Block, maxJobs: number, maxBytes: number): void {
   const { next, offset } = block;
-  const body = block.body!;
+  const body = must(block.body);
   const end = Math.min(block.n, next + maxJobs);
   while (block.next < end && block.places[block.next] === waiting && block.offset - offset < maxBytes) {
     block.offset += body.readUInt32LE(block.offset);

@@ -2,9 +2,10 @@
  * The group commit: everything that arrived while the last commit was under way becomes one transaction, and then one reply. Memory follows the
  * transaction: when it fails, the journal puts memory back, and the callers learn that nothing was kept.
  */
+import { must } from "./must.ts";
 import { claimJobs, type Claimed } from "./claims.ts";
 import { Completions } from "./completion.ts";
-import { laneOf, makeName, moveCount, waiting, type Core, type JobName } from "./core.ts";
+import { laneOf, makeName, moveCount, total, waiting, type Core, type JobName } from "./core.ts";
 import { bufferOf } from "./entries.ts";
 import { enqueueInTransaction, Intake } from "./intake.ts";
 import { loadBlock } from "./lanes.ts";
@@ -13,7 +14,16 @@ import { isBusy, sqliteCode } from "./ownership.ts";
 import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
 import {
-  jobsHeader, sectionJobs, successesHeader, type Arena, type Batch, type BatchReply, type CommitReply, type JobsReply, type Op, type OpReply,
+  jobsHeader,
+  sectionJobs,
+  successesHeader,
+  type Arena,
+  type Batch,
+  type BatchReply,
+  type CommitReply,
+  type JobsReply,
+  type Op,
+  type OpReply,
 } from "./protocol.ts";
 import { listRecords, locate, readRecord, readState } from "./reading.ts";
 import { placeReleased, settleOne, type Released } from "./settling.ts";
@@ -91,14 +101,15 @@ export class Committer {
     core.db.exec("BEGIN IMMEDIATE");
     const drafts = batches.map((batch) => this.#apply(batch, growthFault === undefined));
     this.#settlePending();
-    this.more = core.totals[0]! > 0 && promoteDue(core);
+    this.more = total(core, "scheduled") > 0 && promoteDue(core);
     if (overCount(core) || core.now >= this.#pruneAt) this.#prune();
-    const claimed: Claimed = growthFault === undefined ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
+    const claimed: Claimed =
+      growthFault === undefined ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
     core.db.exec("COMMIT");
     core.journal.clear();
     this.#commits++;
     this.more ||= claimed.more;
-    const replies = batches.map((batch, index) => this.#finish(batch, drafts[index]!, growthFault));
+    const replies = batches.map((batch, index) => this.#finish(batch, must(drafts[index]), growthFault));
     return this.#reply(replies, claimed, batches);
   }
 
@@ -121,7 +132,7 @@ export class Committer {
 
   #apply(batch: Batch, growth: boolean): Draft {
     const draft: Draft = { jobs: [], stale: [], ops: [], sections: 0 };
-    for (let i = 0; i < batch.grants.length; i += 2) this.#grant(batch.grants[i]!, batch.grants[i + 1]!);
+    for (let i = 0; i < batch.grants.length; i += 2) this.#grant(must(batch.grants[i]), must(batch.grants[i + 1]));
     for (const arena of batch.arenas) this.#applyArena(arena, draft, growth);
     batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, growth)));
     return draft;
@@ -140,8 +151,9 @@ export class Committer {
 
   #applyArena(arena: Arena, draft: Draft, growth: boolean): void {
     const bytes = bufferOf(arena.buffer);
-    for (let at = 0; at < arena.used; ) {
-      at = bytes[at] === sectionJobs ? this.#applyJobs(bytes, at, draft, growth) : this.#applySuccesses(bytes, at, draft);
+    for (let at = 0; at < arena.used;) {
+      at =
+        bytes[at] === sectionJobs ? this.#applyJobs(bytes, at, draft, growth) : this.#applySuccesses(bytes, at, draft);
     }
   }
 
@@ -172,13 +184,25 @@ export class Committer {
     const onStale = (stale: number): void => void draft.stale.push(section, stale - slot);
     const claim = this.#core.claims.get(claimId);
     if (claim === undefined) for (let i = 0; i < n; i++) onStale(slot + i);
-    else this.#done.succeed(this.#core, claim, slot, n, bytes[at + 1] === 1 ? bytes.subarray(from, to) : undefined, onStale);
+    else
+      this.#done.succeed(
+        this.#core,
+        claim,
+        slot,
+        n,
+        bytes[at + 1] === 1 ? bytes.subarray(from, to) : undefined,
+        onStale,
+      );
     return to;
   }
 
   #nameOf(local: number): JobName {
     const core = this.#core;
-    return (core.namesByLocal[local] ??= this.#learn(this.#told[local]!, local));
+    const known = core.namesByLocal.get(local);
+    if (known !== undefined) return known;
+    const name = this.#learn(must(this.#told[local]), local);
+    core.namesByLocal.set(local, name);
+    return name;
   }
 
   #learn(text: string, local: number): JobName {
@@ -195,7 +219,7 @@ export class Committer {
       });
     }
     name.local = local;
-    core.journal.add(() => delete core.namesByLocal[local]);
+    core.journal.add(() => core.namesByLocal.delete(local));
     return name;
   }
 
@@ -234,9 +258,9 @@ export class Committer {
     if (location === undefined) return undefined;
     if (location.in === "parked") {
       if (location.row.state === 0) cancelScheduled(core, location.row);
-      return { state: readState(core, id)! };
+      return { state: must(readState(core, id)) };
     }
-    const block = core.blocks.get(location.seq) ?? loadBlock(core, location.seq)!;
+    const block = core.blocks.get(location.seq) ?? must(loadBlock(core, location.seq));
     if (block.places[location.place] !== waiting) {
       const state = readState(core, id);
       return state === undefined ? undefined : { state, running: state === "running" };
@@ -310,7 +334,9 @@ export class Committer {
       }
       case "occurrences":
         return {
-          occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(({ schedule, at }) => [schedule, at] as const),
+          occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(
+            ({ schedule, at }) => [schedule, at] as const,
+          ),
         };
       default:
         return undefined;
@@ -324,7 +350,7 @@ export class Committer {
       batches,
       claim: claimed?.reply,
       arenas: sources.flatMap((batch) => batch.arenas.map((arena) => arena.buffer)),
-      waiting: core.totals[0]! + core.totals[1]!,
+      waiting: total(core, "scheduled") + total(core, "ready"),
       wakeAt: this.wakeAt(),
       trouble: this.#trouble,
       commits: this.#commits,
@@ -335,9 +361,9 @@ export class Committer {
   wakeAt(): number {
     const core = this.#core;
     if (this.#trouble !== undefined) return core.now + limits.troubleRetryMs;
-    const finished = core.totals[3]! + core.totals[4]! + core.totals[5]! > 0;
+    const finished = total(core, "succeeded") + total(core, "failed") + total(core, "cancelled") > 0;
     if (finished && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
-    return Math.min(core.totals[0]! > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
+    return Math.min(total(core, "scheduled") > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
   }
 }
 
@@ -349,9 +375,8 @@ function isStorage(thrown: unknown): boolean {
 
 function storageReason(thrown: unknown): string {
   if (!isStorage(thrown)) throw thrown;
-  const code = sqliteCode(thrown)! & 0xff;
+  const code = must(sqliteCode(thrown)) & 0xff;
   if (code === 13) return "the disk is full";
   if (isBusy(thrown)) return "another connection keeps the database locked";
   return (thrown as Error).message;
 }
-

@@ -2,8 +2,9 @@
  * Jobs leave their block: done with success, or moved elsewhere (parked, handed back). During a batch the parts are gathered per block; at its
  * end each block gets one outcome row, or disappears when nothing of it is waiting, running or kept.
  */
+import { must } from "./must.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
-import { gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
 import { blockKeyed, blockMoved, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 
 interface Part {
@@ -30,12 +31,19 @@ export class Completions {
   }
 
   /** Successes of `count` neighbours of a claim. Calls `onStale` for each that is no longer running. */
-  succeed(core: Core, claim: Claim, slot: number, n: number, results: Buffer | undefined, onStale: (slot: number) => void): void {
+  succeed(
+    core: Core,
+    claim: Claim,
+    slot: number,
+    n: number,
+    results: Buffer | undefined,
+    onStale: (slot: number) => void,
+  ): void {
     let at = 0;
     for (const range of claim.ranges) {
       const lo = Math.max(slot, range.slot);
       const hi = Math.min(slot + n, range.slot + range.hi - range.lo);
-      for (let from = lo; from < hi; ) {
+      for (let from = lo; from < hi;) {
         const place = range.lo + from - range.slot;
         let to = from;
         const start = at;
@@ -48,7 +56,15 @@ export class Completions {
           if (results !== undefined) at = afterResult(results, at);
           continue;
         }
-        this.#leave(core, range.block, place, place + to - from, outcomeSucceeded, results?.subarray(start, at), running);
+        this.#leave(
+          core,
+          range.block,
+          place,
+          place + to - from,
+          outcomeSucceeded,
+          results?.subarray(start, at),
+          running,
+        );
         moveCount(core, range.block.lane.name, "running", "succeeded", to - from);
         closeSlots(core, claim, to - from);
         from = to;
@@ -66,7 +82,7 @@ export class Completions {
   /** The entry of a place, with its id, time and attempts filled in. */
   entryOf(core: Core, block: Block, place: number): Entry {
     const { body, offsets } = this.#bodyOf(core, block);
-    const entry = readEntry(body, offsets[place]!);
+    const entry = readEntry(body, must(offsets[place]));
     if (entry.id === 0) {
       entry.id = block.seq + place;
       entry.enqueuedAt = block.at;
@@ -77,14 +93,22 @@ export class Completions {
   #bodyOf(core: Core, block: Block): { body: Buffer; offsets: Uint32Array } {
     let known = this.#bodies.get(block);
     if (known === undefined) {
-      const body = block.body ?? bufferOf((core.sql.getBody.get(block.seq) as { body: Uint8Array }).body);
+      const body = block.body ?? bufferOf(must(core.sql.getBody.get(block.seq)).body);
       known = { body, offsets: entryOffsets(body, block.n) };
       this.#bodies.set(block, known);
     }
     return known;
   }
 
-  #leave(core: Core, block: Block, lo: number, hi: number, kind: number, results: Buffer | undefined, was: number): void {
+  #leave(
+    core: Core,
+    block: Block,
+    lo: number,
+    hi: number,
+    kind: number,
+    results: Buffer | undefined,
+    was: number,
+  ): void {
     block.places.fill(gone, lo, hi);
     block.left -= hi - lo;
     core.journal.add(() => {
@@ -142,7 +166,7 @@ export class Completions {
           const entry = this.entryOf(core, block, place);
           if (entry.key !== undefined) core.sql.freeKey.run(block.lane.name.id, entry.key);
         }
-        if (!keep && block.flags & blockMoved) forgetMoved(core, block.ids![place]!);
+        if (!keep && block.flags & blockMoved) forgetMoved(core, must(must(block.ids)[place]));
       }
     }
   }
@@ -175,18 +199,7 @@ export function closeSlot(core: Core, claim: Claim): void {
 function forget(core: Core, block: Block, succeeded: readonly Part[]): void {
   let n = 0;
   for (const part of succeeded) n += part.hi - part.lo;
-  const name = block.lane.name;
-  if (n > 0) moveOutOfCount(core, name, n);
-}
-
-function moveOutOfCount(core: Core, name: Block["lane"]["name"], n: number): void {
-  const index = 3;
-  name.counts[index]! -= n;
-  core.totals[index]! -= n;
-  core.journal.add(() => {
-    name.counts[index]! += n;
-    core.totals[index]! += n;
-  });
+  count(core, block.lane.name, "succeeded", -n);
 }
 
 function forgetMoved(core: Core, id: number): void {
@@ -225,7 +238,7 @@ function writeOutcome(core: Core, block: Block, kind: number, parts: Part[]): vo
 }
 
 function joinResults(parts: readonly Part[]): Buffer {
-  if (parts.length === 1) return parts[0]!.results!;
+  if (parts.length === 1) return must(must(parts[0]).results);
   return Buffer.concat(
     parts.map((part) => {
       if (part.results !== undefined) return part.results;

@@ -2,6 +2,7 @@
  * What the writer thread holds in memory: names, lanes, blocks with waiting or running jobs, open claims, counts. It is changed while a
  * transaction is being built, and each change leaves its undo in the journal, so that a failed commit puts everything back exactly.
  */
+import { must } from "./must.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
 import type { Tables } from "./tables.ts";
@@ -18,7 +19,7 @@ export class Journal {
   }
 
   rollBack(mark = 0): void {
-    while (this.#undo.length > mark) this.#undo.pop()!();
+    while (this.#undo.length > mark) must(this.#undo.pop())();
   }
 
   clear(): void {
@@ -91,7 +92,7 @@ export interface Core {
   now: number;
   readonly names: Map<string, JobName>;
   readonly namesById: Map<number, JobName>;
-  readonly namesByLocal: JobName[];
+  readonly namesByLocal: Map<number, JobName>;
   readonly blocks: Map<number, Block>;
   readonly claims: Map<number, Claim>;
   /** Bytes of waiting jobs in memory. */
@@ -107,18 +108,29 @@ export interface Core {
   totals: Float64Array;
 }
 
-export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as { readonly [S in JobState]: number };
+export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as {
+  readonly [S in JobState]: number;
+};
 
 export function count(core: Core, name: JobName, state: JobState, delta: number): void {
   if (delta === 0) return;
   const index = stateNumber[state];
   const totals = core.totals;
-  name.counts[index]! += delta;
-  totals[index]! += delta;
+  shift(name.counts, index, delta);
+  shift(totals, index, delta);
   core.journal.add(() => {
-    name.counts[index]! -= delta;
-    totals[index]! -= delta;
+    shift(name.counts, index, -delta);
+    shift(totals, index, -delta);
   });
+}
+
+function shift(counts: Float64Array, index: number, delta: number): void {
+  counts[index] = (counts[index] ?? 0) + delta;
+}
+
+/** How many jobs of all names are in a state. */
+export function total(core: Core, state: JobState): number {
+  return core.totals[stateNumber[state]] ?? 0;
 }
 
 export function moveCount(core: Core, name: JobName, from: JobState, to: JobState, n: number): void {
@@ -127,7 +139,14 @@ export function moveCount(core: Core, name: JobName, from: JobState, to: JobStat
 }
 
 export function makeName(id: number, name: string): JobName {
-  return { id, name, local: -1, counts: new Float64Array(jobStates.length), lanes: Array.from({ length: 10 }, () => undefined), credit: 0 };
+  return {
+    id,
+    name,
+    local: -1,
+    counts: new Float64Array(jobStates.length),
+    lanes: Array.from({ length: 10 }, () => undefined),
+    credit: 0,
+  };
 }
 
 /** The lane of a name and priority; `complete` says that nothing of it is on disk only. */
@@ -144,7 +163,7 @@ export function laneOf(name: JobName, priority: number, complete = true): Lane {
 }
 
 export function laneOfNumber(core: Core, number: number): Lane {
-  return laneOf(core.namesById.get(Math.floor(number / 10))!, number % 10);
+  return laneOf(must(core.namesById.get(Math.floor(number / 10))), number % 10);
 }
 
 /** A queue with both ends open, without moving its elements. */
@@ -170,7 +189,7 @@ export class Deque<T> {
 
   shift(): T | undefined {
     if (this.size === 0) return undefined;
-    const item = this.#items[this.#head]!;
+    const item = must(this.#items[this.#head]);
     this.#head++;
     if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);

@@ -10,6 +10,8 @@
  *   if occurrence: f64 at, u16 length, schedule (UTF-8)           (on the wire only)
  *   payload (UTF-8) up to the end
  */
+import { must } from "./must.ts";
+
 export const entryMoved = 1;
 export const entryKey = 2;
 export const entryRunAt = 4;
@@ -28,13 +30,23 @@ export interface Entry {
 }
 
 export function bufferOf(bytes: Uint8Array | ArrayBuffer): Buffer {
-  return bytes instanceof ArrayBuffer ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes instanceof ArrayBuffer
+    ? Buffer.from(bytes)
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function readEntry(bytes: Buffer, offset: number): Entry {
   const end = offset + bytes.readUInt32LE(offset);
-  const flags = bytes[offset + 4]!;
-  const entry: Entry = { id: 0, attempt: 0, enqueuedAt: 0, key: undefined, runAt: undefined, occurrence: undefined, payload: bytes };
+  const flags = must(bytes[offset + 4]);
+  const entry: Entry = {
+    id: 0,
+    attempt: 0,
+    enqueuedAt: 0,
+    key: undefined,
+    runAt: undefined,
+    occurrence: undefined,
+    payload: bytes,
+  };
   let at = offset + 5;
   if (flags & entryMoved) {
     entry.id = bytes.readDoubleLE(at);

@@ -3,7 +3,16 @@
  * error history.
  */
 import { err, ok } from "../core/index.ts";
-import { isFinished, type JobId, type JobRecord, type JobState, type Settlement, type SettleReceipt, type StoreFault, type StoreResult } from "../jobs/index.ts";
+import {
+  isFinished,
+  type JobId,
+  type JobRecord,
+  type JobState,
+  type Settlement,
+  type SettleReceipt,
+  type StoreFault,
+  type StoreResult,
+} from "../jobs/index.ts";
 import type { SlottedJob } from "./claimed.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { queueFull } from "./receipt.ts";
@@ -16,7 +25,10 @@ export class FinishWaiters {
   readonly #state: (id: JobId) => StoreResult<JobState | undefined>;
   #size = 0;
 
-  constructor(get: (id: JobId) => StoreResult<JobRecord | undefined>, state: (id: JobId) => StoreResult<JobState | undefined>) {
+  constructor(
+    get: (id: JobId) => StoreResult<JobRecord | undefined>,
+    state: (id: JobId) => StoreResult<JobState | undefined>,
+  ) {
     this.#get = get;
     this.#state = state;
   }
@@ -27,7 +39,8 @@ export class FinishWaiters {
 
   /** Rejects with the signal's reason when it aborts: the caller no longer waits. */
   wait(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
-    if (this.#size >= limits.finishedWaiters) return Promise.resolve(err(queueFull(limits.finishedWaiters, "callers of finished()")));
+    if (this.#size >= limits.finishedWaiters)
+      return Promise.resolve(err(queueFull(limits.finishedWaiters, "callers of finished()")));
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
       const onAbort = (): void => {
@@ -88,7 +101,9 @@ export class FinishWaiters {
   /** Reads the record once more; `otherwise` is told when retention has removed it already. */
   finished(id: JobId, otherwise?: JobRecord): void {
     if (!this.#waiting.has(id)) return;
-    void this.#get(id).then((answer) => this.#tell(id, answer.ok && answer.value === undefined ? ok(otherwise) : answer));
+    void this.#get(id).then((answer) =>
+      this.#tell(id, answer.ok && answer.value === undefined ? ok(otherwise) : answer),
+    );
   }
 
   fail(fault: StoreFault): void {

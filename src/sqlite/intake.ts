@@ -2,6 +2,7 @@
  * New jobs on the writer. Plain runs are copied into block rows without looking inside; neighbouring small runs of one lane join into one block.
  * A special run (unique keys, times, occurrences) is walked entry by entry.
  */
+import { must } from "./must.ts";
 import type { EnqueueReceipt, NewJob } from "../jobs/index.ts";
 import { count, laneOf, type Core, type JobName, type Lane } from "./core.ts";
 import { entryOffsets, readEntry, writeEntry, type Entry } from "./entries.ts";
@@ -30,7 +31,10 @@ export class Intake {
   /** A plain run. Its reply is filled in when its block is written. */
   addRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer): JobsReply {
     let gathered = this.#lanes.get(lane);
-    if (gathered !== undefined && (gathered.n + n > limits.blockJobs || gathered.bytes + bytes.length > limits.blockBytes)) {
+    if (
+      gathered !== undefined &&
+      (gathered.n + n > limits.blockJobs || gathered.bytes + bytes.length > limits.blockBytes)
+    ) {
       this.#flushLane(core, lane, gathered);
       gathered = undefined;
     }
@@ -52,12 +56,17 @@ export class Intake {
     return this.addEntries(
       core,
       lane,
-      Array.from({ length: n }, (_, index) => readEntry(bytes, offsets[index]!)),
+      Array.from({ length: n }, (_, index) => readEntry(bytes, must(offsets[index]))),
       at,
     );
   }
 
-  addEntries(core: Core, lane: Lane, entries: readonly Entry[], at: number): JobsReply & { ids: Float64Array; duplicates: Uint8Array } {
+  addEntries(
+    core: Core,
+    lane: Lane,
+    entries: readonly Entry[],
+    at: number,
+  ): JobsReply & { ids: Float64Array; duplicates: Uint8Array } {
     const before = this.#lanes.get(lane);
     if (before !== undefined) this.#flushLane(core, lane, before);
     const n = entries.length;
@@ -75,7 +84,7 @@ export class Intake {
       if (holder !== undefined) {
         duplicates[index] = 1;
       } else if (later) {
-        park(core, lane, { ...entry, id, enqueuedAt: at }, "scheduled", entry.runAt!);
+        park(core, lane, { ...entry, id, enqueuedAt: at }, "scheduled", must(entry.runAt));
         scheduled++;
       } else {
         kept.push(writeEntry(entry, false));
@@ -106,7 +115,7 @@ export class Intake {
 function admit(core: Core, name: JobName, entry: Entry, id: number): number | undefined {
   const key = entry.key;
   if (key !== undefined) {
-    const holder = core.sql.holderOfKey.get(name.id, key) as { id: number } | undefined;
+    const holder = core.sql.holderOfKey.get(name.id, key);
     if (holder !== undefined) return holder.id;
   }
   if (entry.occurrence !== undefined) {
@@ -118,7 +127,12 @@ function admit(core: Core, name: JobName, entry: Entry, id: number): number | un
 }
 
 /** Jobs enqueued inside an application transaction, one by one and in order. */
-export function enqueueInTransaction(core: Core, intake: Intake, jobs: readonly NewJob[], nameOf: (name: string) => JobName): EnqueueReceipt[] {
+export function enqueueInTransaction(
+  core: Core,
+  intake: Intake,
+  jobs: readonly NewJob[],
+  nameOf: (name: string) => JobName,
+): EnqueueReceipt[] {
   return jobs.map((job) => {
     const lane = laneOf(nameOf(job.name), job.priority);
     const entry: Entry = {
@@ -131,6 +145,6 @@ export function enqueueInTransaction(core: Core, intake: Intake, jobs: readonly 
       payload: Buffer.from(job.payload, "utf8"),
     };
     const reply = intake.addEntries(core, lane, [entry], core.now);
-    return receipt(reply.ids[0]!, reply.duplicates[0] === 1);
+    return receipt(must(reply.ids[0]), reply.duplicates[0] === 1);
   });
 }

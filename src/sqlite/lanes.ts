@@ -2,10 +2,11 @@
  * The ready queue: blocks enter at the end of their lane (or at the front, when jobs are handed back), stay in memory while there is room, and
  * are read again from disk in order when their turn comes.
  */
+import { must } from "./must.ts";
 import { bufferOf, entryOffsets, readEntry, writeEntry, type StoredEntry } from "./entries.ts";
 import { gone, waiting, type Block, type Core, type Lane } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { blockKeyed, blockMoved, unpackRanges, type BlockRow, type OutcomeRow } from "./tables.ts";
+import { blockKeyed, blockMoved, unpackRanges } from "./tables.ts";
 
 /** Sequence numbers reserved per write of the counter; a crash leaves a gap of at most this many. */
 const reserve = 65_536;
@@ -26,7 +27,15 @@ export function takeSeq(core: Core, n: number): number {
 }
 
 /** Adds `n` entries as one block to the end of a lane and returns its first sequence number. */
-export function appendBlock(core: Core, lane: Lane, n: number, at: number, body: Buffer, flags: number, seq = takeSeq(core, n)): number {
+export function appendBlock(
+  core: Core,
+  lane: Lane,
+  n: number,
+  at: number,
+  body: Buffer,
+  flags: number,
+  seq = takeSeq(core, n),
+): number {
   insertRow(core, lane, seq, n, at, body, flags);
   if (lane.complete && (lane.blocks.size === 0 || fits(core, lane, body.length))) {
     pushBlock(core, makeBlock(lane, seq, n, at, flags, body), false);
@@ -88,11 +97,23 @@ function makeBlock(lane: Lane, seq: number, n: number, at: number, flags: number
   if (flags & blockMoved) {
     ids = new Float64Array(n);
     const offsets = entryOffsets(body, n);
-    for (let index = 0; index < n; index++) ids[index] = readEntry(body, offsets[index]!).id;
+    for (let index = 0; index < n; index++) ids[index] = readEntry(body, must(offsets[index])).id;
   }
   return {
-    seq, lane, n, at, flags, body, size: body.length, places: new Uint8Array(n), ids,
-    left: n, outcomes: false, kept: false, next: 0, offset: 0,
+    seq,
+    lane,
+    n,
+    at,
+    flags,
+    body,
+    size: body.length,
+    places: new Uint8Array(n),
+    ids,
+    left: n,
+    outcomes: false,
+    kept: false,
+    next: 0,
+    offset: 0,
   };
 }
 
@@ -140,7 +161,7 @@ export function headOf(core: Core, lane: Lane): Block | undefined {
 function skipToWaiting(core: Core, block: Block): void {
   const { next, offset } = block;
   while (block.next < block.n && block.places[block.next] !== waiting) {
-    block.offset += block.body!.readUInt32LE(block.offset);
+    block.offset += must(block.body).readUInt32LE(block.offset);
     block.next++;
   }
   if (block.next === next) return;
@@ -165,7 +186,7 @@ export function leaveLane(core: Core, block: Block): void {
 }
 
 function refill(core: Core, lane: Lane): void {
-  const rows = core.sql.liveAfter.all(lane.number, lane.loadedTo, limits.refillBlocks) as { seq: number }[];
+  const rows = core.sql.liveAfter.all(lane.number, lane.loadedTo, limits.refillBlocks);
   const { complete, loadedTo } = lane;
   core.journal.add(() => {
     lane.complete = complete;
@@ -178,23 +199,23 @@ function refill(core: Core, lane: Lane): void {
       break;
     }
     // Front blocks are put into memory at once; after a refill that started below them they would be read twice.
-    if (!core.blocks.has(seq)) pushBlock(core, loadBlock(core, seq)!, false);
+    if (!core.blocks.has(seq)) pushBlock(core, must(loadBlock(core, seq)), false);
     lane.loadedTo = seq;
   }
 }
 
 /** Reads a block and what has become of its jobs. */
 export function loadBlock(core: Core, seq: number): Block | undefined {
-  const row = core.sql.getBlock.get(seq) as BlockRow | undefined;
+  const row = core.sql.getBlock.get(seq);
   if (row === undefined) return undefined;
-  const name = core.namesById.get(Math.floor(row.lane / 10))!;
-  const lane = name.lanes[row.lane % 10]!;
+  const name = must(core.namesById.get(Math.floor(row.lane / 10)));
+  const lane = must(name.lanes[row.lane % 10]);
   const block = makeBlock(lane, row.seq, row.n, row.at, row.flags, bufferOf(row.body));
-  for (const outcome of core.sql.outcomesOf.all(seq) as unknown as OutcomeRow[]) {
+  for (const outcome of core.sql.outcomesOf.all(seq)) {
     block.outcomes = true;
     if (outcome.kind === 0) block.kept = true;
     const pairs = unpackRanges(outcome.ranges);
-    for (let i = 0; i < pairs.length; i += 2) block.places.fill(gone, pairs[i]!, pairs[i + 1]!);
+    for (let i = 0; i < pairs.length; i += 2) block.places.fill(gone, pairs[i], pairs[i + 1]);
   }
   block.left = block.places.reduce((left, place) => left + (place === gone ? 0 : 1), 0);
   return block;

@@ -49,7 +49,11 @@ export function startWriter(
     if (message.kind === "committed") events.onMessage(message);
     else if (message.kind === "opened") events.onOpened(message);
     else if (message.kind === "names") {
-      worker.postMessage({ kind: "recover", now: clock.now(), attempts: message.names.map(maxAttempts) } satisfies ToWriter);
+      worker.postMessage({
+        kind: "recover",
+        now: clock.now(),
+        attempts: message.names.map(maxAttempts),
+      } satisfies ToWriter);
     } else {
       over = true;
       if (message.kind === "closed") events.onClosed();
@@ -79,6 +83,8 @@ function writerUrl(): URL {
  * in the documentation, not at every start; only this thread keeps quiet about it.
  */
 export function writerArguments(execArgv: readonly string[], nodeVersion: string): string[] {
-  const kept = execArgv.filter((argument) => !/^(--input-type|--eval|--print|-e$|-p$|-pe$|--test|--watch|--inspect)/.test(argument));
+  const kept = execArgv.filter(
+    (argument) => !/^(--input-type|--eval|--print|-e$|-p$|-pe$|--test|--watch|--inspect)/.test(argument),
+  );
   return Number.parseInt(nodeVersion, 10) < 26 ? [...kept, "--disable-warning=ExperimentalWarning"] : kept;
 }

@@ -2,6 +2,7 @@
  * What waits to be sent to the writer, and what was sent and waits for its commit. Every call leaves a waiter here; the reply, or the death of
  * the writer, resolves it.
  */
+import { must } from "./must.ts";
 import { err, ok, type Result } from "../core/index.ts";
 import type { EnqueueReceipt, NewJob, Settlement, SettleReceipt, StoreFault } from "../jobs/index.ts";
 import { ClaimFence, type SlottedJob } from "./claimed.ts";
@@ -97,7 +98,10 @@ export class Outbox {
     let number = this.#names.get(name);
     if (number === undefined) {
       number = this.#nameList.length;
-      if (number >= limits.names) throw new TypeError(`More than ${limits.names} different job names. A name is a kind of job: put what varies into the payload.`);
+      if (number >= limits.names)
+        throw new TypeError(
+          `More than ${limits.names} different job names. A name is a kind of job: put what varies into the payload.`,
+        );
       this.#names.set(name, number);
       this.#nameList.push(name);
     }
@@ -105,7 +109,7 @@ export class Outbox {
   }
 
   nameOf(number: number): string {
-    return this.#nameList[number]!;
+    return must(this.#nameList[number]);
   }
 
   enqueue(jobs: readonly NewJob[], now: number): Promise<Result<readonly EnqueueReceipt[], StoreFault>> {
@@ -158,9 +162,23 @@ export class Outbox {
     const namesFrom = this.#namesTold;
     this.#namesTold = this.#nameList.length;
     const batch: Batch = {
-      kind: "batch", number, now, arenas, namesFrom, names: this.#nameList.slice(namesFrom), ops: this.#ops, grants: this.#grants,
+      kind: "batch",
+      number,
+      now,
+      arenas,
+      namesFrom,
+      names: this.#nameList.slice(namesFrom),
+      ops: this.#ops,
+      grants: this.#grants,
     };
-    this.#sent.set(number, { jobs: this.#jobs, bytes, runs, enqueues: this.#enqueues, settles: this.#settles, ops: this.#opWaiters });
+    this.#sent.set(number, {
+      jobs: this.#jobs,
+      bytes,
+      runs,
+      enqueues: this.#enqueues,
+      settles: this.#settles,
+      ops: this.#opWaiters,
+    });
     this.#inFlightBytes += bytes;
     this.#inFlightJobs += this.#jobs;
     this.#jobs = 0;
@@ -184,7 +202,8 @@ export class Outbox {
     if (reply.fault !== undefined) return failAll(sent, reply.fault);
     const growth = reply.growthFault;
     sent.runs.forEach((run, index) => (run.reply = reply.jobs[index]));
-    for (const waiter of sent.enqueues) waiter.resolve(growth === undefined ? ok(receiptsOf(waiter)) : err(unavailable(growth)));
+    for (const waiter of sent.enqueues)
+      waiter.resolve(growth === undefined ? ok(receiptsOf(waiter)) : err(unavailable(growth)));
     for (const waiter of sent.settles) waiter.resolve(ok(settleReceipts(waiter, reply)));
     for (const waiter of sent.ops) {
       waiter.resolve(waiter.growth && growth !== undefined ? err(unavailable(growth)) : ok(reply.ops[waiter.op]));
@@ -219,9 +238,13 @@ function failAll(sent: Sent, reason: string): void {
 function receiptsOf(waiter: EnqueueWaiter): EnqueueReceipt[] {
   const receipts: EnqueueReceipt[] = [];
   for (const { run, start, count } of waiter.parts) {
-    const { first, ids, duplicates } = run.reply!;
+    const { first, ids, duplicates } = must(run.reply);
     for (let place = start; place < start + count; place++) {
-      receipts.push(ids === undefined ? { id: String(first + place), duplicate: false } : receipt(ids[place]!, duplicates![place] === 1));
+      receipts.push(
+        ids === undefined
+          ? { id: String(first + place), duplicate: false }
+          : receipt(must(ids[place]), must(duplicates)[place] === 1),
+      );
     }
   }
   return receipts;
@@ -230,11 +253,14 @@ function receiptsOf(waiter: EnqueueWaiter): EnqueueReceipt[] {
 function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[] {
   const receipts: SettleReceipt[] = [];
   for (let index = 0; index < waiter.size; index++) receipts.push("settled");
-  for (let i = 0; i < waiter.ops.length; i += 2) receipts[waiter.ops[i]!] = reply.ops[waiter.ops[i + 1]!] as SettleReceipt;
+  for (let i = 0; i < waiter.ops.length; i += 2)
+    receipts[must(waiter.ops[i])] = reply.ops[must(waiter.ops[i + 1])] as SettleReceipt;
   for (let i = 0; i < reply.stale.length; i += 2) {
-    const section = reply.stale[i]!;
-    const place = reply.stale[i + 1]!;
-    const stretch = waiter.stretches.find((one) => one.section === section && place >= one.place && place < one.place + one.count);
+    const section = must(reply.stale[i]);
+    const place = must(reply.stale[i + 1]);
+    const stretch = waiter.stretches.find(
+      (one) => one.section === section && place >= one.place && place < one.place + one.count,
+    );
     if (stretch !== undefined) receipts[stretch.index + place - stretch.place] = "stale";
   }
   return receipts;
@@ -243,7 +269,8 @@ function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[
 /** By place in the claim where the fence is one that this session gave, else by id. */
 function refOf({ job }: Settlement, epoch: number): AttemptRef {
   const { fence } = job;
-  if (fence instanceof ClaimFence && fence.epoch === epoch && "slot" in job) return { claim: fence.claim, slot: (job as SlottedJob).slot };
+  if (fence instanceof ClaimFence && fence.epoch === epoch && "slot" in job)
+    return { claim: fence.claim, slot: (job as SlottedJob).slot };
   return { epoch: fence.epoch, claim: fence.claim, id: job.id };
 }
 

@@ -2,6 +2,7 @@
  * One process owns a store file. The proof is a lock that the operating system takes back when the process dies, however it dies: a write transaction
  * held open on a small side file. Readers of the side file see who owns it.
  */
+import { must } from "./must.ts";
 import { DatabaseSync } from "node:sqlite";
 
 export class Owned extends Error {}
@@ -55,7 +56,7 @@ function ownedBy(path: string, lock: DatabaseSync): string {
 
 /** SQLITE_BUSY, with any extension. */
 export function isBusy(thrown: unknown): boolean {
-  return sqliteCode(thrown) !== undefined && (sqliteCode(thrown)! & 0xff) === 5;
+  return sqliteCode(thrown) !== undefined && (must(sqliteCode(thrown)) & 0xff) === 5;
 }
 
 /** The extended result code of an error that SQLite raised. */

@@ -2,6 +2,7 @@
  * Jobs with a row of their own: waiting for a time, failed, cancelled. They leave their block when they come here, and get a new place in a
  * block when they become ready; their id, attempts and errors stay.
  */
+import { must } from "./must.ts";
 import type { AttemptError } from "../jobs/index.ts";
 import { count, laneOfNumber, moveCount, type Core, type Lane } from "./core.ts";
 import type { StoredEntry } from "./entries.ts";
@@ -32,12 +33,18 @@ export function recordError(core: Core, id: number, error: AttemptError): void {
 }
 
 export function entryOfRow(row: ParkedRow): StoredEntry {
-  return { id: row.id, attempt: row.attempt, enqueuedAt: row.enqueued, key: row.key ?? undefined, payload: row.payload };
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    enqueuedAt: row.enqueued,
+    key: row.key ?? undefined,
+    payload: row.payload,
+  };
 }
 
 /** Makes ready what is due, oldest time first. True when more is due than one commit takes. */
 export function promoteDue(core: Core): boolean {
-  const rows = core.sql.dueParked.all(core.now, limits.promotePerCommit) as unknown as ParkedRow[];
+  const rows = core.sql.dueParked.all(core.now, limits.promotePerCommit);
   const byLane = new Map<number, StoredEntry[]>();
   for (const row of rows) {
     core.sql.deleteParked.run(row.id);
@@ -55,7 +62,7 @@ export function promoteDue(core: Core): boolean {
 
 /** When the next scheduled job is due, or Infinity. */
 export function nextDue(core: Core): number {
-  return (core.sql.oldestParked.get(0) as { at: number } | undefined)?.at ?? Infinity;
+  return core.sql.oldestParked.get(0)?.at ?? Infinity;
 }
 
 /** By hand: a failed or cancelled job is ready again, unless another unfinished job took its unique key meanwhile. */
@@ -63,7 +70,7 @@ export function redrive(core: Core, row: ParkedRow): boolean {
   const lane = laneOfNumber(core, row.lane);
   if (row.key !== null && core.sql.takeKey.run(lane.name.id, row.key, row.id).changes === 0) return false;
   core.sql.deleteParked.run(row.id);
-  moveCount(core, lane.name, parkedStates[row.state]!, "ready", 1);
+  moveCount(core, lane.name, must(parkedStates[row.state]), "ready", 1);
   placeMoved(core, lane, [entryOfRow(row)], false);
   return true;
 }

@@ -102,7 +102,10 @@ export type OpReply =
   | { readonly records: readonly JobRecord[] }
   | { readonly counts: JobCounts }
   | { readonly occurrences: readonly (readonly [string, number])[] }
-  | { readonly changes: readonly SqlChanges[]; readonly receipts: readonly { readonly id: string; readonly duplicate: boolean }[] }
+  | {
+      readonly changes: readonly SqlChanges[];
+      readonly receipts: readonly { readonly id: string; readonly duplicate: boolean }[];
+    }
   | { readonly rejected: string; readonly sqlCode: number };
 
 export interface BatchReply {
@@ -139,6 +142,12 @@ export interface CommitReply {
 export type FromWriter =
   | CommitReply
   | { readonly kind: "names"; readonly names: readonly string[] }
-  | { readonly kind: "opened"; readonly epoch: number; readonly waiting: number; readonly wakeAt: number; readonly recovered: number }
+  | {
+      readonly kind: "opened";
+      readonly epoch: number;
+      readonly waiting: number;
+      readonly wakeAt: number;
+      readonly recovered: number;
+    }
   | { readonly kind: "refused"; readonly reason: string; readonly programming: boolean }
   | { readonly kind: "closed" };

@@ -1,12 +1,13 @@
 /**
  * Retention: removes the oldest finished jobs that are over the limit of count or age, a bounded number per commit.
  */
-import { count, laneOfNumber, stateNumber, type Core } from "./core.ts";
+import { must } from "./must.ts";
+import { count, laneOfNumber, total, type Core } from "./core.ts";
 import { noResult } from "./completion.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { removeParked } from "./parking.ts";
-import { blockMoved, packRanges, parkedStates, unpackRanges, type BlockRow, type OutcomeRow } from "./tables.ts";
+import { blockMoved, packRanges, parkedStates, unpackRanges, type OutcomeRow } from "./tables.ts";
 
 export interface Pruned {
   readonly removed: number;
@@ -27,20 +28,19 @@ export function prune(core: Core): Pruned {
 /** Whether some count is over its limit: asked after every commit, so it must cost nothing. */
 export function overCount(core: Core): boolean {
   const { succeeded, failed, cancelled } = core.retention;
-  const totals = core.totals;
   return (
-    totals[stateNumber.succeeded]! > succeeded.count ||
-    totals[stateNumber.failed]! > failed.count ||
-    totals[stateNumber.cancelled]! > cancelled.count
+    total(core, "succeeded") > succeeded.count ||
+    total(core, "failed") > failed.count ||
+    total(core, "cancelled") > cancelled.count
   );
 }
 
 /** When the oldest finished job is too old, or Infinity. A little later than that, so that many are removed at once. */
 export function nextExpiry(core: Core): number {
-  const oldest = core.sql.oldestSucceeded.get(core.prunedTo) as OutcomeRow | undefined;
+  const oldest = core.sql.oldestSucceeded.get(core.prunedTo);
   let at = oldest === undefined ? Infinity : oldest.at + slack(core.retention.succeeded.ageMs);
   for (const state of ["failed", "cancelled"] as const) {
-    const row = core.sql.oldestParked.get(parkedStates.indexOf(state)) as { at: number } | undefined;
+    const row = core.sql.oldestParked.get(parkedStates.indexOf(state));
     if (row !== undefined) at = Math.min(at, row.at + slack(core.retention[state].ageMs));
   }
   return at;
@@ -51,22 +51,22 @@ function slack(ageMs: number): number {
 }
 
 function pruneParked(core: Core, state: "failed" | "cancelled"): number {
-  if (core.totals[stateNumber[state]] === 0) return 0;
+  if (total(core, state) === 0) return 0;
   const { count: most, ageMs } = core.retention[state];
-  const row = core.sql.oldestParked.get(parkedStates.indexOf(state)) as { id: number; lane: number; at: number } | undefined;
+  const row = core.sql.oldestParked.get(parkedStates.indexOf(state));
   if (row === undefined) return 0;
-  if (core.totals[stateNumber[state]]! <= most && row.at + ageMs > core.now) return 0;
+  if (total(core, state) <= most && row.at + ageMs > core.now) return 0;
   removeParked(core, row.id, laneOfNumber(core, row.lane), state);
   return 1;
 }
 
 function pruneSucceeded(core: Core): number {
-  const total = core.totals[stateNumber.succeeded]!;
-  if (total === 0) return 0;
-  const row = core.sql.oldestSucceeded.get(core.prunedTo) as OutcomeRow | undefined;
+  const all = total(core, "succeeded");
+  if (all === 0) return 0;
+  const row = core.sql.oldestSucceeded.get(core.prunedTo);
   if (row === undefined) return 0;
   const { count: most, ageMs } = core.retention.succeeded;
-  const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, total - most);
+  const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, all - most);
   if (excess <= 0) return 0;
   forgetPlaces(core, row, excess);
   if (excess < row.count) shrink(core, row, excess);
@@ -77,12 +77,12 @@ function pruneSucceeded(core: Core): number {
 
 /** Jobs that had moved leave rows of their own behind. */
 function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
-  const block = core.sql.getBlock.get(row.block) as unknown as BlockRow;
+  const block = must(core.sql.getBlock.get(row.block));
   if (!(block.flags & blockMoved)) return;
   const body = bufferOf(block.body);
   const offsets = entryOffsets(body, block.n);
   for (const place of placesOf(row).slice(0, n)) {
-    const { id } = readEntry(body, offsets[place]!);
+    const { id } = readEntry(body, must(offsets[place]));
     core.sql.deletePlaced.run(id);
     core.sql.deleteErrors.run(id);
   }
@@ -91,7 +91,8 @@ function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
 function placesOf(row: OutcomeRow): number[] {
   const pairs = unpackRanges(row.ranges);
   const places: number[] = [];
-  for (let i = 0; i < pairs.length; i += 2) for (let place = pairs[i]!; place < pairs[i + 1]!; place++) places.push(place);
+  for (let i = 0; i < pairs.length; i += 2)
+    for (let place = must(pairs[i]); place < must(pairs[i + 1]); place++) places.push(place);
   return places;
 }
 

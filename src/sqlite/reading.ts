@@ -2,13 +2,20 @@
  * Reading: where a job is and what it looks like, from the committed tables alone. Runs on the writer between commits, so that a
  * read sees everything that was acknowledged before it.
  */
+import { must } from "./must.ts";
 import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index.ts";
 import type { Core } from "./core.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { noResult } from "./completion.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import {
-  blockMoved, outcomeSucceeded, parkedStates, unpackRanges, type BlockRow, type OutcomeRow, type ParkedRow,
+  blockMoved,
+  outcomeSucceeded,
+  parkedStates,
+  unpackRanges,
+  type BlockRow,
+  type OutcomeRow,
+  type ParkedRow,
 } from "./tables.ts";
 
 export type Location =
@@ -19,15 +26,15 @@ export type Location =
 export function locate(core: Core, id: string): Location | undefined {
   const number = Number(id);
   if (!Number.isSafeInteger(number) || number <= 0 || String(number) !== id) return undefined;
-  const row = core.sql.getParked.get(number) as ParkedRow | undefined;
+  const row = core.sql.getParked.get(number);
   if (row !== undefined) return { in: "parked", row };
-  const placed = core.sql.getPlaced.get(number) as { block: number } | undefined;
+  const placed = core.sql.getPlaced.get(number);
   if (placed !== undefined) {
-    const block = core.sql.getBlock.get(placed.block) as BlockRow | undefined;
+    const block = core.sql.getBlock.get(placed.block);
     const place = block === undefined ? -1 : idsOf(block).indexOf(number);
     return place < 0 ? undefined : { in: "block", seq: placed.block, place };
   }
-  const block = core.sql.blockAtOrBefore.get(number) as { seq: number; n: number; flags: number } | undefined;
+  const block = core.sql.blockAtOrBefore.get(number);
   if (block === undefined || block.flags & blockMoved || number >= block.seq + block.n) return undefined;
   return { in: "block", seq: block.seq, place: number - block.seq };
 }
@@ -36,21 +43,21 @@ function idsOf(row: BlockRow): number[] {
   if (!(row.flags & blockMoved)) return Array.from({ length: row.n }, (_, place) => row.seq + place);
   const body = bufferOf(row.body);
   const offsets = entryOffsets(body, row.n);
-  return Array.from({ length: row.n }, (_, place) => readEntry(body, offsets[place]!).id);
+  return Array.from({ length: row.n }, (_, place) => readEntry(body, must(offsets[place])).id);
 }
 
 export function readState(core: Core, id: string): JobState | undefined {
   const location = locate(core, id);
   if (location === undefined) return undefined;
   if (location.in === "parked") return parkedStates[location.row.state];
-  return new BlockReader(core, core.sql.getBlock.get(location.seq) as unknown as BlockRow).stateOf(location.place)?.state;
+  return new BlockReader(core, must(core.sql.getBlock.get(location.seq))).stateOf(location.place)?.state;
 }
 
 export function readRecord(core: Core, id: string): JobRecord | undefined {
   const location = locate(core, id);
   if (location === undefined) return undefined;
   if (location.in === "parked") return recordOfParked(core, location.row);
-  return new BlockReader(core, core.sql.getBlock.get(location.seq) as unknown as BlockRow).recordOf(location.place);
+  return new BlockReader(core, must(core.sql.getBlock.get(location.seq))).recordOf(location.place);
 }
 
 /** Records in the order of their ids. */
@@ -62,7 +69,8 @@ export function listRecords(core: Core, filter: JobFilter): JobRecord[] {
   if (filter.name !== undefined && name === undefined) return [];
   const accepts = (lane: number): boolean => name === undefined || Math.floor(lane / 10) === name.id;
   const records: JobRecord[] = [];
-  if (filter.state === undefined || isParked(filter.state)) records.push(...listParked(core, filter.state, name?.id, after, limit));
+  if (filter.state === undefined || isParked(filter.state))
+    records.push(...listParked(core, filter.state, name?.id, after, limit));
   if (filter.state === undefined || !isParked(filter.state)) {
     records.push(...listPlaced(core, filter.state, accepts, after, limit));
     records.push(...listHome(core, filter.state, name?.id, accepts, after, limit));
@@ -74,14 +82,20 @@ function isParked(state: JobState): state is (typeof parkedStates)[number] {
   return (parkedStates as readonly JobState[]).includes(state);
 }
 
-function listParked(core: Core, state: JobState | undefined, nameId: number | undefined, after: number, limit: number): JobRecord[] {
+function listParked(
+  core: Core,
+  state: JobState | undefined,
+  nameId: number | undefined,
+  after: number,
+  limit: number,
+): JobRecord[] {
   const rows: ParkedRow[] = [];
   const states = state === undefined ? [0, 1, 2] : [parkedStates.indexOf(state as (typeof parkedStates)[number])];
   const ids = nameId === undefined ? [...core.namesById.keys()] : [nameId];
   for (const number of states) {
     for (const id of ids) {
       for (let priority = 0; priority < 10; priority++) {
-        rows.push(...(core.sql.parkedOfState.all(number, id * 10 + priority, after, limit) as unknown as ParkedRow[]));
+        rows.push(...core.sql.parkedOfState.all(number, id * 10 + priority, after, limit));
       }
     }
   }
@@ -90,23 +104,29 @@ function listParked(core: Core, state: JobState | undefined, nameId: number | un
 }
 
 /** Jobs that are in another block than their first. */
-function listPlaced(core: Core, state: JobState | undefined, accepts: (lane: number) => boolean, after: number, limit: number): JobRecord[] {
+function listPlaced(
+  core: Core,
+  state: JobState | undefined,
+  accepts: (lane: number) => boolean,
+  after: number,
+  limit: number,
+): JobRecord[] {
   const records: JobRecord[] = [];
   const readers = new Map<number, BlockReader>();
-  for (let from = after; records.length < limit; ) {
-    const rows = core.sql.placedAfter.all(from, 256) as { id: number; block: number }[];
+  for (let from = after; records.length < limit;) {
+    const rows = core.sql.placedAfter.all(from, 256);
     for (const { id, block } of rows) {
       from = id;
       let reader = readers.get(block);
       if (reader === undefined) {
         if (readers.size >= 64) readers.clear();
-        reader = new BlockReader(core, core.sql.getBlock.get(block) as unknown as BlockRow);
+        reader = new BlockReader(core, must(core.sql.getBlock.get(block)));
         readers.set(block, reader);
       }
       if (!accepts(reader.row.lane)) continue;
       const place = reader.ids.indexOf(id);
       const found = reader.stateOf(place)?.state;
-      if (found !== undefined && (state === undefined || found === state)) records.push(reader.recordOf(place)!);
+      if (found !== undefined && (state === undefined || found === state)) records.push(must(reader.recordOf(place)));
       if (records.length >= limit) break;
     }
     if (rows.length < 256) break;
@@ -131,7 +151,7 @@ function listHome(
       if (row.seq + place <= after) continue;
       const found = reader.stateOf(place)?.state;
       if (found === undefined || (state !== undefined && found !== state)) continue;
-      records.push(reader.recordOf(place)!);
+      records.push(must(reader.recordOf(place)));
       if (records.length >= limit) return records;
     }
   }
@@ -139,37 +159,42 @@ function listHome(
 }
 
 /** Blocks in order: of waiting and running jobs only, where that is asked, so that long history is not walked through. */
-function* homeBlocks(core: Core, state: JobState | undefined, nameId: number | undefined, after: number): Generator<BlockRow> {
+function* homeBlocks(
+  core: Core,
+  state: JobState | undefined,
+  nameId: number | undefined,
+  after: number,
+): Generator<BlockRow> {
   const from = after - limits.blockJobs;
   if (state === "ready" || state === "running") {
     const ids = nameId === undefined ? [...core.namesById.keys()] : [nameId];
-    for (let cursor = Math.max(0, from); ; ) {
+    for (let cursor = Math.max(0, from); ;) {
       const seqs: number[] = [];
       for (const id of ids) {
         for (let priority = 0; priority < 10; priority++) {
-          const rows = core.sql.liveAfter.all(id * 10 + priority, cursor, 64) as { seq: number }[];
+          const rows = core.sql.liveAfter.all(id * 10 + priority, cursor, 64);
           seqs.push(...rows.map((row) => row.seq));
         }
       }
       const page = seqs.toSorted((a, b) => a - b).slice(0, 64);
-      for (const seq of page) yield core.sql.getBlock.get(seq) as unknown as BlockRow;
+      for (const seq of page) yield must(core.sql.getBlock.get(seq));
       if (page.length < 64) return;
-      cursor = page.at(-1)!;
+      cursor = must(page.at(-1));
     }
   }
-  for (let cursor = Math.max(0, from); ; ) {
-    const rows = core.sql.blocksAfter.all(cursor, 16) as unknown as BlockRow[];
+  for (let cursor = Math.max(0, from); ;) {
+    const rows = core.sql.blocksAfter.all(cursor, 16);
     yield* rows;
     if (rows.length < 16) return;
-    cursor = rows.at(-1)!.seq;
+    cursor = must(rows.at(-1)).seq;
   }
 }
 
 function recordOfParked(core: Core, row: ParkedRow): JobRecord {
-  const state = parkedStates[row.state]!;
+  const state = must(parkedStates[row.state]);
   return {
     id: String(row.id),
-    name: core.namesById.get(Math.floor(row.lane / 10))!.name,
+    name: must(core.namesById.get(Math.floor(row.lane / 10))).name,
     state,
     priority: row.lane % 10,
     payload: bufferOf(row.payload).toString("utf8"),
@@ -182,7 +207,13 @@ function recordOfParked(core: Core, row: ParkedRow): JobRecord {
 }
 
 function readErrors(core: Core, id: number): AttemptError[] {
-  const rows = core.sql.errorsOf.all(id) as { attempt: number; at: number; code: string; message: string; data: string | null }[];
+  const rows = core.sql.errorsOf.all(id) as {
+    attempt: number;
+    at: number;
+    code: string;
+    message: string;
+    data: string | null;
+  }[];
   return rows.map(({ data, ...error }) => (data === null ? error : { ...error, data }));
 }
 
@@ -211,8 +242,8 @@ class BlockReader {
     const ready: PlaceState = { state: "ready" };
     const runningNow: PlaceState = { state: "running" };
     this.#states = Array.from({ length: row.n }, () => (live ? ready : undefined));
-    for (const claim of core.sql.claimsOf.all(row.seq) as { lo: number; hi: number }[]) this.#states.fill(runningNow, claim.lo, claim.hi);
-    for (const outcome of core.sql.outcomesOf.all(row.seq) as unknown as OutcomeRow[]) this.#apply(outcome);
+    for (const claim of core.sql.claimsOf.all(row.seq)) this.#states.fill(runningNow, claim.lo, claim.hi);
+    for (const outcome of core.sql.outcomesOf.all(row.seq)) this.#apply(outcome);
   }
 
   #apply(outcome: OutcomeRow): void {
@@ -220,7 +251,7 @@ class BlockReader {
     const results = outcome.results === null ? undefined : bufferOf(outcome.results);
     let at = 0;
     for (let i = 0; i < pairs.length; i += 2) {
-      for (let place = pairs[i]!; place < pairs[i + 1]!; place++) {
+      for (let place = must(pairs[i]); place < must(pairs[i + 1]); place++) {
         if (outcome.kind !== outcomeSucceeded) {
           this.#states[place] = undefined;
           continue;
@@ -234,7 +265,11 @@ class BlockReader {
             at += length;
           }
         }
-        this.#states[place] = { state: "succeeded", finishedAt: outcome.at, ...(result === undefined ? undefined : { result }) };
+        this.#states[place] = {
+          state: "succeeded",
+          finishedAt: outcome.at,
+          ...(result === undefined ? undefined : { result }),
+        };
       }
     }
   }
@@ -246,11 +281,11 @@ class BlockReader {
   recordOf(place: number): JobRecord | undefined {
     const found = this.#states[place];
     if (found === undefined) return undefined;
-    const entry = readEntry(this.#body, this.#offsets[place]!);
-    const id = this.ids[place]!;
+    const entry = readEntry(this.#body, must(this.#offsets[place]));
+    const id = must(this.ids[place]);
     return {
       id: String(id),
-      name: this.#core.namesById.get(Math.floor(this.row.lane / 10))!.name,
+      name: must(this.#core.namesById.get(Math.floor(this.row.lane / 10))).name,
       priority: this.row.lane % 10,
       payload: entry.payload.length === 0 ? "" : bufferOf(entry.payload).toString("utf8"),
       attempt: entry.attempt + (found.state === "ready" ? 0 : 1),

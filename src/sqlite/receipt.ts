@@ -14,5 +14,10 @@ export function unavailable(reason: string): StoreFault {
 /** How long to wait before the next try is a guess: what makes room is other jobs being run. */
 export function queueFull(limit: number, what: string): StoreFault {
   const data = { limit, retryAfterMs: 1_000 };
-  return new Fault("QUEUE_FULL", "resource_exhausted", data, `More than ${limit} ${what} wait; try again when some of them are done.`);
+  return new Fault(
+    "QUEUE_FULL",
+    "resource_exhausted",
+    data,
+    `More than ${limit} ${what} wait; try again when some of them are done.`,
+  );
 }

@@ -2,8 +2,10 @@
  * What happens at open: counts are read from small tables, and jobs under claims of an earlier life are given back or failed. Memory stays
  * bounded: blocks under claims are handled a page at a time, each page in one transaction.
  */
+import { must } from "./must.ts";
+import type { JobState } from "../jobs/index.ts";
 import { Completions } from "./completion.ts";
-import { laneOf, makeName, moveCount, stateNumber, waiting, type Block, type Core } from "./core.ts";
+import { count, laneOf, makeName, moveCount, waiting, type Block, type Core } from "./core.ts";
 import type { StoredEntry } from "./entries.ts";
 import { loadBlock, placeMoved } from "./lanes.ts";
 import { park, recordError } from "./parking.ts";
@@ -14,38 +16,38 @@ const pageBlocks = 64;
 
 /** Fills names, lanes, counts and counters from disk. */
 export function loadCore(core: Core): void {
-  for (const { id, name } of core.sql.allNames.all() as { id: number; name: string }[]) {
+  for (const { id, name } of core.sql.allNames.all()) {
     const known = makeName(id, name);
     core.names.set(name, known);
     core.namesById.set(id, known);
   }
-  const add = (lane: number, state: keyof typeof stateNumber, n: number): void => {
-    core.namesById.get(Math.floor(lane / 10))!.counts[stateNumber[state]]! += n;
-    core.totals[stateNumber[state]]! += n;
+  const add = (lane: number, state: JobState, n: number): void => {
+    count(core, must(core.namesById.get(Math.floor(lane / 10))), state, n);
   };
-  for (const { lane, n } of core.sql.liveTotals.all() as { lane: number; n: number }[]) {
-    laneOf(core.namesById.get(Math.floor(lane / 10))!, lane % 10, false);
+  for (const { lane, n } of core.sql.liveTotals.all()) {
+    laneOf(must(core.namesById.get(Math.floor(lane / 10))), lane % 10, false);
     add(lane, "ready", n);
   }
-  for (const { lane, n } of core.sql.succeededTotals.all() as { lane: number; n: number }[]) add(lane, "succeeded", n);
-  for (const { lane, state, n } of core.sql.parkedTotals.all() as { lane: number; state: number; n: number }[]) {
-    add(lane, parkedStates[state]!, n);
+  for (const { lane, n } of core.sql.succeededTotals.all()) add(lane, "succeeded", n);
+  for (const { lane, state, n } of core.sql.parkedTotals.all()) {
+    add(lane, must(parkedStates[state]), n);
   }
-  core.nextSeq = core.reservedTo = Number((core.sql.getMeta.get("next") as { value: number } | undefined)?.value ?? 1);
-  core.frontSeq = Math.min(0, Number((core.sql.firstBlock.get() as { seq: number | null }).seq ?? 0));
+  core.journal.clear();
+  core.nextSeq = core.reservedTo = Number(core.sql.getMeta.get("next")?.value ?? 1);
+  core.frontSeq = Math.min(0, Number(core.sql.firstBlock.get()?.seq ?? 0));
 }
 
 /** Names of jobs that were running when their process died. */
 export function crashedNames(core: Core): string[] {
-  const ids = core.sql.claimedNames.all() as { id: number }[];
-  return ids.map(({ id }) => core.namesById.get(id)!.name);
+  const ids = core.sql.claimedNames.all();
+  return ids.map(({ id }) => must(core.namesById.get(id)).name);
 }
 
 /** Counts the attempts that were cut short; returns how many there were. */
 export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, number>): number {
   let recovered = 0;
   for (;;) {
-    const rows = core.sql.claimedBlocks.all(pageBlocks) as { block: number }[];
+    const rows = core.sql.claimedBlocks.all(pageBlocks);
     if (rows.length === 0) return recovered;
     core.db.exec("BEGIN IMMEDIATE");
     try {
@@ -62,11 +64,11 @@ export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, numbe
 }
 
 function recoverBlock(core: Core, done: Completions, seq: number, maxAttempts: ReadonlyMap<string, number>): number {
-  const block = loadBlock(core, seq)!;
+  const block = must(loadBlock(core, seq));
   const most = maxAttempts.get(block.lane.name.name) ?? 1;
   const again: StoredEntry[] = [];
   let recovered = 0;
-  for (const { lo, hi } of core.sql.claimsOf.all(seq) as { lo: number; hi: number }[]) {
+  for (const { lo, hi } of core.sql.claimsOf.all(seq)) {
     for (let place = lo; place < hi; place++) {
       if (block.places[place] !== waiting) continue;
       recovered++;

@@ -2,10 +2,24 @@
  * The open store on the calling thread: packs calls into messages, one or two on their way at a time, and turns replies into results. Time is
  * owned here: every message carries the wall clock, and one timer wakes the writer when something is due.
  */
+import { must } from "./must.ts";
 import { err, ok, type Clock, type Result, type Timer } from "../core/index.ts";
 import type {
-  ConsumeOptions, Consumer, EnqueueReceipt, JobCounts, JobFilter, JobId, JobRecord, JobState, NewJob, Settlement, SettleReceipt, StoreFault,
-  StoreOpenOptions, StoreResult, StoreSession,
+  ConsumeOptions,
+  Consumer,
+  EnqueueReceipt,
+  JobCounts,
+  JobFilter,
+  JobId,
+  JobRecord,
+  JobState,
+  NewJob,
+  Settlement,
+  SettleReceipt,
+  StoreFault,
+  StoreOpenOptions,
+  StoreResult,
+  StoreSession,
 } from "../jobs/index.ts";
 import { unpackClaim, type SlottedJob } from "./claimed.ts";
 import { FinishWaiters } from "./finish-waiters.ts";
@@ -42,7 +56,10 @@ export class Session implements StoreSession {
   constructor(options: StoreOpenOptions) {
     this.#clock = options.clock;
     this.#maxWaiting = options.maxWaiting;
-    this.#finishWaiters = new FinishWaiters((id) => this.get(id), (id) => this.#state(id));
+    this.#finishWaiters = new FinishWaiters(
+      (id) => this.get(id),
+      (id) => this.#state(id),
+    );
   }
 
   /** Commits so far: for benchmarks and health. */
@@ -69,21 +86,26 @@ export class Session implements StoreSession {
     return this.#finishWaiters.size === 0 ? result : this.#announce(settlements, result);
   }
 
-  async #announce(settlements: readonly Settlement[], result: StoreResult<readonly SettleReceipt[]>): StoreResult<readonly SettleReceipt[]> {
+  async #announce(
+    settlements: readonly Settlement[],
+    result: StoreResult<readonly SettleReceipt[]>,
+  ): StoreResult<readonly SettleReceipt[]> {
     const receipts = await result;
     if (receipts.ok) this.#finishWaiters.settled(settlements, receipts.value, this.#clock.now());
     return receipts;
   }
 
   consume(options: ConsumeOptions): Consumer {
-    if (this.#consumer !== undefined) throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
+    if (this.#consumer !== undefined)
+      throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
     const consumer = { options, credit: new Map<string, number>() };
     this.#consumer = consumer;
     this.#link?.hold(true);
     return {
       grant: (name, credit) => {
         if (this.#consumer !== consumer || credit <= 0) return;
-        if (!options.names.includes(name)) throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
+        if (!options.names.includes(name))
+          throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
         consumer.credit.set(name, (consumer.credit.get(name) ?? 0) + credit);
         if (this.#down !== undefined) return;
         this.#outbox.grant(name, credit);
@@ -92,7 +114,7 @@ export class Session implements StoreSession {
       stop: async () => {
         if (this.#consumer !== consumer) return;
         // What was claimed before the writer hears of this still arrives first.
-        if (this.#unavailable() === undefined) await this.#operate({ op: "stop" });
+        if (this.#unavailable() === undefined) void (await this.#operate({ op: "stop" }));
         if (this.#consumer === consumer) this.#consumer = undefined;
         this.#holdIfBusy();
       },
@@ -134,7 +156,9 @@ export class Session implements StoreSession {
 
   async occurrences(): StoreResult<ReadonlyMap<string, number>> {
     const result = await this.#operate({ op: "occurrences" });
-    return result.ok ? ok(new Map((result.value as { occurrences: readonly (readonly [string, number])[] }).occurrences)) : result;
+    return result.ok
+      ? ok(new Map((result.value as { occurrences: readonly (readonly [string, number])[] }).occurrences))
+      : result;
   }
 
   async prune(): StoreResult<number> {
@@ -220,7 +244,8 @@ export class Session implements StoreSession {
     for (const batch of reply.batches) this.#outbox.resolve(batch);
     // The next batch is on its way while handlers start.
     if (!this.#outbox.empty) this.#flush();
-    if (reply.claim !== undefined) this.#deliver(unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local)));
+    if (reply.claim !== undefined)
+      this.#deliver(unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local)));
     this.#noteTrouble(reply.trouble);
     this.#planWake(reply.wakeAt);
     this.#holdIfBusy();
@@ -229,10 +254,10 @@ export class Session implements StoreSession {
   #deliver(jobs: readonly SlottedJob[]): void {
     const consumer = this.#consumer;
     if (consumer === undefined) return;
-    for (let from = 0; from < jobs.length; ) {
-      const name = jobs[from]!.name;
+    for (let from = 0; from < jobs.length;) {
+      const name = must(jobs[from]).name;
       let to = from + 1;
-      while (to < jobs.length && jobs[to]!.name === name) to++;
+      while (to < jobs.length && must(jobs[to]).name === name) to++;
       consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - (to - from));
       from = to;
     }
@@ -252,8 +277,10 @@ export class Session implements StoreSession {
   #refusal(jobs: number): StoreFault | undefined {
     const reason = this.#unavailable();
     if (reason !== undefined) return unavailable(reason);
-    if (this.#waiting + this.#outbox.unsettledJobs + jobs > this.#maxWaiting) return queueFull(this.#maxWaiting, "jobs");
-    if (this.#outbox.unsettledBytes > limits.unsentBytes) return queueFull(limits.unsentBytes, "bytes of jobs that are not yet on disk");
+    if (this.#waiting + this.#outbox.unsettledJobs + jobs > this.#maxWaiting)
+      return queueFull(this.#maxWaiting, "jobs");
+    if (this.#outbox.unsettledBytes > limits.unsentBytes)
+      return queueFull(limits.unsentBytes, "bytes of jobs that are not yet on disk");
     return undefined;
   }
 
@@ -319,12 +346,18 @@ export class Session implements StoreSession {
 
 function checkJob(job: NewJob): void {
   if (!Number.isInteger(job.priority) || job.priority < 0 || job.priority > 9) {
-    throw new TypeError(`Priority ${job.priority} of job "${job.name}" is not a whole number from 0 (most urgent) to 9.`);
+    throw new TypeError(
+      `Priority ${job.priority} of job "${job.name}" is not a whole number from 0 (most urgent) to 9.`,
+    );
   }
   if (job.payload.length > limits.payloadBytes) {
-    throw new TypeError(`The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`);
+    throw new TypeError(
+      `The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`,
+    );
   }
   if (job.uniqueKey !== undefined && Buffer.byteLength(job.uniqueKey) > limits.keyBytes) {
-    throw new TypeError(`The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`);
+    throw new TypeError(
+      `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,
+    );
   }
 }

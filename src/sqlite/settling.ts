@@ -25,7 +25,14 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
   if (found === undefined) return "stale";
   const { claim, block, place } = found;
   if (op.to === "succeeded") {
-    done.succeed(core, claim, found.slot, 1, op.result === undefined ? undefined : packResult(op.result), () => undefined);
+    done.succeed(
+      core,
+      claim,
+      found.slot,
+      1,
+      op.result === undefined ? undefined : packResult(op.result),
+      () => undefined,
+    );
     return "settled";
   }
   const entry = done.moveOut(core, block, place, running);
@@ -49,7 +56,12 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
 /** Handed back: before everything that waits, in the order of their ids. */
 export function placeReleased(core: Core, released: Released): void {
   for (const [lane, entries] of released) {
-    placeMoved(core, lane, entries.toSorted((a, b) => a.id - b.id), true);
+    placeMoved(
+      core,
+      lane,
+      entries.toSorted((a, b) => a.id - b.id),
+      true,
+    );
   }
   released.clear();
 }
@@ -87,4 +99,3 @@ function placeOfId(range: Range, id: number): number | undefined {
   const place = range.block.ids === undefined ? id - range.block.seq : range.block.ids.indexOf(id);
   return place >= range.lo && place < range.hi ? place : undefined;
 }
-

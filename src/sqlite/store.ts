@@ -5,7 +5,15 @@
 import { DatabaseSync } from "node:sqlite";
 import { resolve } from "node:path";
 import { err, Fault, ok, type Result } from "../core/index.ts";
-import type { EnqueueReceipt, NewJob, Store, StoreFault, StoreOpenOptions, StoreResult, StoreSession } from "../jobs/index.ts";
+import type {
+  EnqueueReceipt,
+  NewJob,
+  Store,
+  StoreFault,
+  StoreOpenOptions,
+  StoreResult,
+  StoreSession,
+} from "../jobs/index.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
 import type { SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
@@ -69,7 +77,8 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
   return {
     kind: "sqlite",
     async open(openOptions: StoreOpenOptions): StoreResult<StoreSession> {
-      if (session !== undefined && !session.closing) throw new TypeError(`${path} is open already. Close its session before opening it again.`);
+      if (session !== undefined && !session.closing)
+        throw new TypeError(`${path} is open already. Close its session before opening it again.`);
       const opening = (session = new Session(openOptions));
       const failure = await connect(opening, file, options, openOptions);
       if (failure === undefined) return ok(opening);
@@ -81,7 +90,8 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
       return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
     },
     async transaction(build) {
-      if (session === undefined) throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
+      if (session === undefined)
+        throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
       const { steps, jobs } = gather(build);
       const result = await session.transact(steps, jobs);
       if (!result.ok) return result;
@@ -92,7 +102,12 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
 }
 
 /** Opens the writer, and again whenever it dies. Undefined when it is open. */
-function connect(session: Session, file: string, options: SqliteOptions, open: StoreOpenOptions): Promise<StoreFault | undefined> {
+function connect(
+  session: Session,
+  file: string,
+  options: SqliteOptions,
+  open: StoreOpenOptions,
+): Promise<StoreFault | undefined> {
   return new Promise((resolveOpen, reject) => {
     let opened = false;
     const start = (): void => {
@@ -115,13 +130,18 @@ function connect(session: Session, file: string, options: SqliteOptions, open: S
     };
     const again = (reason: string): void => {
       session.detach(reason);
-      if (!session.closing) open.clock.setTimer(limits.troubleRetryMs, () => (session.closing ? undefined : start()), true);
+      if (!session.closing)
+        open.clock.setTimer(limits.troubleRetryMs, () => (session.closing ? undefined : start()), true);
     };
     start();
   });
 }
 
-function writerOptions(file: string, options: SqliteOptions, open: StoreOpenOptions): Parameters<typeof startWriter>[0] {
+function writerOptions(
+  file: string,
+  options: SqliteOptions,
+  open: StoreOpenOptions,
+): Parameters<typeof startWriter>[0] {
   return {
     path: file,
     durability: options.durability ?? "full",
@@ -138,8 +158,12 @@ function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: 
   let rows = 0;
   const add = (sql: string, added: readonly (readonly SqlValue[])[]): void => {
     rows += added.length;
-    if (steps.length >= limits.transactionStatements) throw new TypeError(`A transaction holds at most ${limits.transactionStatements} statements. Use runMany, or several transactions.`);
-    if (rows > limits.transactionRows) throw new TypeError(`A transaction holds at most ${limits.transactionRows} rows. Use several transactions.`);
+    if (steps.length >= limits.transactionStatements)
+      throw new TypeError(
+        `A transaction holds at most ${limits.transactionStatements} statements. Use runMany, or several transactions.`,
+      );
+    if (rows > limits.transactionRows)
+      throw new TypeError(`A transaction holds at most ${limits.transactionRows} rows. Use several transactions.`);
     steps.push({ sql, rows: added });
   };
   build({
@@ -153,5 +177,10 @@ function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: 
 function rejected(reason: string, code: number): SqlRejected {
   const constraint = (code & 0xff) === 19 ? /constraint failed: (.*)$/.exec(reason)?.[1] : undefined;
   const data = constraint === undefined ? { reason } : { reason, constraint };
-  return new Fault("SQL_REJECTED", constraint === undefined ? "invalid_argument" : "conflict", data, `The database refused the transaction: ${reason}.`);
+  return new Fault(
+    "SQL_REJECTED",
+    constraint === undefined ? "invalid_argument" : "conflict",
+    data,
+    `The database refused the transaction: ${reason}.`,
+  );
 }

@@ -2,7 +2,8 @@
  * The tables of the store and every statement on them. A job rests in a block row with its neighbours; only what retries, fails, waits for a
  * time, is unique or is cancelled has rows of its own. No block row is ever updated: what happened to its jobs is appended to `outcome`.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { must } from "./must.ts";
+import type { DatabaseSync, SQLInputValue, StatementResultingChanges } from "node:sqlite";
 
 /** Parked jobs' states as stored. */
 export const parkedStates = ["scheduled", "failed", "cancelled"] as const;
@@ -60,11 +61,13 @@ const statements = {
   claimedBlocks: "SELECT DISTINCT block FROM tensile_claim ORDER BY block DESC LIMIT ?",
   claimedNames: "SELECT DISTINCT b.lane / 10 AS id FROM tensile_claim c JOIN tensile_block b ON b.seq = c.block",
 
-  insertOutcome: "INSERT INTO tensile_outcome (block, lane, kind, count, at, ranges, results) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  insertOutcome:
+    "INSERT INTO tensile_outcome (block, lane, kind, count, at, ranges, results) VALUES (?, ?, ?, ?, ?, ?, ?)",
   outcomesOf: "SELECT n, kind, count, at, ranges, results FROM tensile_outcome WHERE block = ? ORDER BY n",
   deleteOutcomes: "DELETE FROM tensile_outcome WHERE block = ?",
   succeededTotals: "SELECT lane, sum(count) AS n FROM tensile_outcome WHERE kind = 0 GROUP BY lane",
-  oldestSucceeded: "SELECT n, block, lane, count, at, ranges, results FROM tensile_outcome WHERE n > ? AND kind = 0 ORDER BY n LIMIT 1",
+  oldestSucceeded:
+    "SELECT n, block, lane, count, at, ranges, results FROM tensile_outcome WHERE n > ? AND kind = 0 ORDER BY n LIMIT 1",
   keptOf: "SELECT 1 AS one FROM tensile_outcome WHERE block = ? AND kind = 0 LIMIT 1",
   forgetOutcome: "UPDATE tensile_outcome SET kind = 1, results = NULL WHERE n = ?",
   shrinkOutcome: "UPDATE tensile_outcome SET count = ?, ranges = ?, results = ? WHERE n = ?",
@@ -81,8 +84,6 @@ const statements = {
     "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
   oldestParked: "SELECT id, lane, at FROM tensile_parked WHERE state = ? ORDER BY at LIMIT 1",
   parkedTotals: "SELECT lane, state, count(*) AS n FROM tensile_parked GROUP BY state, lane",
-  parkedAfter:
-    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id > ? ORDER BY id LIMIT ?",
   parkedOfState:
     "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked INDEXED BY tensile_parked_list WHERE state = ? AND lane = ? AND id > ? ORDER BY id LIMIT ?",
 
@@ -101,7 +102,43 @@ const statements = {
   occurrences: "SELECT schedule, at FROM tensile_occurrence ORDER BY schedule",
 } as const;
 
-export type Tables = { readonly [K in keyof typeof statements]: StatementSync };
+/** What the statements that are read give back. */
+interface Rows {
+  getMeta: { value: number };
+  allNames: { id: number; name: string };
+  getBlock: BlockRow;
+  getBody: { body: Uint8Array };
+  blockAtOrBefore: { seq: number; lane: number; n: number; flags: number };
+  blocksAfter: BlockRow;
+  firstBlock: { seq: number | null };
+  liveAfter: { seq: number };
+  liveTotals: { lane: number; n: number };
+  claimsOf: { lo: number; hi: number };
+  claimedBlocks: { block: number };
+  claimedNames: { id: number };
+  outcomesOf: OutcomeRow;
+  succeededTotals: { lane: number; n: number };
+  oldestSucceeded: OutcomeRow;
+  getPlaced: { block: number };
+  placedAfter: { id: number; block: number };
+  getParked: ParkedRow;
+  dueParked: ParkedRow;
+  oldestParked: { id: number; lane: number; at: number };
+  parkedTotals: { lane: number; state: number; n: number };
+  parkedOfState: ParkedRow;
+  errorsOf: { attempt: number; at: number; code: string; message: string; data: string | null };
+  holderOfKey: { id: number };
+  occurrences: { schedule: string; at: number };
+}
+
+/** A prepared statement whose rows have a type. */
+export interface Query<Row> {
+  run(...params: SQLInputValue[]): StatementResultingChanges;
+  get(...params: SQLInputValue[]): Row | undefined;
+  all(...params: SQLInputValue[]): Row[];
+}
+
+export type Tables = { readonly [K in keyof typeof statements]: Query<K extends keyof Rows ? Rows[K] : unknown> };
 
 export interface BlockRow {
   readonly seq: number;
@@ -158,18 +195,19 @@ export function createTables(db: DatabaseSync): void {
 
 export function prepareTables(db: DatabaseSync): Tables {
   const prepared = Object.entries(statements).map(([name, text]) => [name, db.prepare(text)] as const);
-  return Object.fromEntries(prepared) as Tables;
+  // The types of rows are what the statements above say; SQLite knows them only at run time.
+  return Object.fromEntries(prepared) as unknown as Tables;
 }
 
 /** Ranges of places in a block, as pairs [lo, hi). */
 export function packRanges(pairs: readonly number[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(pairs.length * 2);
-  for (let i = 0; i < pairs.length; i++) bytes.writeUInt16LE(pairs[i]!, i * 2);
+  for (let i = 0; i < pairs.length; i++) bytes.writeUInt16LE(must(pairs[i]), i * 2);
   return bytes;
 }
 
 export function unpackRanges(bytes: Uint8Array): number[] {
   const pairs: number[] = [];
-  for (let i = 0; i + 1 < bytes.length; i += 2) pairs.push(bytes[i]! | (bytes[i + 1]! << 8));
+  for (let i = 0; i + 1 < bytes.length; i += 2) pairs.push(must(bytes[i]) | (must(bytes[i + 1]) << 8));
   return pairs;
 }

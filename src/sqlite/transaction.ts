@@ -8,11 +8,22 @@ import { sqliteLimits as limits } from "./limits.ts";
 import type { SqlChanges, SqlStep } from "./protocol.ts";
 
 const writes: ReadonlySet<number> = new Set([
-  constants.SQLITE_INSERT, constants.SQLITE_UPDATE, constants.SQLITE_DELETE, constants.SQLITE_DROP_TABLE, constants.SQLITE_ALTER_TABLE,
-  constants.SQLITE_CREATE_INDEX, constants.SQLITE_DROP_INDEX, constants.SQLITE_CREATE_TRIGGER, constants.SQLITE_CREATE_TABLE,
+  constants.SQLITE_INSERT,
+  constants.SQLITE_UPDATE,
+  constants.SQLITE_DELETE,
+  constants.SQLITE_DROP_TABLE,
+  constants.SQLITE_ALTER_TABLE,
+  constants.SQLITE_CREATE_INDEX,
+  constants.SQLITE_DROP_INDEX,
+  constants.SQLITE_CREATE_TRIGGER,
+  constants.SQLITE_CREATE_TABLE,
 ]);
 const control: ReadonlySet<number> = new Set([
-  constants.SQLITE_TRANSACTION, constants.SQLITE_SAVEPOINT, constants.SQLITE_ATTACH, constants.SQLITE_DETACH, constants.SQLITE_PRAGMA,
+  constants.SQLITE_TRANSACTION,
+  constants.SQLITE_SAVEPOINT,
+  constants.SQLITE_ATTACH,
+  constants.SQLITE_DETACH,
+  constants.SQLITE_PRAGMA,
 ]);
 
 /** Statements of the application on the writer's connection. */
@@ -80,16 +91,24 @@ export class ApplicationSql {
  * @throws Error when an applied one has changed or is missing, or when one fails.
  */
 export function migrate(db: DatabaseSync, sql: ApplicationSql, migrations: readonly string[], now: number): void {
-  const applied = db.prepare("SELECT number, hash FROM tensile_migration ORDER BY number").all() as { number: number; hash: string }[];
+  const applied = db.prepare("SELECT number, hash FROM tensile_migration ORDER BY number").all() as {
+    number: number;
+    hash: string;
+  }[];
   if (applied.length > migrations.length) {
-    throw new Error(`it has ${applied.length} migrations, this program knows ${migrations.length}; run the newer program`);
+    throw new Error(
+      `it has ${applied.length} migrations, this program knows ${migrations.length}; run the newer program`,
+    );
   }
   migrations.forEach((text, index) => {
     const number = index + 1;
     const hash = createHash("sha256").update(text).digest("hex");
     const before = applied[index];
     if (before !== undefined) {
-      if (before.hash !== hash) throw new Error(`migration ${number} was changed after it was applied; undo the change and add a new migration at the end`);
+      if (before.hash !== hash)
+        throw new Error(
+          `migration ${number} was changed after it was applied; undo the change and add a new migration at the end`,
+        );
       return;
     }
     db.exec("BEGIN IMMEDIATE");
@@ -99,7 +118,9 @@ export function migrate(db: DatabaseSync, sql: ApplicationSql, migrations: reado
       db.exec("COMMIT");
     } catch (thrown) {
       if (db.isTransaction) db.exec("ROLLBACK");
-      throw new Error(`migration ${number} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
+      throw new Error(`migration ${number} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+        cause: thrown,
+      });
     }
   });
 }

@@ -1,10 +1,12 @@
 /**
  * The writer thread: owns the database, commits in groups. Started by `worker.ts`; knows nothing of promises, handlers or clocks.
  */
+import { must } from "./must.ts";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { systemClock, type Timer } from "../core/index.ts";
 import { Committer } from "./committer.ts";
-import { Journal, type Core } from "./core.ts";
+import { Journal, total, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { Owned, sqliteCode, takeOwnership, type Ownership } from "./ownership.ts";
 import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
@@ -12,7 +14,8 @@ import { crashedNames, loadCore, recoverClaims } from "./recovery.ts";
 import { createTables, prepareTables } from "./tables.ts";
 import { ApplicationSql, migrate } from "./transaction.ts";
 
-const port = parentPort!;
+if (parentPort === null) throw new TypeError("writer.ts is the entry of a worker thread. Use sqlite() instead.");
+const port = parentPort;
 const options = workerData as WriterOptions;
 const memory = options.path === ":memory:";
 
@@ -22,7 +25,7 @@ let core: Core | undefined;
 let application: ApplicationSql | undefined;
 let committer: Committer | undefined;
 let names: readonly string[] = [];
-let idle: ReturnType<typeof setTimeout> | undefined;
+let idle: Timer | undefined;
 let uncheckedPages = false;
 
 function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
@@ -51,11 +54,26 @@ function prepare(opened: DatabaseSync): Core {
   application = new ApplicationSql(opened);
   migrate(opened, application, options.migrations, options.now);
   const made: Core = {
-    db: opened, sql: prepareTables(opened), journal: new Journal(), retention: options.retention, epoch: 0, now: 0,
-    names: new Map(), namesById: new Map(), namesByLocal: [], blocks: new Map(), claims: new Map(), bytes: 0,
-    nextSeq: 1, reservedTo: 1, frontSeq: 0, nextClaim: 1, prunedTo: 0, totals: new Float64Array(6),
+    db: opened,
+    sql: prepareTables(opened),
+    journal: new Journal(),
+    retention: options.retention,
+    epoch: 0,
+    now: 0,
+    names: new Map(),
+    namesById: new Map(),
+    namesByLocal: new Map(),
+    blocks: new Map(),
+    claims: new Map(),
+    bytes: 0,
+    nextSeq: 1,
+    reservedTo: 1,
+    frontSeq: 0,
+    nextClaim: 1,
+    prunedTo: 0,
+    totals: new Float64Array(6),
   };
-  made.epoch = Number((made.sql.getMeta.get("epoch") as { value: number } | undefined)?.value ?? 0) + 1;
+  made.epoch = Number(made.sql.getMeta.get("epoch")?.value ?? 0) + 1;
   made.sql.setMeta.run("epoch", made.epoch);
   loadCore(made);
   return made;
@@ -63,11 +81,11 @@ function prepare(opened: DatabaseSync): Core {
 
 function recover(now: number, attempts: readonly number[]): void {
   try {
-    core!.now = now;
-    const recovered = recoverClaims(core!, new Map(names.map((name, index) => [name, attempts[index]!])));
-    committer = new Committer(core!, application!);
-    const waiting = core!.totals[0]! + core!.totals[1]!;
-    post({ kind: "opened", epoch: core!.epoch, waiting, wakeAt: committer.wakeAt(), recovered });
+    must(core).now = now;
+    const recovered = recoverClaims(must(core), new Map(names.map((name, index) => [name, must(attempts[index])])));
+    committer = new Committer(must(core), must(application));
+    const waiting = total(must(core), "scheduled") + total(must(core), "ready");
+    post({ kind: "opened", epoch: must(core).epoch, waiting, wakeAt: committer.wakeAt(), recovered });
   } catch (thrown) {
     refuse(thrown);
   }
@@ -81,7 +99,7 @@ function refuse(thrown: unknown): void {
 }
 
 function release(): void {
-  clearTimeout(idle);
+  idle?.cancel();
   if (db !== undefined && db.isOpen) db.close();
   ownership?.release();
   db = undefined;
@@ -96,28 +114,29 @@ function commitAll(first: Batch | undefined): void {
     if (next.kind === "batch") batches.push(next);
     else closing = next.kind === "close";
   }
-  const reply = committer!.commit(batches);
+  const reply = must(committer).commit(batches);
   const transfer = [...reply.arenas];
   if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
   post(reply, transfer);
   uncheckedPages = true;
   if (closing) return close();
-  if (committer!.more) setImmediate(() => db !== undefined && commitAll(undefined));
+  if (must(committer).more) setImmediate(() => db !== undefined && commitAll(undefined));
   else armIdle();
 }
 
 function take(): ToWriter | undefined {
-  return (receiveMessageOnPort(port) as { message: ToWriter } | undefined)?.message;
+  const received: { message: ToWriter } | undefined = receiveMessageOnPort(port);
+  return received?.message;
 }
 
 /** Nothing to do for a while: empty the log now rather than in the middle of work. */
 function armIdle(): void {
-  clearTimeout(idle);
-  idle = setTimeout(() => {
+  idle?.cancel();
+  idle = systemClock.setTimer(limits.idleCheckpointMs, () => {
     if (!uncheckedPages || db === undefined) return;
     uncheckedPages = false;
     db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-  }, limits.idleCheckpointMs);
+  });
 }
 
 function close(): void {
