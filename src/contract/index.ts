@@ -76,3 +76,17 @@ export {
 // For protocols and the job engine.
 export { bind, type BindRuntime, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
 export { memoryCalls, type MemoryCallOptions, type MemoryCalls } from "./memory-call.ts";
+// For protocols: how an operation travels in HTTP.
+export { fillPath, parsePath, type PathPart } from "./http-path.ts";
+export { httpPlan, type HttpMethod, type HttpPlan, type TextField } from "./http-plan.ts";
+export {
+  BadBody,
+  BodyTimeout,
+  ClientGone,
+  MethodNotAllowed,
+  NotAcceptable,
+  PayloadTooLarge,
+  RouteNotFound,
+  UnsupportedMediaType,
+  httpFaults,
+} from "./http-faults.ts";
