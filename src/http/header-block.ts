@@ -9,15 +9,19 @@ const ownedByCarrier = new Set(["connection", "content-length", "date", "keep-al
 
 export class HeaderBlock {
   static readonly empty = new HeaderBlock([]);
-  /** Lower-case name, value, name, value, … */
-  readonly pairs: readonly string[];
   /** `name: value\r\n` for each, ready to be sent. */
   readonly wire: string;
+  readonly #before: HeaderBlock | undefined;
+  readonly #own: readonly string[];
+  #pairs: readonly string[] | undefined;
 
-  /** Throws a TypeError for a name or value that HTTP cannot carry, or a field that the carrier owns. */
-  constructor(pairs: readonly string[]) {
+  /**
+   * The fields of `before`, then `pairs` (name, value, name, value, …). Throws a TypeError for a name or value that HTTP cannot
+   * carry, or a field that the carrier owns.
+   */
+  constructor(pairs: readonly string[], before?: HeaderBlock) {
     const own: string[] = [];
-    let wire = "";
+    let wire = before === undefined ? "" : before.wire;
     for (let i = 0; i + 1 < pairs.length; i += 2) {
       const name = (pairs[i] as string).toLowerCase();
       const value = pairs[i + 1] as string;
@@ -29,12 +33,20 @@ export class HeaderBlock {
       own.push(name, value);
       wire += `${name}: ${value}\r\n`;
     }
-    this.pairs = Object.freeze(own);
     this.wire = wire;
+    this.#before = before;
+    this.#own = own;
   }
 
-  /** A new block with more fields after these. */
+  /** Lower-case name, value, name, value, … Made on demand: the engine needs `wire` alone. */
+  get pairs(): readonly string[] {
+    return (this.#pairs ??= Object.freeze(
+      this.#before === undefined ? this.#own : [...this.#before.pairs, ...this.#own],
+    ));
+  }
+
+  /** A new block with more fields after these. Costs the check of the new fields only. */
   with(...pairs: readonly string[]): HeaderBlock {
-    return new HeaderBlock([...this.pairs, ...pairs]);
+    return new HeaderBlock(pairs, this);
   }
 }

@@ -1,0 +1,142 @@
+/**
+ * The fetch carrier: a Web Request to a Web Response, for edge runtimes and for tests in memory. Imports nothing of Node.
+ *
+ * It has no say in what the platform has already parsed: a URL's dot segments are resolved before they come here, and header
+ * fields are normalised. Everything after that is the same handler as behind the engine.
+ */
+import { BadBody, ClientGone, PayloadTooLarge } from "../contract/index.ts";
+import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
+import type { BodyFault, HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
+
+export type Fetch = (request: Request) => Promise<Response>;
+
+/**
+ * Never rejects.
+ *
+ * @example
+ * const fetch = createFetch(createHttpHandler(app));
+ * export default { fetch }; // Cloudflare Workers, Deno, Bun
+ */
+export function createFetch(handler: HttpHandler): Fetch {
+  return async (request) => toResponse(request, await handler(new FetchRequest(request)));
+}
+
+class FetchRequest implements HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly remoteAddress = "";
+  readonly #request: Request;
+
+  constructor(request: Request) {
+    this.#request = request;
+    this.method = request.method;
+    this.target = targetOf(request.url);
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.headers.get(name) ?? undefined;
+  }
+
+  headerPairs(): readonly string[] {
+    return [...this.#request.headers].flat();
+  }
+
+  body(limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
+    const { body } = this.#request;
+    if (body === null) return new Ok(new Uint8Array(0));
+    const announced = this.#request.headers.get("content-length");
+    if (announced !== null && Number(announced) > limit) return new Err(PayloadTooLarge({ limit }));
+    return readAll(body, limit, this.#request.signal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+}
+
+/** Path and query of an absolute URL, as they stand in it. */
+function targetOf(url: string): string {
+  const slash = url.indexOf("/", url.indexOf("//") + 2);
+  const hash = url.indexOf("#");
+  const target = slash === -1 ? "/" : url.slice(slash, hash === -1 ? undefined : hash);
+  return target;
+}
+
+async function readAll(
+  body: ReadableStream<Uint8Array>,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Result<Uint8Array, BodyFault>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    // A body that somebody else reads already gives an error here, not in the handler.
+    const reader = body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      length += value.length;
+      if (length > limit) {
+        // Whether the sender minds is of no concern: the answer is made.
+        void reader.cancel().catch(() => undefined);
+        return new Err(PayloadTooLarge({ limit }));
+      }
+      chunks.push(value);
+    }
+  } catch {
+    return new Err(signal.aborted ? ClientGone() : BadBody({ reason: "the stream broke off" }));
+  }
+  return new Ok(chunks.length === 1 ? (chunks[0] as Uint8Array) : concat(chunks, length));
+}
+
+function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+function toResponse(request: Request, { status, headers, body }: HttpResponse): Response {
+  const fields = new Headers();
+  for (let i = 0; i < headers.pairs.length; i += 2)
+    fields.append(headers.pairs[i] as string, headers.pairs[i + 1] as string);
+  // The Response constructor refuses a body with these.
+  const bodyless = status === 204 || status === 205 || status === 304;
+  if (request.method === "HEAD" || bodyless || body === null) {
+    if (request.method === "HEAD" && !bodyless) fields.set("content-length", String(lengthOf(body) ?? 0));
+    if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) closeUnread(body);
+    return new Response(null, { status, headers: fields });
+  }
+  if (typeof body === "string") return new Response(body, { status, headers: fields });
+  if (body instanceof Uint8Array) return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: fields });
+  return new Response(streamOf(body), { status, headers: fields });
+}
+
+function lengthOf(body: HttpResponse["body"]): number | undefined {
+  if (typeof body === "string") return new TextEncoder().encode(body).length;
+  return body instanceof Uint8Array ? body.length : undefined;
+}
+
+/** An iterable that nobody will read still frees what it holds. */
+function closeUnread(body: AsyncIterable<Uint8Array>): void {
+  const closing = body[Symbol.asyncIterator]().return?.();
+  if (isPromiseLike(closing)) void Promise.resolve(closing).catch(() => undefined);
+}
+
+/** Pulls one chunk at a time, as fast as the reader asks. */
+function streamOf(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const iterator = body[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * The HTTP face of a bound app: what every carrier calls. Finds the route and lets it answer; whatever goes wrong on the way is
+ * an RFC 9457 problem as well.
+ */
+import { Internal, InvalidInput, MethodNotAllowed, RouteNotFound, type BoundApp } from "../contract/index.ts";
+import { isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
+import { HeaderBlock } from "./header-block.ts";
+import { HttpCall } from "./http-call.ts";
+import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
+import { ProblemWriters } from "./problem.ts";
+import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
+
+/** A route beside those of the contract: documents, health, a dashboard. */
+export interface ExtraRoute {
+  /** `GET` also answers HEAD. */
+  readonly method: string;
+  readonly path: string;
+  readonly handle: HttpHandler;
+}
+
+export interface HttpHandlerOptions {
+  readonly extraRoutes?: readonly ExtraRoute[];
+  /** Bytes of request body accepted where the operation does not say. Default 1 MiB. */
+  readonly maxBodyBytes?: number;
+}
+
+/** What answers a route that was found. */
+interface Endpoint {
+  handle(request: HttpRequest, captures: readonly string[], query: string): MaybePromise<HttpResponse>;
+}
+
+/**
+ * Compiles every route of the app. The handler never throws and never rejects.
+ *
+ * @throws TypeError for a route that cannot be: see `httpPlan` and `createRouter`.
+ * @example
+ * const handler = createHttpHandler(bind(implemented, runtime));
+ * const engine = createEngine({ handler });
+ * const answer = await createFetch(handler)(new Request("http://local/cities/1"));
+ */
+export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {}): HttpHandler {
+  const services: RouteServices = {
+    app,
+    problems: new ProblemWriters(),
+    newRequestId: requestIds(),
+    maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
+  };
+  const router = createRouter(routesOf(app, options, services));
+  const misses = new Misses(router.methods, services);
+
+  const answer = (request: HttpRequest): MaybePromise<HttpResponse> => {
+    const { method, target } = request;
+    const mark = target.indexOf("?");
+    const path = mark === -1 ? target : target.slice(0, mark);
+    const match = router.find(method, path);
+    if (match instanceof RouteMatch)
+      return match.value.handle(request, match.captures, mark === -1 ? "" : target.slice(mark + 1));
+    return misses.answer(request, match);
+  };
+
+  return (request) => {
+    try {
+      const response = answer(request);
+      return isPromiseLike(response)
+        ? response.then(undefined, (error: unknown) => misses.defect(request, error))
+        : response;
+    } catch (error) {
+      return misses.defect(request, error);
+    }
+  };
+}
+
+function* routesOf(
+  app: BoundApp,
+  { extraRoutes = [] }: HttpHandlerOptions,
+  services: RouteServices,
+): Generator<RouteSpec<Endpoint>> {
+  for (const bound of app.operations.values()) {
+    const route = new OperationRoute(bound, services);
+    const { type, name } = bound.operation;
+    yield { method: route.plan.method, path: route.plan.path, value: route, owner: `${type}("${name}")` };
+  }
+  for (const { method, path, handle } of extraRoutes) {
+    yield { method, path, value: { handle }, owner: `the extra route "${method} ${path}"` };
+  }
+}
+
+/** Unique enough to find one request in a log, and cheap: a random start for the process, then a count. */
+function requestIds(): () => string {
+  const start = `${randomHex(6)}-`;
+  let count = 0;
+  return () => start + (count++).toString(36);
+}
+
+/** Everything that is answered without a route. */
+class Misses {
+  readonly #services: RouteServices;
+  readonly #everywhere: HttpResponse;
+
+  constructor(methods: readonly string[], services: RouteServices) {
+    this.#services = services;
+    this.#everywhere = optionsResponse(methods);
+  }
+
+  answer(request: HttpRequest, miss: RouteMiss): HttpResponse {
+    if (request.method === "OPTIONS") {
+      if (request.target === "*") return this.#everywhere;
+      if (miss.miss === "method") return optionsResponse(miss.allow);
+    }
+    if (miss.miss === "not_found") return this.#problem(request, RouteNotFound, RouteNotFound());
+    if (miss.miss === "bad_escape") {
+      const issue = { pointer: "", code: "utf8", message: "has a broken percent-escape in its path" };
+      return this.#problem(request, InvalidInput, InvalidInput({ issues: [issue] }));
+    }
+    const refused = this.#problem(request, MethodNotAllowed, MethodNotAllowed({ allow: [...miss.allow] }));
+    return { ...refused, headers: refused.headers.with("allow", miss.allow.join(", ")) };
+  }
+
+  /** Only a mistake in Tensile, or in an extra route, comes here: an operation's own failures are answers already. */
+  defect(request: HttpRequest, error: unknown): HttpResponse {
+    const fault = this.#services.app.defect(`${request.method} route`, error);
+    return this.#problem(request, Internal, fault);
+  }
+
+  #problem(request: HttpRequest, type: Parameters<ProblemWriters["one"]>[0], fault: Fault): HttpResponse {
+    const { requestId } = new HttpCall(request, this.#services.newRequestId);
+    return writeProblem(this.#services, this.#services.problems.one(type), "router", requestId, fault);
+  }
+}
+
+function optionsResponse(allow: readonly string[]): HttpResponse {
+  return { status: 204, headers: new HeaderBlock(["allow", allow.join(", ")]), body: null };
+}

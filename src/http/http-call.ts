@@ -1,0 +1,44 @@
+/** What a bound call sees of its HTTP request. */
+import type { Incoming } from "../contract/index.ts";
+import type { HttpRequest } from "./exchange.ts";
+
+/** Visible ASCII, so that an id can go into headers and logs as it is. */
+const sanePattern = /^[\x21-\x7e]{1,128}$/;
+
+export class HttpCall implements Incoming {
+  readonly request: HttpRequest;
+  readonly #newId: () => string;
+  #requestId: string | undefined;
+
+  constructor(request: HttpRequest, newId: () => string) {
+    this.request = request;
+    this.#newId = newId;
+  }
+
+  header(name: string): string | undefined {
+    return this.request.header(name);
+  }
+
+  get remoteAddress(): string {
+    return this.request.remoteAddress;
+  }
+
+  get signal(): AbortSignal {
+    return this.request.signal;
+  }
+
+  /** The client's `x-request-id` where it is sane, else a new one. */
+  get requestId(): string {
+    return (this.#requestId ??= this.#given() ?? this.#newId());
+  }
+
+  /** The id, if the client gave one or if anything has looked at it: then it may stand in a log, and the client should know it. */
+  get usedRequestId(): string | undefined {
+    return (this.#requestId ??= this.#given());
+  }
+
+  #given(): string | undefined {
+    const given = this.request.header("x-request-id");
+    return given !== undefined && sanePattern.test(given) ? given : undefined;
+  }
+}

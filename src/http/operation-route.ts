@@ -1,0 +1,185 @@
+/**
+ * One operation over HTTP, wire to wire:
+ *
+ *   accept -> admit (who is calling) -> body -> decode -> bound call -> encode -> response
+ *
+ * Every step answers at once when it can, so that a request whose handler is synchronous makes no promise.
+ */
+import {
+  Internal,
+  NotAcceptable,
+  UnsupportedMediaType,
+  frameworkFaults,
+  httpFaults,
+  httpPlan,
+  invalidInput,
+  type BoundApp,
+  type BoundOperation,
+  type HttpPlan,
+  type Principal,
+} from "../contract/index.ts";
+import { isPromiseLike, type Fault, type MaybePromise, type Result } from "../core/index.ts";
+import type { Invalid } from "../schema/index.ts";
+import { operationCodec, type OperationCodec } from "./codec.ts";
+import type { HttpRequest, HttpResponse } from "./exchange.ts";
+import { HeaderBlock } from "./header-block.ts";
+import { HttpCall } from "./http-call.ts";
+import { acceptsJson, isJson } from "./media.ts";
+import type { ProblemWriter, ProblemWriters } from "./problem.ts";
+
+export interface RouteServices {
+  readonly app: BoundApp;
+  readonly problems: ProblemWriters;
+  readonly newRequestId: () => string;
+  /** For operations that do not set their own. */
+  readonly maxBodyBytes: number;
+}
+
+const noBytes = new Uint8Array(0);
+const jsonHeaders = new HeaderBlock([
+  "content-type",
+  "application/json",
+  "cache-control",
+  "no-store",
+  "x-content-type-options",
+  "nosniff",
+]);
+const emptyHeaders = new HeaderBlock(["cache-control", "no-store"]);
+
+type Answer = MaybePromise<HttpResponse>;
+
+export class OperationRoute {
+  readonly plan: HttpPlan;
+  readonly #bound: BoundOperation;
+  readonly #codec: OperationCodec;
+  readonly #services: RouteServices;
+  readonly #problems: ReadonlyMap<string, ProblemWriter>;
+  readonly #maxBodyBytes: number;
+
+  constructor(bound: BoundOperation, services: RouteServices) {
+    const { operation } = bound;
+    this.plan = httpPlan(operation);
+    this.#bound = bound;
+    this.#services = services;
+    this.#maxBodyBytes = operation.options.maxBodyBytes ?? services.maxBodyBytes;
+    this.#codec = operationCodec(this.plan, this.#maxBodyBytes);
+    this.#problems = services.problems.of([
+      ...httpFaults,
+      ...frameworkFaults,
+      ...services.app.contract.faults,
+      ...operation.faults,
+    ]);
+  }
+
+  handle(request: HttpRequest, captures: readonly string[], query: string): Answer {
+    const call = new HttpCall(request, this.#services.newRequestId);
+    if (!acceptsJson(request.header("accept"))) return this.#fail(call, NotAcceptable());
+    const admitted = this.#bound.admit(call);
+    if (isPromiseLike(admitted)) return admitted.then((settled) => this.#admitted(call, captures, query, settled));
+    return this.#admitted(call, captures, query, admitted);
+  }
+
+  #admitted(
+    call: HttpCall,
+    captures: readonly string[],
+    query: string,
+    admitted: Result<Principal | undefined, Fault>,
+  ): Answer {
+    if (!admitted.ok) return this.#fail(call, admitted.fault);
+    const auth = admitted.value;
+    if (this.plan.body === "none") return this.#decode(call, auth, captures, query, noBytes);
+    const { request } = call;
+    const type = request.header("content-type");
+    if ((type !== undefined && !isJson(type)) || !isIdentity(request.header("content-encoding"))) {
+      return this.#fail(call, UnsupportedMediaType());
+    }
+    const body = request.body(this.#maxBodyBytes);
+    if (isPromiseLike(body)) return body.then((settled) => this.#received(call, auth, captures, query, settled, type));
+    return this.#received(call, auth, captures, query, body, type);
+  }
+
+  #received(
+    call: HttpCall,
+    auth: Principal | undefined,
+    captures: readonly string[],
+    query: string,
+    body: Result<Uint8Array, Fault>,
+    type: string | undefined,
+  ): Answer {
+    if (!body.ok) return this.#fail(call, body.fault);
+    if (type === undefined && body.value.length > 0) return this.#fail(call, UnsupportedMediaType());
+    return this.#decode(call, auth, captures, query, body.value);
+  }
+
+  #decode(
+    call: HttpCall,
+    auth: Principal | undefined,
+    captures: readonly string[],
+    query: string,
+    body: Uint8Array,
+  ): Answer {
+    const input = this.#codec.decode(call.request, captures, query, body);
+    if (isPromiseLike(input)) return input.then((settled) => this.#call(call, auth, settled));
+    return this.#call(call, auth, input);
+  }
+
+  #call(call: HttpCall, auth: Principal | undefined, input: Result<unknown, Invalid>): Answer {
+    if (!input.ok) return this.#fail(call, invalidInput(input.fault));
+    const result = this.#bound.call(call, auth, input.value);
+    if (isPromiseLike(result)) return result.then((settled) => this.#encode(call, settled));
+    return this.#encode(call, result);
+  }
+
+  #encode(call: HttpCall, result: Result<unknown, Fault>): HttpResponse {
+    if (!result.ok) return this.#fail(call, result.fault);
+    const body = this.#codec.encode(result.value);
+    if (!body.ok) {
+      const error = new TypeError(
+        `"${this.plan.operation.name}" returned an output that does not fit its schema: ${body.fault.message}`,
+      );
+      return this.#fail(call, this.#services.app.defect(this.plan.operation.name, error));
+    }
+    const base = body.value === null ? emptyHeaders : jsonHeaders;
+    const id = call.usedRequestId;
+    return {
+      status: this.plan.status,
+      headers: id === undefined ? base : base.with("x-request-id", id),
+      body: body.value,
+    };
+  }
+
+  #fail(call: HttpCall, fault: Fault): HttpResponse {
+    return writeProblem(
+      this.#services,
+      this.#problems.get(fault.code),
+      this.plan.operation.name,
+      call.requestId,
+      fault,
+    );
+  }
+}
+
+/** The fault's problem, or, when it cannot be written, that of the incident which this is. */
+export function writeProblem(
+  services: RouteServices,
+  writer: ProblemWriter | undefined,
+  where: string,
+  requestId: string,
+  fault: Fault,
+): HttpResponse {
+  const response = writer?.write(fault, requestId);
+  if (response !== undefined) return response;
+  const error = new TypeError(
+    writer === undefined
+      ? `"${where}" ended with the fault ${fault.code}, which it does not declare. Add it to faults: […].`
+      : `The data of the fault ${fault.code} of "${where}" does not fit its schema.`,
+  );
+  const incident = services.problems.one(Internal).write(services.app.defect(where, error), requestId);
+  if (incident === undefined)
+    throw new TypeError("The incident id is not a string: newId() of the runtime must return one.");
+  return incident;
+}
+
+function isIdentity(encoding: string | undefined): boolean {
+  return encoding === undefined || encoding.toLowerCase() === "identity";
+}

@@ -1,0 +1,119 @@
+/**
+ * Runs a test on both carriers: the engine over real sockets, and fetch in memory. What one answers the other must answer too.
+ */
+import { request as httpRequest } from "node:http";
+import { test, type TestContext } from "node:test";
+import { bind, implementContract, type BoundApp, type Implemented, type Jobs } from "../../contract/index.ts";
+import { systemClock } from "../../core/index.ts";
+import { Events, type EventTable } from "../../telemetry/index.ts";
+import { createEngine } from "../engine/index.ts";
+import { createFetch, createHttpHandler, type HttpHandlerOptions } from "../index.ts";
+
+export { implementContract };
+
+export interface Sent {
+  readonly headers?: { readonly [name: string]: string };
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+}
+
+export interface Received {
+  readonly status: number;
+  /** By lower-case name, without those that only a socket needs. */
+  readonly headers: { readonly [name: string]: string };
+  readonly text: string;
+}
+
+export interface Face {
+  readonly name: "engine" | "fetch";
+  send(method: string, target: string, sent?: Sent): Promise<Received>;
+  readonly defects: EventTable["defect"][];
+}
+
+/** A bound app for tests: real clock, no jobs. */
+export function boundApp(implemented: Implemented): {
+  readonly app: BoundApp;
+  readonly defects: EventTable["defect"][];
+} {
+  const events = new Events();
+  const defects: EventTable["defect"][] = [];
+  events.on("defect", (event) => defects.push(event));
+  let ids = 0;
+  const app = bind(implemented, {
+    clock: systemClock,
+    events,
+    // Nothing here enqueues.
+    jobs: {} as Jobs,
+    shutdown: new AbortController().signal,
+    newId: () => `incident-${ids++}`,
+  });
+  return { app, defects };
+}
+
+/** Registers `run` as two tests. */
+export function bothFaces(
+  name: string,
+  implemented: Implemented,
+  run: (face: Face, context: TestContext) => Promise<void>,
+  options: HttpHandlerOptions = {},
+): void {
+  test(`${name} (fetch)`, async (context) => run(fetchFace(implemented, options), context));
+  test(`${name} (engine)`, async (context) => run(await engineFace(implemented, options, context), context));
+}
+
+function fetchFace(implemented: Implemented, options: HttpHandlerOptions): Face {
+  const { app, defects } = boundApp(implemented);
+  const fetch = createFetch(createHttpHandler(app, options));
+  return {
+    name: "fetch",
+    defects,
+    async send(method, target, { headers, body } = {}) {
+      const init: RequestInit = { method };
+      if (headers !== undefined) init.headers = headers;
+      if (body !== undefined) init.body = body;
+      const request = new Request(`http://local${target}`, init);
+      // A string body makes the constructor add a content-type that nobody sent.
+      if (headers?.["content-type"] === undefined) request.headers.delete("content-type");
+      const response = await fetch(request);
+      return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+    },
+  };
+}
+
+const socketOnly = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding"]);
+
+async function engineFace(implemented: Implemented, options: HttpHandlerOptions, context: TestContext): Promise<Face> {
+  const { app, defects } = boundApp(implemented);
+  const engine = createEngine({ handler: createHttpHandler(app, options) });
+  const listening = await engine.listen({ port: 0 });
+  if (!listening.ok) throw new Error(listening.fault.message);
+  context.after(() => engine.close());
+  const { host, port } = listening.value;
+  const send: Face["send"] = (method, target, { headers = {}, body } = {}) =>
+    new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+      const request = httpRequest({
+        host,
+        port,
+        method,
+        path: target,
+        headers: { ...length, ...headers },
+        agent: false,
+      });
+      request.on("error", reject);
+      request.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () => {
+          const fields = Object.entries(response.headers).filter(([name]) => !socketOnly.has(name));
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: Object.fromEntries(fields.map(([name, value]) => [name, String(value)])),
+            text: Buffer.concat(chunks).toString(),
+          });
+        });
+      });
+      request.end(body);
+    });
+  return { name: "engine", defects, send };
+}
