@@ -49,7 +49,7 @@ function fieldNode(property: unknown): FieldNode {
     case "boolean":
       return t.boolean();
     case "array":
-      return t.array(fieldNode(property["items"]) as AnySchema);
+      return t.array(fieldNode(property["items"]));
     default:
       return Array.isArray(property["enum"]) && property["enum"].every((value) => typeof value === "string")
         ? t.string()

@@ -6,7 +6,6 @@ import {
   pickFields,
   toNode,
   type Field,
-  type ForeignNode,
   type Node,
   type ObjectNode,
   type RefineNode,
@@ -219,7 +218,7 @@ function objectInside(node: Node, refinements: RefineNode[]): ObjectNode | undef
     case "ref":
       return objectInside(node.target(), refinements);
     case "foreign":
-      return refinements.length === 0 ? foreignObject(node as ForeignNode) : undefined;
+      return refinements.length === 0 ? foreignObject(node) : undefined;
     default:
       return undefined;
   }

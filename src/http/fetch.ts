@@ -131,9 +131,9 @@ function streamOf(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array<Ar
   const iterator = body[Symbol.asyncIterator]();
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done === true) controller.close();
-      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+      const next = await iterator.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value as Uint8Array<ArrayBuffer>);
     },
     async cancel() {
       await iterator.return?.();
