@@ -73,6 +73,7 @@ const fixtures = globSync("src/**/*.fail.ts", { cwd: root }).map((file) => join(
 const failures = fixtures.length === 0 ? new Map<string, string[]>() : typeMessageFailures(fixtures);
 for (const file of fixtures) {
   test(`the compiler answers the mistakes in ${fixtureName(file)} as they expect`, () => {
-    assert.equal((failures.get(file) ?? []).join("\n"), "");
+    const problems = failures.get(file) ?? [];
+    if (problems.length > 0) assert.fail(`\n${problems.join("\n")}`);
   });
 }

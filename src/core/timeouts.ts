@@ -42,7 +42,7 @@ export class Timeouts {
     if (this.#tail === undefined) this.#head = node;
     else this.#tail.next = node;
     this.#tail = node;
-    this.#timer ??= this.#clock.setTimer(this.ms, this.#sweep);
+    if (this.#timer === undefined) this.#timer = this.#clock.setTimer(this.ms, this.#sweep);
     return node;
   }
 
@@ -56,16 +56,20 @@ export class Timeouts {
   }
 
   readonly #sweep = (): void => {
-    this.#timer = undefined;
     const due = this.#clock.monotonic() + 0.5;
-    while (this.#head !== undefined && this.#head.at <= due) {
-      const node = this.#head;
-      this.#remove(node);
-      node.expire();
-    }
-    const left = this.#head;
-    if (left !== undefined && this.#timer === undefined) {
-      this.#timer = this.#clock.setTimer(Math.max(5, left.at - this.#clock.monotonic()), this.#sweep);
+    try {
+      // The fired timer stays in #timer meanwhile, so that an entry added by `expire` does not set one past earlier entries.
+      while (this.#head !== undefined && this.#head.at <= due) {
+        const node = this.#head;
+        this.#remove(node);
+        node.expire();
+      }
+    } finally {
+      const left = this.#head;
+      this.#timer =
+        left === undefined
+          ? undefined
+          : this.#clock.setTimer(Math.max(5, left.at - this.#clock.monotonic()), this.#sweep);
     }
   };
 }
