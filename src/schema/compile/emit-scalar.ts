@@ -118,12 +118,13 @@ function enumWrong(values: readonly string[], v: string, emitter: Emitter): stri
   return values.map((value) => `${v} !== ${JSON.stringify(value)}`).join(" && ");
 }
 
-const needsEscape = /[\u0000-\u001f"\\\ud800-\udfff]/;
-
-/** A string as JSON. Most hold nothing to escape: short ones are looked at here, long ones by the regular expression engine. */
+/**
+ * A string as JSON. Most hold nothing to escape. Short ones are looked at here, which costs less than the call into the engine;
+ * long ones the engine looks at faster.
+ */
 export function quote(text: string): string {
   const { length } = text;
-  if (length > 40) return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
+  if (length > 80) return JSON.stringify(text);
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
     if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return JSON.stringify(text);
