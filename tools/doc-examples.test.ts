@@ -82,5 +82,6 @@ test("a misspelt name of the face, an undeclared name in a whole module, and a m
   assert.equal(count('import { matsch } from "tensile"; void matsch;', true), 1);
   assert.equal(count("const a = durationMS('1s');", true), 1);
   assert.equal(count("const a: Undeclared = { also };", true), 0);
+  assert.equal(count("store.write((tx) => tx.insert(row));", true), 0);
   assert.equal(count("const rows = yield* await openSource();\nreturn rows;", true), 0);
 });

@@ -1,6 +1,19 @@
 /** package.json's `exports` and the files agree: a sub-path is the face of a folder of its own name. */
 import type { Complaint, Tree } from "./tree.ts";
 
+/** Folders that users import by their own sub-path: once they exist, package.json names them. */
+const subPathFolders = [
+  "client",
+  "graphql",
+  "grpc",
+  "openapi",
+  "parallel",
+  "pipeline",
+  "postgres",
+  "sqlite",
+  "testing",
+];
+
 export function packageMapRule(tree: Tree): Complaint[] {
   const complaints: Complaint[] = [];
   const complain = (message: string): void => void complaints.push({ file: "package.json", rule: "exports", message });
@@ -14,6 +27,12 @@ export function packageMapRule(tree: Tree): Complaint[] {
       );
     } else if (!tree.has(file)) {
       complain(`exports["${subPath}"] names ${file}, which does not exist. Write it or remove the sub-path.`);
+    }
+  }
+  for (const folder of subPathFolders) {
+    const file = `./src/${folder}/index.ts`;
+    if (tree.has(file) && tree.manifest.exports[`./${folder}`] === undefined) {
+      complain(`Users cannot import tensile/${folder}. Add "./${folder}": "${file}" to exports.`);
     }
   }
   return complaints;

@@ -210,6 +210,11 @@ const broken: readonly { readonly name: string; readonly files: Files; readonly 
     complaints: ["package.json [exports]"],
   },
   {
+    name: "a public folder without a sub-path",
+    files: { "src/sqlite/index.ts": "/** Floor 4. */\nconst store = 1;\nvoid store;\n" },
+    complaints: ["package.json [exports]", "src/sqlite/index.ts [dead-file]"],
+  },
+  {
     name: "a package.json that was left as packing writes it",
     files: { "package.json": JSON.stringify({ name: "tensile", exports: { ".": { default: "./dist/index.js" } } }) },
     complaints: [
