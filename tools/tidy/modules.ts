@@ -64,8 +64,12 @@ export function importsOf(source: SourceFile): Import[] {
       add(node.argument?.literal, node, undefined, "type");
     } else if (node.kind === SyntaxKind.NewExpression && node.expression?.text === "URL") {
       const [path, base] = node.arguments ?? [];
-      if (base?.getText(source) === "import.meta.url" && path?.text?.endsWith(".ts"))
-        add(path, node, undefined, "dynamic");
+      if (path === undefined || base?.getText(source) !== "import.meta.url") return;
+      // The path may be chosen: `new URL(built ? "./a.js" : "./a.ts", import.meta.url)`.
+      for (const literal of [path, ...below(path)]) {
+        if (literal.kind === SyntaxKind.StringLiteral && literal.text?.endsWith(".ts"))
+          add(literal, node, undefined, "dynamic");
+      }
     }
   });
   return found;
@@ -79,6 +83,12 @@ export function importsOf(source: SourceFile): Import[] {
   ): void {
     if (specifier?.text !== undefined) found.push({ specifier: specifier.text, node, names, mode, again });
   }
+}
+
+function below(node: Shape): Shape[] {
+  const found: Shape[] = [];
+  walk(node, (child) => found.push(child));
+  return found;
 }
 
 /** The names of `{ a, b as c, type D }` as the other file calls them. */

@@ -339,6 +339,14 @@ const allowed: readonly { readonly name: string; readonly files: Files }[] = [
     },
   },
   {
+    name: "a worker file may be chosen between its source and its built form",
+    files: {
+      "src/core/one.ts":
+        '/** The number. */\nexport const one = (b: boolean) => new URL(b ? "./thread.js" : "./thread.ts", import.meta.url);\n',
+      "src/core/thread.ts": "/** The thread. */\nexport const thread = 1;\n",
+    },
+  },
+  {
     name: "an example imports by name",
     files: { "examples/hello/main.ts": 'import { one } from "tensile";\nvoid one;\n' },
   },
