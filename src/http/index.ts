@@ -4,3 +4,15 @@ export { HeaderBlock } from "./header-block.ts";
 export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./handler.ts";
 export { createFetch, type Fetch } from "./fetch.ts";
 export { problemPath } from "./problem.ts";
+export { loadEngine } from "./load-engine.ts";
+export type {
+  DrainOutcome,
+  Engine,
+  EngineAddress,
+  EngineDefect,
+  EngineLimits,
+  EngineOptions,
+  EngineStats,
+  ListenFault,
+  ListenOptions,
+} from "./engine/index.ts";

@@ -1,0 +1,95 @@
+/** The input of a call to the parts of its request, along the same plan by which the server reads it. */
+import { InvalidInput, fillPath, invalidInput, type HttpPlan, type TextField } from "../contract/index.ts";
+import { Err, Ok, type Result } from "../core/index.ts";
+import { compile, type Codec } from "../schema/index.ts";
+
+export interface EncodedRequest {
+  /** Path and query. */
+  readonly target: string;
+  /** Name, value, name, value, … */
+  readonly headers: readonly string[];
+  /** JSON text. */
+  readonly body: string | undefined;
+}
+
+type InputFault = ReturnType<typeof InvalidInput>;
+type Wire = { readonly [field: string]: unknown };
+export type RequestEncoder = (input: unknown) => Result<EncodedRequest, InputFault>;
+
+export function requestEncoder(plan: HttpPlan): RequestEncoder {
+  const codec = compile(plan.input);
+  const { texts, parts } = plan;
+  const own = new Set(texts.map(({ field }) => field.wireName));
+  return (input) => {
+    const encoded = wireOf(plan, codec, input);
+    if (!encoded.ok) return encoded;
+    const wire = encoded.value;
+    const byKey = new Map<string, string>();
+    const headers: string[] = [];
+    let query = "";
+    for (const text of texts) {
+      const value = (wire as Wire)[text.field.wireName];
+      if (value === undefined) continue;
+      const written = writeText(text, value);
+      if (written === undefined) return new Err(cannotTravel(text));
+      if (text.place === "path") byKey.set(text.key, written[0] as string);
+      else if (text.place === "header") headers.push(text.key, written.join(", "));
+      else for (const one of written) query += `&${encodeURIComponent(text.key)}=${encodeURIComponent(one)}`;
+    }
+    const path = fillPath(parts, (name) => byKey.get(name) ?? "");
+    if (path === undefined) return new Err(cannotTravel(texts.find(({ place }) => place === "path") as TextField));
+    const body = bodyOf(plan, wire, own);
+    if (body !== undefined) headers.push("content-type", "application/json");
+    return new Ok({ target: query === "" ? path : `${path}?${query.slice(1)}`, headers, body });
+  };
+}
+
+/** A foreign schema is asked by the server alone: it may transform, and what it has transformed it would not accept again. */
+function wireOf(plan: HttpPlan, codec: Codec<never, unknown>, input: unknown): Result<unknown, InputFault> {
+  if (plan.input.kind === "foreign") {
+    try {
+      return new Ok(JSON.parse(JSON.stringify(input)) as unknown);
+    } catch {
+      return new Err(inputFault("", "json", "cannot be written as JSON"));
+    }
+  }
+  // The codec checks what the caller's types promise.
+  const wire = codec.encode(input as never);
+  return wire.ok ? wire : new Err(invalidInput(wire.fault));
+}
+
+function bodyOf({ body }: HttpPlan, wire: unknown, own: ReadonlySet<string>): string | undefined {
+  if (body === "none") return undefined;
+  const rest =
+    body === "whole" ? wire : Object.fromEntries(Object.entries(wire as Wire).filter(([name]) => !own.has(name)));
+  const text = JSON.stringify(rest);
+  // An empty body stands for an empty object.
+  return text === "{}" ? undefined : text;
+}
+
+/** RFC 9110 field-value of visible ASCII, without white space at its ends. */
+const headerPattern = /^(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?$/;
+
+/** The texts of a wire value; undefined when their place cannot carry one of them. */
+function writeText({ place, list }: TextField, value: unknown): readonly string[] | undefined {
+  const texts = list ? (value as readonly unknown[]).map(String) : [String(value)];
+  const fits = (text: string): boolean =>
+    place === "header"
+      ? headerPattern.test(text) && !(list && (text === "" || text.includes(",")))
+      : text.isWellFormed();
+  return texts.every(fits) ? texts : undefined;
+}
+
+const limitsOfPlaces = {
+  path: 'cannot stand in a path: it is empty, "." or "..", or holds half a surrogate pair',
+  query: "holds half a surrogate pair, which a URL cannot carry",
+  header: "can be visible ASCII only in a header, without commas in a list",
+};
+
+function cannotTravel({ field, place }: TextField): InputFault {
+  return inputFault(`/${field.wireName}`, "format", limitsOfPlaces[place]);
+}
+
+function inputFault(pointer: string, code: string, message: string): InputFault {
+  return InvalidInput({ issues: [{ pointer, code, message }] });
+}

@@ -1,0 +1,101 @@
+/**
+ * A response to a Result. Whatever does not look as the contract says is UNEXPECTED_RESPONSE: a client meets proxies, captive
+ * portals and other versions of its server.
+ */
+import { frameworkFaults, type AnyFaultType, type HttpPlan } from "../contract/index.ts";
+import { Err, Fault, ok, type Result } from "../core/index.ts";
+import { compile, ignoreUnknownFields, type Codec } from "../schema/index.ts";
+import { UnexpectedResponse, bounded } from "./transport-faults.ts";
+
+export type ResponseReader = (response: Response) => Promise<Result<unknown, Fault>>;
+
+/** `faults`: what the operation and its contract declare. */
+export function responseReader(plan: HttpPlan, faults: readonly AnyFaultType[], maxBytes: number): ResponseReader {
+  const output =
+    plan.output.kind === "nothing"
+      ? undefined
+      : compile(ignoreUnknownFields(plan.output), { limits: { maxTextLength: maxBytes } });
+  const problems = new Map([...frameworkFaults, ...faults].map((type) => [type.code, problemReader(type)]));
+  return async (response) => {
+    const bytes = await readBounded(response, maxBytes);
+    if (bytes === undefined) return unexpected(response, `the body is larger than ${maxBytes} bytes`);
+    if (!response.ok) return readProblem(response, bytes, problems);
+    if (output === undefined) return ok();
+    if (!isMedia(response, "application/json"))
+      return unexpected(response, `it is ${mediaOf(response)}, not application/json`);
+    const value = await output.parseJson(bytes);
+    return value.ok ? value : unexpected(response, `the body does not fit the contract: ${value.fault.message}`);
+  };
+}
+
+type ProblemReader = (data: unknown, detail: string) => Promise<Fault | undefined>;
+
+function problemReader({ code, kind, schema }: AnyFaultType): ProblemReader {
+  let codec: Codec<never, unknown> | undefined;
+  return async (data, detail) => {
+    codec ??= compile(ignoreUnknownFields(schema));
+    const read = await codec.parse(data ?? {});
+    return read.ok ? new Fault(code, kind, read.value, detail) : undefined;
+  };
+}
+
+async function readProblem(
+  response: Response,
+  bytes: Uint8Array,
+  problems: ReadonlyMap<string, ProblemReader>,
+): Promise<Result<never, Fault>> {
+  if (!isMedia(response, "application/problem+json"))
+    return unexpected(response, `it is ${mediaOf(response)}, not application/problem+json`);
+  let problem: unknown;
+  try {
+    problem = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return unexpected(response, "the problem is not JSON");
+  }
+  if (typeof problem !== "object" || problem === null || !("code" in problem) || typeof problem.code !== "string") {
+    return unexpected(response, "the problem has no code");
+  }
+  const code = bounded(problem.code);
+  const detail = "detail" in problem && typeof problem.detail === "string" ? bounded(problem.detail) : code;
+  const read = problems.get(problem.code);
+  if (read === undefined) return unexpected(response, `${code}: ${detail}`, code);
+  const fault = await read("data" in problem ? problem.data : undefined, detail);
+  return fault === undefined
+    ? unexpected(response, `the data of ${code} does not fit the contract`, code)
+    : new Err(fault);
+}
+
+/** Undefined when there is more than `maxBytes`; the rest is not read. */
+async function readBounded({ body }: Response, maxBytes: number): Promise<Uint8Array | undefined> {
+  if (body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = body.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.length;
+    if (length > maxBytes) {
+      void reader.cancel().catch(() => undefined);
+      return undefined;
+    }
+    chunks.push(next.value);
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+function mediaOf(response: Response): string {
+  return bounded(response.headers.get("content-type") ?? "without a content-type");
+}
+
+function isMedia(response: Response, type: string): boolean {
+  return (response.headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() === type;
+}
+
+function unexpected({ status }: Response, reason: string, code?: string): Err<Fault> {
+  return new Err(UnexpectedResponse({ status, reason: bounded(reason), ...(code === undefined ? {} : { code }) }));
+}
