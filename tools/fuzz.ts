@@ -1,36 +1,48 @@
 /**
- * The long form of the property tests: `npm run fuzz -- http --seconds 60 --seed 1`. Prints its seed first, so that a run can
- * be repeated; a failure names the seed of its one case.
+ * `npm run fuzz`: the property tests in their long form, for a quiet hour. `npm run fuzz -- schema` runs the named ones,
+ * `--times 10` makes them ten times as long. A failure prints its seed and smallest case; put that into a test of its own.
  */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { runCampaign } from "../src/http/engine/conformance/campaign.ts";
 
-interface Tally {
-  readonly cases: number;
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+interface Campaign {
+  readonly name: string;
+  readonly file: string;
+  /** The environment variable that the test reads, and its value at `--times 1`: some minutes on one core. */
+  readonly variable: string;
+  readonly runs: number;
 }
 
-const campaigns: Readonly<Record<string, (seed: number, more: (cases: number) => boolean) => Promise<Tally>>> = {
-  http: runCampaign,
-};
+const campaigns: readonly Campaign[] = [
+  { name: "schema", file: "src/schema/equality.test.ts", variable: "SCHEMA_RUNS", runs: 20_000 },
+  { name: "http", file: "src/http/engine/conformance/campaign.test.ts", variable: "FUZZ_CASES", runs: 100_000 },
+  { name: "router", file: "src/http/router.test.ts", variable: "TENSILE_RUNS", runs: 50_000 },
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string", default: "30" }, seed: { type: "string" } },
+  options: { times: { type: "string", default: "1" } },
 });
-const run = campaigns[positionals[0] ?? ""];
-const seconds = Number(values.seconds);
-const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const times = Number(values.times);
+const unknown = positionals.filter((name) => !campaigns.some((campaign) => campaign.name === name));
+if (unknown.length > 0 || !(times > 0)) {
+  console.error(
+    `fuzz: say some of ${campaigns.map(({ name }) => name).join(", ")}, or nothing for all, and --times N.`,
+  );
+  process.exit(2);
+}
 
-if (run === undefined || !(seconds > 0) || !Number.isSafeInteger(seed) || seed < 0) {
-  console.error(`Usage: npm run fuzz -- <${Object.keys(campaigns).join(" | ")}> [--seconds N] [--seed N]`);
-  process.exitCode = 2;
-} else {
-  console.log(`fuzz ${positionals[0]}: seed ${seed}, ${seconds} s`);
-  const end = performance.now() + seconds * 1000;
-  try {
-    console.log(await run(seed, () => performance.now() < end));
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
+for (const { name, file, variable, runs } of campaigns) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const cases = Math.ceil(runs * times);
+  console.log(`fuzz: ${name}, ${cases} cases`);
+  const done = spawnSync(process.execPath, ["--test", "--test-reporter=spec", file], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, [variable]: String(cases) },
+  });
+  if (done.status !== 0) process.exitCode = 1;
 }

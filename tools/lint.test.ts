@@ -30,6 +30,7 @@ const mistakes: readonly { readonly rule: string; readonly code: string }[] = [
   { rule: "prefer-promise-reject-errors", code: 'export const a = () => Promise.reject("text");' },
   { rule: "eqeqeq", code: "export const a = (x: unknown) => x == 1;" },
   { rule: "no-console", code: 'export const a = () => console.log("x");' },
+  { rule: "no-new-func", code: 'export const a: unknown = new Function("return 1");' },
   { rule: "no-restricted-globals", code: "export const a = () => setTimeout(() => undefined, 1);" },
   { rule: "no-restricted-globals", code: "export const a = () => setInterval(() => undefined, 1);" },
   { rule: "no-restricted-properties", code: "export const a = () => Date.now();" },
