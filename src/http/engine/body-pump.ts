@@ -21,8 +21,10 @@ const pieceSize = 64 * 1024;
  * Pulls one piece, writes it, waits for room, and so on. The source's `return()` is called exactly when it did not end by
  * itself. Never rejects.
  */
-export async function pumpIterable(source: AsyncIterator<Uint8Array>, target: PumpTarget): Promise<PumpEnd> {
+export async function pumpIterable(body: AsyncIterable<Uint8Array>, target: PumpTarget): Promise<PumpEnd> {
+  let source: AsyncIterator<Uint8Array> | null = null;
   try {
+    source = body[Symbol.asyncIterator]();
     for (;;) {
       const next = await source.next();
       if (target.isClosed) break;
@@ -33,7 +35,7 @@ export async function pumpIterable(source: AsyncIterator<Uint8Array>, target: Pu
       if (!target.writePiece(next.value) && !(await target.writable())) break;
     }
   } catch (error) {
-    endSource(source);
+    if (source !== null) endSource(source);
     return { end: "failed", error };
   }
   endSource(source);

@@ -5,46 +5,40 @@
  * Work happens in turns. A turn reads what has arrived, starts the requests in it, writes the answers that are ready, and
  * ends with one write for all of them (`#endTurn`).
  */
-import { isPromiseLike, ok, type MaybePromise, type Result } from "../../core/index.ts";
+import { isPromiseLike, type MaybePromise, ok, type Result } from "../../core/index.ts";
 import type { BodyFault, HttpResponse } from "../exchange.ts";
 import { HeaderBlock } from "../header-block.ts";
-import { continueText, headText, internalErrorText, isBodyless, isStatus, refusalText } from "./answer-text.ts";
-import { badBody, bodyTimeout, clientGone, tooLarge } from "./body-faults.ts";
-import { endSource, pumpBytes, pumpIterable, type PumpEnd, type PumpTarget } from "./body-pump.ts";
-import { BodyReader } from "./body-reader.ts";
+import { continueText, isStatus, refusalText } from "./answer-text.ts";
+import { abandon, AnswerWriter } from "./answer-writer.ts";
+import { badBody, bodyTimeout, clientGone } from "./body-faults.ts";
+import { BodyIntake } from "./body-intake.ts";
+import type { PumpEnd } from "./body-pump.ts";
 import type { ConnectionHost, EngineDefect, Wire } from "./connection-host.ts";
 import { HeadParser } from "./head-parser.ts";
 import { InputWindow } from "./input-window.ts";
-import { latin1Text } from "./latin1.ts";
 import type { Refusal } from "./refusal.ts";
 import { EngineRequest, type RequestOwner } from "./request.ts";
 
-/** Bodies up to this size are joined with their head into one write; longer ones are sent in pieces. */
-const inlineBytes = 64 * 1024;
-/** Answers are written early when a batch grows past this: a batch is bounded too. */
-const batchBytes = 64 * 1024;
 /** RFC 9110 section 9.2.1, with QUERY. Only these are handled while earlier requests of the same connection still run. */
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);
 const noBody: Result<Uint8Array, BodyFault> = ok(new Uint8Array(0));
+/** Stands for the answer of a handler that gave none. */
+const defective: HttpResponse = Object.freeze({ status: 500, headers: HeaderBlock.empty, body: null });
 
-type Phase = "open" | "lingering" | "closed";
-
-export class Connection implements RequestOwner, PumpTarget {
+export class Connection implements RequestOwner {
   readonly #host: ConnectionHost;
   readonly #wire: Wire;
   readonly #parser: HeadParser;
   readonly #input = new InputWindow();
-  #phase: Phase = "open";
+  readonly #body: BodyIntake;
+  readonly #writer: AnswerWriter;
+  #phase: "open" | "lingering" | "closed" = "open";
   /** Requests whose answers are not written yet, oldest first. */
   readonly #queue: EngineRequest[] = [];
   /** Whether a request in the queue has a method that is not safe: then nothing may run beside it. */
   #exclusive = false;
   /** A request whose head is read, and which must wait until the queue is empty. */
   #held: EngineRequest | null = null;
-  /** The request whose body is the next thing to come. */
-  #bodyOf: EngineRequest | null = null;
-  /** Made when somebody wants the body, or wants it out of the way. */
-  #reader: BodyReader | null = null;
   /** Written to the client when the queue is empty; then the connection closes. */
   #refusal: Refusal | null = null;
   /** No further request will be read. */
@@ -53,25 +47,26 @@ export class Connection implements RequestOwner, PumpTarget {
   #draining = false;
   #inTurn = false;
   #turnScheduled = false;
-  /** The batch: Latin-1 text that waits for the end of the turn. */
-  #out = "";
-  #chunkedAnswer = false;
-  #wireFull = false;
   #paused = false;
+  /** No request has been read yet. */
   #fresh = true;
   #headDeadline = 0;
-  #bodyDeadline = 0;
-  #roomWaiters: ((room: boolean) => void)[] | null = null;
-  /** Monotonic ms; Infinity: none. Read by whoever calls `expire`. */
+  /** When the client must have sent something, in monotonic ms; Infinity: it is not its turn. */
   readDeadline: number;
-  writeDeadline = Infinity;
 
   constructor(host: ConnectionHost, wire: Wire) {
     this.#host = host;
     this.#wire = wire;
     this.#parser = new HeadParser(host.limits);
+    this.#body = new BodyIntake(host, this.#input);
+    this.#writer = new AnswerWriter(host, wire, (request, end) => this.#pumped(request, end));
     this.readDeadline = host.monotonic() + host.limits.headTimeoutMs;
     host.wakeAt(this.readDeadline);
+  }
+
+  /** When the client must have read something, in monotonic ms. */
+  get writeDeadline(): number {
+    return this.#writer.deadline;
   }
 
   get isClosed(): boolean {
@@ -98,15 +93,13 @@ export class Connection implements RequestOwner, PumpTarget {
   ended(): void {
     this.#inputEnded = true;
     // While lingering the transport closes by itself once both directions have ended.
-    if (this.#phase === "open") this.#turn();
+    this.#turn();
   }
 
   /** The wire has room again. */
   drained(): void {
-    this.#wireFull = false;
-    this.writeDeadline = Infinity;
-    this.#releaseRoomWaiters(true);
-    if (this.#phase === "open") this.#turn();
+    this.#writer.drained();
+    this.#turn();
   }
 
   /** Everything has been sent, the end of stream included. */
@@ -118,15 +111,8 @@ export class Connection implements RequestOwner, PumpTarget {
   closed(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    this.readDeadline = this.writeDeadline = Infinity;
-    this.#input.drop();
-    this.#releaseRoomWaiters(false);
-    this.#host.counters.inFlight -= this.#queue.length;
-    for (const request of this.#queue) request.abort();
-    const waiting = this.#bodyOf;
-    this.#bodyOf = this.#held = this.#reader = null;
-    this.#queue.length = 0;
-    settleBody(waiting, clientGone());
+    this.readDeadline = this.#writer.deadline = Infinity;
+    this.#giveUp(0);
     this.#host.forget(this);
   }
 
@@ -141,8 +127,8 @@ export class Connection implements RequestOwner, PumpTarget {
     }
     if (this.readDeadline > now) return;
     this.readDeadline = Infinity;
-    if (this.#phase === "lingering") return this.destroy();
-    if (this.#reader !== null) {
+    if (this.#phase === "lingering") this.destroy();
+    else if (this.#body.isReading) {
       this.#host.counters.timedOut++;
       this.#failBody(bodyTimeout());
       this.#turn();
@@ -150,13 +136,13 @@ export class Connection implements RequestOwner, PumpTarget {
       this.#host.counters.timedOut++;
       this.#refuse("head_timeout");
       this.#turn();
-    } else if (this.#queue.length === 0 && this.#bodyOf === null) this.#close();
+    } else if (this.#isIdle()) this.#close();
   }
 
   /** Answer what has begun with `connection: close`, take nothing new, then close. */
   drain(): void {
     this.#draining = true;
-    if (this.#phase === "open" && this.#isIdle() && !this.#parser.started) this.#close();
+    if (this.#phase === "open" && this.#isIdle()) this.#close();
   }
 
   /** At once, whatever is under way. */
@@ -165,10 +151,10 @@ export class Connection implements RequestOwner, PumpTarget {
     this.closed();
   }
 
-  // ---- reading
+  // ---- turns
 
   #turn(): void {
-    if (this.#inTurn) return;
+    if (this.#inTurn || this.#phase !== "open") return;
     this.#inTurn = true;
     this.#writeReady();
     this.#consume();
@@ -185,29 +171,80 @@ export class Connection implements RequestOwner, PumpTarget {
   /** Called by the scheduled tick only. */
   runScheduled(): void {
     this.#turnScheduled = false;
-    if (this.#phase === "open") this.#turn();
+    this.#turn();
   }
+
+  #endTurn(): void {
+    this.#writer.flush();
+    this.#inTurn = false;
+    if (this.#phase !== "open") return;
+    const input = this.#input;
+    if (this.#lastSeen && this.#body.request === null) input.drop();
+    if (this.#inputEnded && this.#finishInput()) return;
+    input.keep();
+    this.#setReadDeadline();
+    // A head in the making is bounded by its own limit, as long as it may be parsed.
+    const full =
+      input.size > 0 && input.size >= this.#host.limits.stashBytes && !(this.#parser.started && this.#mayParse());
+    if (full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.#wire.pause();
+    else this.#wire.resume();
+  }
+
+  /** No byte will follow. True when the turn is over with it. */
+  #finishInput(): boolean {
+    if (this.#body.isReading) this.#failBody(clientGone());
+    else if (this.#parser.started && !this.#lastSeen) this.#refuse("incomplete_head");
+    else if (this.#isIdle()) this.#close();
+    return this.#phase !== "open";
+  }
+
+  /** Nothing is under way, and nothing of the next request has come. */
+  #isIdle(): boolean {
+    return this.#queue.length === 0 && this.#body.request === null && this.#input.size === 0;
+  }
+
+  #setReadDeadline(): void {
+    const { limits } = this.#host;
+    if (this.#body.isReading) {
+      this.#awaitUntil(Math.min(this.#host.monotonic() + limits.bodyIdleTimeoutMs, this.#body.deadline));
+    } else if (this.#parser.started) {
+      // The first head has its deadline from the start of the connection.
+      if (this.#fresh) return;
+      if (this.#headDeadline === 0) this.#headDeadline = this.#host.monotonic() + limits.headTimeoutMs;
+      this.#awaitUntil(this.#headDeadline);
+    } else if (this.#queue.length > 0 || this.#body.request !== null) this.readDeadline = Infinity;
+    else if (!this.#fresh) this.#awaitUntil(this.#host.monotonic() + limits.keepAliveMs);
+  }
+
+  #awaitUntil(time: number): void {
+    this.readDeadline = time;
+    this.#host.wakeAt(time);
+  }
+
+  // ---- reading
 
   #mayParse(): boolean {
     const running = this.#queue.length;
-    if (this.#lastSeen || this.#held !== null || this.#wireFull) return false;
+    if (this.#lastSeen || this.#held !== null || this.#writer.isFull) return false;
     return running === 0 || (!this.#exclusive && !this.#draining && running < this.#host.limits.pipelineDepth);
   }
 
   #consume(): void {
     const input = this.#input;
     while (input.start < input.end && this.#phase === "open") {
-      if (this.#bodyOf !== null) {
-        if (this.#reader === null) break;
-        this.#readBodyBytes();
-      } else if (!this.#mayParse()) break;
+      if (this.#body.request !== null) {
+        if (!this.#body.isReading) return;
+        const state = this.#body.feed();
+        if (state === "failed") this.#lastSeen = true;
+        else if (state === "unreadable") this.#close();
+        else if (state === "more") return;
+      } else if (!this.#mayParse()) return;
       else {
         const verdict = this.#parser.parse(input.bytes, input.start, input.end);
-        if (verdict === "more") break;
-        if (verdict === "refused") {
-          this.#refuse(this.#parser.refusal);
-          break;
-        }
+        if (verdict === "more") return;
+        if (verdict === "refused") return this.#refuse(this.#parser.refusal);
         input.start += this.#parser.length;
         this.#accept(new EngineRequest(this, this.#parser));
       }
@@ -219,34 +256,9 @@ export class Connection implements RequestOwner, PumpTarget {
     this.#fresh = false;
     this.#headDeadline = 0;
     if (!request.keepAlive) this.#lastSeen = true;
-    if (request.bodyLength !== 0) this.#bodyOf = request;
+    if (request.bodyLength !== 0) this.#body.request = request;
     if (this.#queue.length > 0 && !safeMethods.has(request.method)) this.#held = request;
     else this.#start(request);
-  }
-
-  #start(request: EngineRequest): void {
-    let answer: MaybePromise<HttpResponse>;
-    try {
-      answer = this.#host.handler(request);
-    } catch (error) {
-      return this.#misbehaved("handler_threw", error, request);
-    }
-    if (isPromiseLike(answer)) {
-      this.#enqueue(request);
-      answer.then(
-        (response) => this.#answered(request, response),
-        (error: unknown) => this.#misbehaved("handler_rejected", error, request),
-      );
-    } else if (this.#queue.length > 0) {
-      this.#enqueue(request);
-      request.response = answer;
-    } else if (this.#phase === "open" && !this.#write(request, answer)) this.#enqueue(request);
-  }
-
-  #enqueue(request: EngineRequest): void {
-    this.#queue.push(request);
-    this.#host.counters.inFlight++;
-    if (!safeMethods.has(request.method)) this.#exclusive = true;
   }
 
   #refuse(reason: Refusal): void {
@@ -257,46 +269,23 @@ export class Connection implements RequestOwner, PumpTarget {
   }
 
   #writeRefusal(reason: Refusal): void {
-    this.#out += refusalText(reason, this.#host.date.text());
+    this.#writer.append(refusalText(reason, this.#host.date.text()));
     this.#close();
   }
-
-  // ---- request bodies
 
   /** EngineRequest.body. */
   readBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
     if (request.bodyAsked) return badBody("it has been read already");
     request.bodyAsked = true;
-    const length = request.bodyLength;
-    if (length === 0) return noBody;
-    if (this.#bodyOf !== request) return clientGone();
-    if (length > limit) return tooLarge(limit);
-    const input = this.#input;
-    if (length > 0 && input.end - input.start >= length) {
-      const body = Buffer.allocUnsafe(length);
-      input.bytes.copy(body, 0, input.start, input.start + length);
-      input.start += length;
-      this.#bodyOf = null;
-      if (!this.#inTurn) this.#scheduleTurn();
-      return ok(body);
-    }
-    return this.#collectBody(request, Math.min(limit, this.#host.limits.bodyBytes));
-  }
-
-  #collectBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
-    const reader = new BodyReader(request.bodyLength, this.#host.limits);
-    reader.collect(limit);
-    this.#reader = reader;
-    this.#bodyDeadline = this.#host.monotonic() + this.#host.limits.bodyTimeoutMs;
-    let now: Result<Uint8Array, BodyFault> | null = null;
-    request.settleBody = (result) => (now = result);
-    if (this.#input.size > 0) this.#readBodyBytes();
-    // The callback above may have run; the compiler cannot see it.
-    const arrived = now as Result<Uint8Array, BodyFault> | null;
+    if (request.bodyLength === 0) return noBody;
+    if (this.#body.request !== request) return clientGone();
+    const now = this.#body.take(request, limit);
+    if (!request.keepAlive) this.#lastSeen = true;
     if (!this.#inTurn) this.#scheduleTurn();
-    if (arrived !== null) return arrived;
+    if (now !== null) return now;
     if (this.#inputEnded) {
-      this.#failBody(clientGone());
+      this.#body.fail(clientGone());
+      this.#lastSeen = true;
       return clientGone();
     }
     request.wantsContinue = request.expectContinue;
@@ -308,70 +297,56 @@ export class Connection implements RequestOwner, PumpTarget {
   #inviteBody(request: EngineRequest): void {
     if (!request.wantsContinue) return;
     request.wantsContinue = request.expectContinue = false;
-    this.#out += continueText;
-    if (!this.#inTurn) this.#scheduleTurn();
+    this.#writer.append(continueText);
   }
 
-  #readBodyBytes(): void {
-    const reader = this.#reader as BodyReader;
-    const request = this.#bodyOf as EngineRequest;
-    const input = this.#input;
-    const verdict = reader.read(input.bytes, input.start, input.end);
-    input.start = reader.at;
-    if (verdict === "more") return;
-    if (verdict === "bad") return this.#failBody(badBody(reader.reason));
-    if (verdict === "too_large") return this.#failBody(tooLarge(reader.limit));
-    this.#bodyOf = this.#reader = null;
-    settleBody(request, ok(reader.body()));
-  }
-
-  /** The rest of the body cannot be trusted or is not wanted: this request is the last one. */
   #failBody(fault: Result<Uint8Array, BodyFault>): void {
-    const request = this.#bodyOf as EngineRequest;
-    this.#bodyOf = this.#reader = null;
     this.#lastSeen = true;
-    request.keepAlive = false;
-    // Nobody waits for a body that was being skipped; its answer is written, so nothing is left to do here.
-    if (request.settleBody === null) this.#close();
-    else settleBody(request, fault);
+    if (this.#body.fail(fault) === "unreadable") this.#close();
   }
 
-  /** The answer is about to be written and the body is not read: skip the rest if it is short, else this request is the last. */
-  #leaveBody(request: EngineRequest): void {
-    const settle = request.settleBody;
-    const reader = (this.#reader ??= new BodyReader(request.bodyLength, this.#host.limits));
-    const bound = this.#host.limits.unreadBodyBytes;
-    const short = request.bodyLength < 0 || reader.left <= bound;
-    if (!short || request.expectContinue || this.#inputEnded || !request.keepAlive) {
-      request.keepAlive = false;
-      this.#lastSeen = true;
-      this.#bodyOf = this.#reader = null;
-    } else {
-      reader.discard(bound);
-      this.#bodyDeadline = this.#host.monotonic() + this.#host.limits.bodyTimeoutMs;
+  // ---- requests and their answers
+
+  #start(request: EngineRequest): void {
+    let answer: MaybePromise<HttpResponse>;
+    try {
+      answer = this.#host.handler(request);
+    } catch (error) {
+      this.#report("handler_threw", error, request);
+      answer = defective;
     }
-    request.settleBody = null;
-    settle?.(badBody("the request was answered before it was complete"));
+    if (isPromiseLike(answer)) {
+      this.#enqueue(request);
+      answer.then(
+        (response) => this.#answered(request, response),
+        (error: unknown) => {
+          this.#report("handler_rejected", error, request);
+          this.#answered(request, defective);
+        },
+      );
+    } else if (this.#phase !== "open") abandon(answer);
+    else if (this.#queue.length > 0) {
+      this.#enqueue(request);
+      request.response = answer;
+    } else if (!this.#write(request, answer)) this.#enqueue(request);
   }
 
-  // ---- answers
+  #enqueue(request: EngineRequest): void {
+    this.#queue.push(request);
+    this.#host.counters.inFlight++;
+    if (!safeMethods.has(request.method)) this.#exclusive = true;
+  }
 
   #answered(request: EngineRequest, response: HttpResponse): void {
-    request.response = response;
     if (this.#phase !== "open") return abandon(response);
+    request.response = response;
     if (this.#queue[0] !== request) return;
     if (this.#queue.length === 1 && this.#held === null && this.#input.size === 0) this.#turn();
     else this.#scheduleTurn();
   }
 
-  #misbehaved(kind: EngineDefect["kind"], error: unknown, request: EngineRequest): void {
+  #report(kind: EngineDefect["kind"], error: unknown, request: EngineRequest): void {
     this.#host.defect({ kind, error, method: request.method, target: request.target });
-    request.keepAlive = false;
-    if (kind === "handler_threw") {
-      this.#enqueue(request);
-      request.response = defective;
-      if (this.#queue.length === 1) this.#writeReady();
-    } else this.#answered(request, defective);
   }
 
   /** Writes every answer whose turn it is. */
@@ -393,272 +368,79 @@ export class Connection implements RequestOwner, PumpTarget {
     this.#exclusive = false;
     const held = this.#held;
     this.#held = null;
-    if (held !== null && this.#phase === "open") this.#start(held);
-    else if (this.#refusal !== null && this.#phase === "open") this.#writeRefusal(this.#refusal);
+    if (held !== null) this.#start(held);
+    else if (this.#refusal !== null) this.#writeRefusal(this.#refusal);
   }
 
-  /** Writes one answer into the batch. False: its body goes out in pieces, and `#pumped` will say when it is done. */
+  /** Writes one answer. False: its body goes out in pieces, and `#pumped` will say when it is done. */
   #write(request: EngineRequest, response: HttpResponse): boolean {
-    if (response === defective) return this.#writeInternalError(request);
-    const { status, body } = response;
-    if (!isStatus(status)) {
-      this.#host.defect({
-        kind: "bad_response",
-        error: new TypeError(`The handler answered with status ${String(status)}; 200 to 599 are possible.`),
-        method: request.method,
-        target: request.target,
-      });
+    if (response === defective) return this.#writeInternalError();
+    if (!isStatus(response.status)) {
+      const text = `The handler answered with status ${String(response.status)}; 200 to 599 are possible.`;
+      this.#report("bad_response", new TypeError(text), request);
       abandon(response);
-      return this.#writeInternalError(request);
+      return this.#writeInternalError();
     }
-    if (this.#bodyOf === request) this.#leaveBody(request);
-    const text = headText(status, response.headers, this.#host.date.text());
-    if (isBodyless(status)) {
-      abandon(response);
-      return this.#writeWhole(request, text, "", "");
-    }
-    if (body === null) return this.#writeWhole(request, text, "content-length: 0\r\n", "");
-    if (typeof body === "string") return this.#writeText(request, text, body);
-    if (body instanceof Uint8Array) return this.#writeBytes(request, text, body);
-    return this.#writeStream(request, text, response, body);
+    if (this.#body.request === request) this.#body.leave(this.#inputEnded);
+    // No answer follows this one.
+    const last = !request.keepAlive || (this.#draining && this.#queue.length <= 1 && this.#held === null);
+    const written = this.#writer.write(request, response, last);
+    if (last) request.keepAlive = false;
+    if (!request.keepAlive) this.#lastSeen = true;
+    if (written === "pieces") request.writing = true;
+    else if (!request.keepAlive) this.#close();
+    return written === "whole";
   }
 
-  #writeText(request: EngineRequest, head: string, body: string): boolean {
-    const size = Buffer.byteLength(body);
-    const length = `content-length: ${size}\r\n`;
-    if (request.method === "HEAD") return this.#writeWhole(request, head, length, "");
-    // One byte per character means ASCII: the string is its own UTF-8.
-    if (size === body.length && size <= inlineBytes) return this.#writeWhole(request, head, length, body);
-    return this.#writeBytes(request, head, Buffer.from(body));
-  }
-
-  #writeBytes(request: EngineRequest, head: string, body: Uint8Array): boolean {
-    const length = `content-length: ${body.length}\r\n`;
-    if (request.method === "HEAD") return this.#writeWhole(request, head, length, "");
-    if (body.length <= inlineBytes) return this.#writeWhole(request, head, length, latin1(body));
-    this.#beginPieces(request, head, length, false);
-    void pumpBytes(body, this).then((end) => this.#pumped(request, end));
-    return false;
-  }
-
-  #writeStream(request: EngineRequest, head: string, response: HttpResponse, body: AsyncIterable<Uint8Array>): boolean {
-    const chunked = request.minor === 1;
-    if (!chunked) request.keepAlive = false;
-    const framing = chunked ? "transfer-encoding: chunked\r\n" : "";
-    if (request.method === "HEAD") {
-      abandon(response);
-      return this.#writeWhole(request, head, framing, "");
-    }
-    let source: AsyncIterator<Uint8Array>;
-    try {
-      source = body[Symbol.asyncIterator]();
-    } catch (error) {
-      this.#host.defect({ kind: "bad_response", error, method: request.method, target: request.target });
-      return this.#writeInternalError(request);
-    }
-    this.#beginPieces(request, head, framing, chunked);
-    void pumpIterable(source, this).then((end) => this.#pumped(request, end));
-    return false;
-  }
-
-  #writeInternalError(request: EngineRequest): boolean {
-    if (this.#bodyOf === request) {
-      this.#bodyOf = this.#reader = null;
-      settleBody(request, clientGone());
-    }
-    this.#out += internalErrorText(this.#host.date.text());
+  #writeInternalError(): boolean {
+    this.#writer.writeInternalError();
     this.#close();
     return true;
   }
 
-  /** A whole answer into the batch. */
-  #writeWhole(request: EngineRequest, head: string, framing: string, body: string): boolean {
-    const closing = this.#isLast(request);
-    this.#out += `${head}${framing}${connectionLine(request, closing)}\r\n${body}`;
-    if (closing) this.#close();
-    else if (this.#out.length > batchBytes) this.#flush();
-    return true;
-  }
-
-  #beginPieces(request: EngineRequest, head: string, framing: string, chunked: boolean): void {
-    request.writing = true;
-    // Decided now, because the head says so; and kept.
-    if (this.#isLast(request)) {
-      request.keepAlive = false;
-      this.#lastSeen = true;
-    }
-    this.#chunkedAnswer = chunked;
-    this.#out += `${head}${framing}${connectionLine(request, !request.keepAlive)}\r\n`;
-    this.#flush();
-  }
-
-  /** PumpTarget: one piece of the answer that is being streamed. */
-  writePiece(piece: Uint8Array): boolean {
-    if (this.#phase !== "open") return false;
-    if (!this.#chunkedAnswer) return this.#note(this.#wire.write(piece));
-    const size = `${piece.length.toString(16)}\r\n`;
-    if (piece.length <= 4096) return this.#note(this.#wire.write(`${size}${latin1(piece)}\r\n`));
-    return this.#note(this.#wire.writeAll([size, piece, "\r\n"]));
-  }
-
-  /** PumpTarget. */
-  writable(): Promise<boolean> {
-    if (this.#phase !== "open") return Promise.resolve(false);
-    if (!this.#wireFull) return Promise.resolve(true);
-    return new Promise((resolve) => (this.#roomWaiters ??= []).push(resolve));
-  }
-
+  /** A body that went out in pieces has ended. */
   #pumped(request: EngineRequest, { end, ...rest }: PumpEnd): void {
     if (this.#phase !== "open") return;
     if (end === "failed") {
-      this.#host.defect({
-        kind: "stream_failed",
-        error: "error" in rest ? rest.error : undefined,
-        method: request.method,
-        target: request.target,
-      });
+      this.#report("stream_failed", "error" in rest ? rest.error : undefined, request);
       // The client must see that the answer is not whole: no last chunk, no clean end.
-      return this.destroy();
-    }
-    if (this.#chunkedAnswer) this.#out += "0\r\n\r\n";
-    this.#chunkedAnswer = false;
-    if (request.keepAlive) this.#dequeue();
-    else this.#close();
-    this.#turn();
+      this.destroy();
+    } else if (request.keepAlive) {
+      this.#dequeue();
+      this.#turn();
+    } else this.#close();
   }
 
-  /** Whether no answer follows this one. */
-  #isLast(request: EngineRequest): boolean {
-    return !request.keepAlive || (this.#draining && this.#queue.length <= 1 && this.#held === null);
-  }
-
-  // ---- the end of a turn, and of the connection
-
-  #endTurn(): void {
-    this.#flush();
-    this.#inTurn = false;
-    if (this.#phase !== "open") return;
-    const input = this.#input;
-    if (this.#lastSeen && this.#bodyOf === null) input.drop();
-    if (this.#inputEnded && this.#finishInput()) return;
-    input.keep();
-    this.#setReadDeadline();
-    // A head in the making is bounded by its own limit, as long as it may be parsed.
-    const full =
-      input.size > 0 && input.size >= this.#host.limits.stashBytes && !(this.#parser.started && this.#mayParse());
-    if (full === this.#paused) return;
-    this.#paused = full;
-    if (full) this.#wire.pause();
-    else this.#wire.resume();
-  }
-
-  /** No byte will follow. True when the turn is over with it. */
-  #finishInput(): boolean {
-    if (this.#reader !== null) {
-      this.#failBody(clientGone());
-    } else if (this.#parser.started && !this.#lastSeen) {
-      this.#refuse("incomplete_head");
-      this.#flush();
-    } else if (this.#isIdle()) this.#close();
-    return this.#phase !== "open";
-  }
-
-  #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#bodyOf === null && this.#input.size === 0;
-  }
-
-  #setReadDeadline(): void {
-    const { limits } = this.#host;
-    if (this.#reader !== null) {
-      this.#awaitUntil(Math.min(this.#host.monotonic() + limits.bodyIdleTimeoutMs, this.#bodyDeadline));
-    } else if (this.#parser.started) {
-      if (this.#fresh) return;
-      if (this.#headDeadline === 0) this.#headDeadline = this.#host.monotonic() + limits.headTimeoutMs;
-      this.#awaitUntil(this.#headDeadline);
-    } else if (this.#queue.length > 0 || this.#bodyOf !== null) this.readDeadline = Infinity;
-    else if (!this.#fresh) this.#awaitUntil(this.#host.monotonic() + limits.keepAliveMs);
-  }
-
-  #awaitUntil(time: number): void {
-    this.readDeadline = time;
-    this.#host.wakeAt(time);
-  }
-
-  #flush(): void {
-    if (this.#out === "") return;
-    const text = this.#out;
-    this.#out = "";
-    this.#note(this.#wire.write(text));
-  }
-
-  /** Remembers what a write said about room. */
-  #note(room: boolean): boolean {
-    if (!room && !this.#wireFull && this.#phase === "open") {
-      this.#wireFull = true;
-      this.writeDeadline = this.#host.monotonic() + this.#host.limits.writeStallMs;
-      this.#host.wakeAt(this.writeDeadline);
-    }
-    return room;
-  }
-
-  #releaseRoomWaiters(room: boolean): void {
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = null;
-    if (waiters !== null) for (const release of waiters) release(room);
-  }
+  // ---- the end
 
   /**
    * Sends what waits and the end of stream, then reads on for a moment: closing with unread bytes makes the system send a
    * reset, which can destroy the answer before the client has read it (RFC 9112 section 9.6).
    */
   #close(): void {
-    this.#flush();
+    this.#writer.flush();
     this.#phase = "lingering";
-    this.#lastSeen = true;
-    this.#input.drop();
-    this.#host.counters.inFlight -= this.#queue.length;
     // The oldest has just been answered; those behind it never will be.
-    for (let i = 1; i < this.#queue.length; i++) this.#queue[i]?.abort();
-    this.#queue.length = 0;
-    this.#bodyOf = this.#held = this.#reader = null;
+    this.#giveUp(1);
     this.#awaitUntil(this.#host.monotonic() + this.#host.limits.writeStallMs);
     if (this.#paused) this.#wire.resume();
     this.#paused = false;
     this.#wire.end();
   }
-}
 
-/** Stands for the answer of a handler that gave none. */
-const defective: HttpResponse = Object.freeze({ status: 500, headers: HeaderBlock.empty, body: null });
-
-function runScheduledTurn(connection: Connection): void {
-  connection.runScheduled();
-}
-
-function settleBody(request: EngineRequest | null, result: Result<Uint8Array, BodyFault>): void {
-  if (request === null || request.settleBody === null) return;
-  const settle = request.settleBody;
-  request.settleBody = null;
-  settle(result);
-}
-
-/** An answer that will not be sent: its source may clean up. */
-function abandon(response: HttpResponse): void {
-  const { body } = response;
-  if (typeof body !== "object" || body === null || body instanceof Uint8Array) return;
-  try {
-    endSource(body[Symbol.asyncIterator]());
-  } catch {
-    // A source that cannot be opened needs no end.
+  /** Lets go of everything; the requests from the `answered`th on learn that nobody waits for them. */
+  #giveUp(answered: number): void {
+    this.#input.drop();
+    this.#writer.close();
+    this.#host.counters.inFlight -= this.#queue.length;
+    const unanswered = this.#queue.slice(answered);
+    this.#queue.length = 0;
+    this.#held = null;
+    for (const request of unanswered) request.abort();
+    this.#body.close();
   }
 }
 
-/** HTTP/1.1 stays open unless told; HTTP/1.0 closes unless told. */
-function connectionLine(request: EngineRequest, closing: boolean): string {
-  if (closing) return "connection: close\r\n";
-  return request.minor === 1 ? "" : "connection: keep-alive\r\n";
-}
-
-function latin1(bytes: Uint8Array): string {
-  return latin1Text(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.byteLength);
+function runScheduledTurn(connection: Connection): void {
+  connection.runScheduled();
 }
