@@ -65,8 +65,8 @@ const statusLines: readonly string[] = Array.from(
 
 export const continueText = "HTTP/1.1 100 Continue\r\n\r\n";
 
-export function isStatus(status: number): boolean {
-  return Number.isInteger(status) && status >= 200 && status <= 599;
+export function isStatus(status: unknown): boolean {
+  return typeof status === "number" && statusLines[status - 200] !== undefined;
 }
 
 /** RFC 9110 section 6.4.1: these statuses never have content, whatever the handler gave. */

@@ -3,10 +3,11 @@
  * Bodies that are too long for that, and iterables, go out in pieces with back pressure.
  */
 import type { HttpResponse } from "../exchange.ts";
-import { headText, internalErrorText, isBodyless } from "./answer-text.ts";
+import { continueText, headText, internalErrorText, isBodyless, refusalText } from "./answer-text.ts";
 import { endSource, pumpBytes, pumpIterable, type PumpEnd, type PumpTarget } from "./body-pump.ts";
 import type { ConnectionHost, Wire } from "./connection-host.ts";
 import { latin1Text } from "./latin1.ts";
+import type { Refusal } from "./refusal.ts";
 import type { EngineRequest } from "./request.ts";
 
 /** Bodies up to this size are joined with their head into one write; longer ones are sent in pieces. */
@@ -39,11 +40,6 @@ export class AnswerWriter implements PumpTarget {
     this.#host = host;
     this.#wire = wire;
     this.#onPumped = onPumped;
-  }
-
-  /** Ready text into the batch. */
-  append(text: string): void {
-    this.#batch += text;
   }
 
   flush(): void {
@@ -81,6 +77,15 @@ export class AnswerWriter implements PumpTarget {
     if (body === null) return this.#whole(request, last, head, "content-length: 0\r\n", "");
     if (body instanceof Uint8Array) return this.#bytes(request, last, head, body);
     return this.#stream(request, last, head, body);
+  }
+
+  writeContinue(): void {
+    this.#batch += continueText;
+  }
+
+  /** The connection must end after it. */
+  writeRefusal(reason: Refusal): void {
+    this.#batch += refusalText(reason, this.#host.date.text());
   }
 
   /** For a handler that gave no answer: 500, and the connection must end. */

@@ -53,3 +53,7 @@ export function holdsWord(buffer: Uint8Array, at: number, word: Uint8Array): boo
   }
   return true;
 }
+
+export function asciiBytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}

@@ -5,25 +5,22 @@
  * Work happens in turns. A turn reads what has arrived, starts the requests in it, writes the answers that are ready, and
  * ends with one write for all of them (`#endTurn`).
  */
-import { isPromiseLike, type MaybePromise, ok, type Result } from "../../core/index.ts";
+import { type MaybePromise, ok, type Result } from "../../core/index.ts";
 import type { BodyFault, HttpResponse } from "../exchange.ts";
-import { HeaderBlock } from "../header-block.ts";
-import { continueText, isStatus, refusalText } from "./answer-text.ts";
 import { abandon, AnswerWriter } from "./answer-writer.ts";
 import { badBody, bodyTimeout, clientGone } from "./body-faults.ts";
 import { BodyIntake } from "./body-intake.ts";
 import type { PumpEnd } from "./body-pump.ts";
-import type { ConnectionHost, EngineDefect, Wire } from "./connection-host.ts";
+import type { ConnectionHost, Wire } from "./connection-host.ts";
+import { callHandler, defective, reportDefect } from "./handler-call.ts";
 import { HeadParser } from "./head-parser.ts";
 import { InputWindow } from "./input-window.ts";
+import { ReadDeadline } from "./read-deadline.ts";
 import type { Refusal } from "./refusal.ts";
 import { EngineRequest, type RequestOwner } from "./request.ts";
+import { RequestQueue } from "./request-queue.ts";
 
-/** RFC 9110 section 9.2.1, with QUERY. Only these are handled while earlier requests of the same connection still run. */
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);
 const noBody: Result<Uint8Array, BodyFault> = ok(new Uint8Array(0));
-/** Stands for the answer of a handler that gave none. */
-const defective: HttpResponse = Object.freeze({ status: 500, headers: HeaderBlock.empty, body: null });
 
 export class Connection implements RequestOwner {
   readonly #host: ConnectionHost;
@@ -32,13 +29,10 @@ export class Connection implements RequestOwner {
   readonly #input = new InputWindow();
   readonly #body: BodyIntake;
   readonly #writer: AnswerWriter;
+  readonly #deadline: ReadDeadline;
+  readonly #onAnswer = (request: EngineRequest, response: HttpResponse): void => this.#answered(request, response);
   #phase: "open" | "lingering" | "closed" = "open";
-  /** Requests whose answers are not written yet, oldest first. */
-  readonly #queue: EngineRequest[] = [];
-  /** Whether a request in the queue has a method that is not safe: then nothing may run beside it. */
-  #exclusive = false;
-  /** A request whose head is read, and which must wait until the queue is empty. */
-  #held: EngineRequest | null = null;
+  readonly #queue: RequestQueue;
   /** Written to the client when the queue is empty; then the connection closes. */
   #refusal: Refusal | null = null;
   /** No further request will be read. */
@@ -48,20 +42,20 @@ export class Connection implements RequestOwner {
   #inTurn = false;
   #turnScheduled = false;
   #paused = false;
-  /** No request has been read yet. */
-  #fresh = true;
-  #headDeadline = 0;
-  /** When the client must have sent something, in monotonic ms; Infinity: it is not its turn. */
-  readDeadline: number;
 
   constructor(host: ConnectionHost, wire: Wire) {
     this.#host = host;
     this.#wire = wire;
     this.#parser = new HeadParser(host.limits);
+    this.#queue = new RequestQueue(host.counters, host.limits.pipelineDepth);
     this.#body = new BodyIntake(host, this.#input);
     this.#writer = new AnswerWriter(host, wire, (request, end) => this.#pumped(request, end));
-    this.readDeadline = host.monotonic() + host.limits.headTimeoutMs;
-    host.wakeAt(this.readDeadline);
+    this.#deadline = new ReadDeadline(host);
+  }
+
+  /** When the client must have sent something, in monotonic ms; Infinity: it is not its turn. */
+  get readDeadline(): number {
+    return this.#deadline.at;
   }
 
   /** When the client must have read something, in monotonic ms. */
@@ -104,14 +98,15 @@ export class Connection implements RequestOwner {
 
   /** Everything has been sent, the end of stream included. */
   finished(): void {
-    if (this.#phase === "lingering") this.#awaitUntil(this.#host.monotonic() + this.#host.limits.lingerMs);
+    if (this.#phase === "lingering") this.#deadline.within(this.#host.limits.lingerMs);
   }
 
   /** The transport is gone. */
   closed(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    this.readDeadline = this.#writer.deadline = Infinity;
+    this.#deadline.none();
+    this.#writer.deadline = Infinity;
     this.#giveUp(0);
     this.#host.forget(this);
   }
@@ -126,17 +121,13 @@ export class Connection implements RequestOwner {
       return this.destroy();
     }
     if (this.readDeadline > now) return;
-    this.readDeadline = Infinity;
-    if (this.#phase === "lingering") this.destroy();
-    else if (this.#body.isReading) {
-      this.#host.counters.timedOut++;
-      this.#failBody(bodyTimeout());
-      this.#turn();
-    } else if (this.#parser.started) {
-      this.#host.counters.timedOut++;
-      this.#refuse("head_timeout");
-      this.#turn();
-    } else if (this.#isIdle()) this.#close();
+    this.#deadline.none();
+    if (this.#phase === "lingering") return this.destroy();
+    if (!this.#body.isReading && !this.#parser.started) return this.#isIdle() ? this.#close() : undefined;
+    this.#host.counters.timedOut++;
+    if (this.#body.isReading) this.#failBody(bodyTimeout());
+    else this.#refuse("head_timeout");
+    this.#turn();
   }
 
   /** Answer what has begun with `connection: close`, take nothing new, then close. */
@@ -184,11 +175,14 @@ export class Connection implements RequestOwner {
     input.keep();
     this.#setReadDeadline();
     // A head in the making is bounded by its own limit, as long as it may be parsed.
-    const full =
-      input.size > 0 && input.size >= this.#host.limits.stashBytes && !(this.#parser.started && this.#mayParse());
-    if (full === this.#paused) return;
-    this.#paused = full;
-    if (full) this.#wire.pause();
+    const isFull = input.size > 0 && input.size >= this.#host.limits.stashBytes;
+    this.#pause(isFull && !(this.#parser.started && this.#mayParse()));
+  }
+
+  #pause(paused: boolean): void {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    if (paused) this.#wire.pause();
     else this.#wire.resume();
   }
 
@@ -202,33 +196,21 @@ export class Connection implements RequestOwner {
 
   /** Nothing is under way, and nothing of the next request has come. */
   #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#body.request === null && this.#input.size === 0;
+    return this.#queue.size === 0 && this.#body.request === null && this.#input.size === 0;
   }
 
   #setReadDeadline(): void {
-    const { limits } = this.#host;
-    if (this.#body.isReading) {
-      this.#awaitUntil(Math.min(this.#host.monotonic() + limits.bodyIdleTimeoutMs, this.#body.deadline));
-    } else if (this.#parser.started) {
-      // The first head has its deadline from the start of the connection.
-      if (this.#fresh) return;
-      if (this.#headDeadline === 0) this.#headDeadline = this.#host.monotonic() + limits.headTimeoutMs;
-      this.#awaitUntil(this.#headDeadline);
-    } else if (this.#queue.length > 0 || this.#body.request !== null) this.readDeadline = Infinity;
-    else if (!this.#fresh) this.#awaitUntil(this.#host.monotonic() + limits.keepAliveMs);
-  }
-
-  #awaitUntil(time: number): void {
-    this.readDeadline = time;
-    this.#host.wakeAt(time);
+    if (this.#body.isReading) this.#deadline.awaitBody(this.#body.deadline);
+    else if (this.#parser.started) this.#deadline.awaitHead();
+    else if (this.#queue.size > 0 || this.#body.request !== null) this.#deadline.none();
+    else this.#deadline.awaitRequest();
   }
 
   // ---- reading
 
   #mayParse(): boolean {
-    const running = this.#queue.length;
-    if (this.#lastSeen || this.#held !== null || this.#writer.isFull) return false;
-    return running === 0 || (!this.#exclusive && !this.#draining && running < this.#host.limits.pipelineDepth);
+    if (this.#lastSeen || this.#writer.isFull) return false;
+    return this.#queue.hasRoom && !(this.#draining && this.#queue.size > 0);
   }
 
   #consume(): void {
@@ -253,23 +235,22 @@ export class Connection implements RequestOwner {
 
   #accept(request: EngineRequest): void {
     this.#host.counters.requests++;
-    this.#fresh = false;
-    this.#headDeadline = 0;
+    this.#deadline.headRead();
     if (!request.keepAlive) this.#lastSeen = true;
     if (request.bodyLength !== 0) this.#body.request = request;
-    if (this.#queue.length > 0 && !safeMethods.has(request.method)) this.#held = request;
-    else this.#start(request);
+    if (this.#queue.mayRun(request)) this.#start(request);
+    else this.#queue.held = request;
   }
 
   #refuse(reason: Refusal): void {
     this.#host.counters.refused++;
     this.#refusal = reason;
     this.#lastSeen = true;
-    if (this.#queue.length === 0) this.#writeRefusal(reason);
+    if (this.#queue.size === 0) this.#writeRefusal(reason);
   }
 
   #writeRefusal(reason: Refusal): void {
-    this.#writer.append(refusalText(reason, this.#host.date.text()));
+    this.#writer.writeRefusal(reason);
     this.#close();
   }
 
@@ -289,7 +270,7 @@ export class Connection implements RequestOwner {
       return clientGone();
     }
     request.wantsContinue = request.expectContinue;
-    if (this.#queue.length === 0 || this.#queue[0] === request) this.#inviteBody(request);
+    if (this.#queue.size === 0 || this.#queue.oldest === request) this.#inviteBody(request);
     return new Promise((resolve) => (request.settleBody = resolve));
   }
 
@@ -297,7 +278,7 @@ export class Connection implements RequestOwner {
   #inviteBody(request: EngineRequest): void {
     if (!request.wantsContinue) return;
     request.wantsContinue = request.expectContinue = false;
-    this.#writer.append(continueText);
+    this.#writer.writeContinue();
   }
 
   #failBody(fault: Result<Uint8Array, BodyFault>): void {
@@ -308,52 +289,27 @@ export class Connection implements RequestOwner {
   // ---- requests and their answers
 
   #start(request: EngineRequest): void {
-    let answer: MaybePromise<HttpResponse>;
-    try {
-      answer = this.#host.handler(request);
-    } catch (error) {
-      this.#report("handler_threw", error, request);
-      answer = defective;
-    }
-    if (isPromiseLike(answer)) {
-      this.#enqueue(request);
-      answer.then(
-        (response) => this.#answered(request, response),
-        (error: unknown) => {
-          this.#report("handler_rejected", error, request);
-          this.#answered(request, defective);
-        },
-      );
-    } else if (this.#phase !== "open") abandon(answer);
-    else if (this.#queue.length > 0) {
-      this.#enqueue(request);
+    const answer = callHandler(this.#host, request, this.#onAnswer);
+    if (this.#phase !== "open") return answer === null ? undefined : abandon(answer);
+    if (answer === null || this.#queue.size > 0) {
       request.response = answer;
-    } else if (!this.#write(request, answer)) this.#enqueue(request);
-  }
-
-  #enqueue(request: EngineRequest): void {
-    this.#queue.push(request);
-    this.#host.counters.inFlight++;
-    if (!safeMethods.has(request.method)) this.#exclusive = true;
+      this.#queue.push(request);
+    } else if (!this.#write(request, answer)) this.#queue.push(request);
   }
 
   #answered(request: EngineRequest, response: HttpResponse): void {
     if (this.#phase !== "open") return abandon(response);
     request.response = response;
-    if (this.#queue[0] !== request) return;
-    if (this.#queue.length === 1 && this.#held === null && this.#input.size === 0) this.#turn();
+    if (this.#queue.oldest !== request) return;
+    if (this.#queue.size === 1 && this.#queue.held === null && this.#input.size === 0) this.#turn();
     else this.#scheduleTurn();
-  }
-
-  #report(kind: EngineDefect["kind"], error: unknown, request: EngineRequest): void {
-    this.#host.defect({ kind, error, method: request.method, target: request.target });
   }
 
   /** Writes every answer whose turn it is. */
   #writeReady(): void {
-    const queue = this.#queue;
-    while (queue.length > 0 && this.#phase === "open") {
-      const request = queue[0] as EngineRequest;
+    while (this.#phase === "open") {
+      const request = this.#queue.oldest;
+      if (request === undefined) return;
       if (request.response === null) return this.#inviteBody(request);
       if (request.writing || !this.#write(request, request.response)) return;
       this.#dequeue();
@@ -362,28 +318,24 @@ export class Connection implements RequestOwner {
 
   /** The oldest answer is complete. */
   #dequeue(): void {
-    if (this.#queue.shift() === undefined) return;
-    this.#host.counters.inFlight--;
-    if (this.#queue.length > 0) return;
-    this.#exclusive = false;
-    const held = this.#held;
-    this.#held = null;
+    this.#queue.shift();
+    if (this.#queue.size > 0 || this.#phase !== "open") return;
+    const { held } = this.#queue;
+    this.#queue.held = null;
     if (held !== null) this.#start(held);
     else if (this.#refusal !== null) this.#writeRefusal(this.#refusal);
   }
 
   /** Writes one answer. False: its body goes out in pieces, and `#pumped` will say when it is done. */
   #write(request: EngineRequest, response: HttpResponse): boolean {
-    if (response === defective) return this.#writeInternalError();
-    if (!isStatus(response.status)) {
-      const text = `The handler answered with status ${String(response.status)}; 200 to 599 are possible.`;
-      this.#report("bad_response", new TypeError(text), request);
-      abandon(response);
-      return this.#writeInternalError();
+    if (response === defective) {
+      this.#writer.writeInternalError();
+      this.#close();
+      return true;
     }
     if (this.#body.request === request) this.#body.leave(this.#inputEnded);
     // No answer follows this one.
-    const last = !request.keepAlive || (this.#draining && this.#queue.length <= 1 && this.#held === null);
+    const last = !request.keepAlive || (this.#draining && this.#queue.size <= 1 && this.#queue.held === null);
     const written = this.#writer.write(request, response, last);
     if (last) request.keepAlive = false;
     if (!request.keepAlive) this.#lastSeen = true;
@@ -392,17 +344,11 @@ export class Connection implements RequestOwner {
     return written === "whole";
   }
 
-  #writeInternalError(): boolean {
-    this.#writer.writeInternalError();
-    this.#close();
-    return true;
-  }
-
   /** A body that went out in pieces has ended. */
   #pumped(request: EngineRequest, { end, ...rest }: PumpEnd): void {
     if (this.#phase !== "open") return;
     if (end === "failed") {
-      this.#report("stream_failed", "error" in rest ? rest.error : undefined, request);
+      reportDefect(this.#host, "stream_failed", "error" in rest ? rest.error : undefined, request);
       // The client must see that the answer is not whole: no last chunk, no clean end.
       this.destroy();
     } else if (request.keepAlive) {
@@ -422,9 +368,8 @@ export class Connection implements RequestOwner {
     this.#phase = "lingering";
     // The oldest has just been answered; those behind it never will be.
     this.#giveUp(1);
-    this.#awaitUntil(this.#host.monotonic() + this.#host.limits.writeStallMs);
-    if (this.#paused) this.#wire.resume();
-    this.#paused = false;
+    this.#deadline.within(this.#host.limits.writeStallMs);
+    this.#pause(false);
     this.#wire.end();
   }
 
@@ -432,11 +377,7 @@ export class Connection implements RequestOwner {
   #giveUp(answered: number): void {
     this.#input.drop();
     this.#writer.close();
-    this.#host.counters.inFlight -= this.#queue.length;
-    const unanswered = this.#queue.slice(answered);
-    this.#queue.length = 0;
-    this.#held = null;
-    for (const request of unanswered) request.abort();
+    this.#queue.clear(answered);
     this.#body.close();
   }
 }

@@ -20,11 +20,22 @@ import {
   STAR,
   TAB,
   ZERO,
+  asciiBytes,
   holdsWord,
   targetByte,
   tokenByte,
   valueByte,
 } from "./byte-classes.ts";
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  fieldNamed,
+  HOST,
+  NONE,
+  PROXY_CONNECTION,
+  TRANSFER_ENCODING,
+} from "./field-names.ts";
+import { contentLengthOf, hasConnectionOption } from "./field-values.ts";
 import { agreesWithHost, isHost } from "./host.ts";
 import { latin1Text } from "./latin1.ts";
 import type { EngineLimits } from "./limits.ts";
@@ -55,29 +66,12 @@ const START = 0,
   VALUE = 7,
   VALUE_LF = 8,
   END_LF = 9;
-const NONE = 0,
-  HOST = 1,
-  CONNECTION = 2,
-  CONTENT_LENGTH = 3,
-  TRANSFER_ENCODING = 4,
-  EXPECT = 5,
-  PROXY_CONNECTION = 6;
 
-const encoder = new TextEncoder();
-const word = (text: string): Uint8Array => encoder.encode(text);
-const hostWord = word("host"),
-  expectWord = word("expect"),
-  connectionWord = word("connection");
-const proxyConnectionWord = word("proxy-connection");
-const contentLengthWord = word("content-length"),
-  transferEncodingWord = word("transfer-encoding");
-const chunkedWord = word("chunked"),
-  continueWord = word("100-continue"),
-  httpScheme = word("http://");
+const chunkedWord = asciiBytes("chunked");
+const continueWord = asciiBytes("100-continue");
+const httpScheme = asciiBytes("http://");
 /** "HTTP/1.": what stands before the minor version. */
-const versionStart = word("HTTP/1.");
-/** No sum of digits below this loses precision; a longer number is over every limit anyway. */
-const longestLength = 15;
+const versionStart = asciiBytes("HTTP/1.");
 
 export class HeadParser {
   /** Why the last verdict was "refused". */
@@ -306,15 +300,18 @@ export class HeadParser {
         this.#hostEnd = to - start;
         return null;
       case CONNECTION:
-        this.#readConnection(latin1Text(bytes, from, to));
+        if (hasConnectionOption(latin1Text(bytes, from, to), "close")) this.#close = true;
+        if (hasConnectionOption(latin1Text(bytes, from, to), "keep-alive")) this.#keep = true;
         return null;
       case PROXY_CONNECTION:
         // Not of any standard, but read as Connection by some: close when it says close, for that is safe whoever is right.
-        if (/\bclose\b/i.test(latin1Text(bytes, from, to))) this.#close = true;
+        if (hasConnectionOption(latin1Text(bytes, from, to), "close")) this.#close = true;
         return null;
       case CONTENT_LENGTH:
         if (this.contentLength >= 0) return "repeated_content_length";
-        return this.#readContentLength(bytes, from, to);
+        this.contentLength = contentLengthOf(bytes, from, to);
+        if (this.contentLength < 0) return "bad_content_length";
+        return this.contentLength > this.#limits.bodyBytes ? "body_too_large" : null;
       case TRANSFER_ENCODING:
         if (this.chunked) return "repeated_transfer_encoding";
         if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord))
@@ -327,28 +324,6 @@ export class HeadParser {
         this.expectContinue = true;
         return null;
     }
-  }
-
-  #readConnection(value: string): void {
-    for (const option of value.split(",")) {
-      const name = option.trim().toLowerCase();
-      if (name === "close") this.#close = true;
-      else if (name === "keep-alive") this.#keep = true;
-    }
-  }
-
-  #readContentLength(bytes: Buffer, from: number, to: number): Refusal | null {
-    if (from === to) return "bad_content_length";
-    let length = 0;
-    for (let at = from; at < to; at++) {
-      const byte = bytes[at] as number;
-      if (!isDigit(byte)) return "bad_content_length";
-      // Past 15 digits the sum may no longer be exact, and is refused below.
-      length = length * 10 + byte - ZERO;
-    }
-    if (to - from > longestLength || length > this.#limits.bodyBytes) return "body_too_large";
-    this.contentLength = length;
-    return null;
   }
 
   /** What only the whole head can tell. */
@@ -420,24 +395,4 @@ function lineFault(byte: number): Refusal {
 function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
   while (to > from && isSpace(bytes[to - 1] as number)) to--;
   return to;
-}
-
-/** Which of the fields that framing needs this name is. The length decides almost always. */
-function fieldNamed(bytes: Uint8Array, at: number, length: number): number {
-  switch (length) {
-    case 4:
-      return holdsWord(bytes, at, hostWord) ? HOST : NONE;
-    case 6:
-      return holdsWord(bytes, at, expectWord) ? EXPECT : NONE;
-    case 10:
-      return holdsWord(bytes, at, connectionWord) ? CONNECTION : NONE;
-    case 14:
-      return holdsWord(bytes, at, contentLengthWord) ? CONTENT_LENGTH : NONE;
-    case 16:
-      return holdsWord(bytes, at, proxyConnectionWord) ? PROXY_CONNECTION : NONE;
-    case 17:
-      return holdsWord(bytes, at, transferEncodingWord) ? TRANSFER_ENCODING : NONE;
-    default:
-      return NONE;
-  }
 }

@@ -1,0 +1,22 @@
+/** The values of the header fields that frame a message. */
+import { NINE, ZERO } from "./byte-classes.ts";
+
+/** A sum of this many digits is exact; a longer number is over every limit anyway. */
+const longestLength = 15;
+
+/** The value of a Content-Length: 1*DIGIT (RFC 9110 section 8.6). -1: not that. Infinity: too many digits. */
+export function contentLengthOf(bytes: Uint8Array, from: number, to: number): number {
+  let length = 0;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number;
+    if (byte < ZERO || byte > NINE) return -1;
+    length = length * 10 + byte - ZERO;
+  }
+  if (from === to) return -1;
+  return to - from > longestLength ? Infinity : length;
+}
+
+/** Whether a Connection value, a comma-separated list, names `option` (lower case). */
+export function hasConnectionOption(value: string, option: string): boolean {
+  return value.split(",").some((name) => name.trim().toLowerCase() === option);
+}

@@ -1,0 +1,60 @@
+/**
+ * The call of the handler. Its contract says that it neither throws nor rejects nor answers nonsense; this file is for the
+ * day when it does: the defect is reported, and the client gets a bare 500.
+ */
+import { isPromiseLike, type MaybePromise } from "../../core/index.ts";
+import type { HttpResponse } from "../exchange.ts";
+import { HeaderBlock } from "../header-block.ts";
+import { isStatus } from "./answer-text.ts";
+import { abandon } from "./answer-writer.ts";
+import type { ConnectionHost, EngineDefect } from "./connection-host.ts";
+import type { EngineRequest } from "./request.ts";
+
+/** Stands for the answer of a handler that gave none. Compared by identity. */
+export const defective: HttpResponse = Object.freeze({ status: 500, headers: HeaderBlock.empty, body: null });
+
+/** The answer, or null when it will come later through `onAnswer`. */
+export function callHandler(
+  host: ConnectionHost,
+  request: EngineRequest,
+  onAnswer: (request: EngineRequest, response: HttpResponse) => void,
+): HttpResponse | null {
+  let answer: MaybePromise<HttpResponse>;
+  try {
+    answer = host.handler(request);
+  } catch (error) {
+    reportDefect(host, "handler_threw", error, request);
+    return defective;
+  }
+  if (!isPromiseLike(answer)) return checked(host, request, answer);
+  answer.then(
+    (response) => onAnswer(request, checked(host, request, response)),
+    (error: unknown) => {
+      reportDefect(host, "handler_rejected", error, request);
+      onAnswer(request, defective);
+    },
+  );
+  return null;
+}
+
+export function reportDefect(
+  host: ConnectionHost,
+  kind: EngineDefect["kind"],
+  error: unknown,
+  request: EngineRequest,
+): void {
+  host.defect({ kind, error, method: request.method, target: request.target });
+}
+
+/** `response` is typed, but plain JavaScript can answer anything. */
+function checked(
+  host: ConnectionHost,
+  request: EngineRequest,
+  response: HttpResponse | null | undefined,
+): HttpResponse {
+  if (isStatus(response?.status) && response?.headers instanceof HeaderBlock) return response;
+  const text = `The handler must answer with a status from 200 to 599 and a HeaderBlock; its status is ${String(response?.status)}.`;
+  reportDefect(host, "bad_response", new TypeError(text), request);
+  if (response) abandon(response);
+  return defective;
+}

@@ -1,0 +1,54 @@
+/** When the client of one connection must have sent the next bytes: one number that the engine's sweep looks at. */
+import type { ConnectionHost } from "./connection-host.ts";
+
+export class ReadDeadline {
+  /** Monotonic ms; Infinity: it is not the client's turn. */
+  at: number;
+  readonly #host: ConnectionHost;
+  /** No request has been read yet: then the head's time has run since the connection was made. */
+  #isFirst = true;
+  #head = 0;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+    this.at = host.monotonic() + host.limits.headTimeoutMs;
+    host.wakeAt(this.at);
+  }
+
+  /** A head is complete. */
+  headRead(): void {
+    this.#isFirst = false;
+    this.#head = 0;
+  }
+
+  /** A head has begun: its time does not start anew with every byte. */
+  awaitHead(): void {
+    if (this.#isFirst) return;
+    if (this.#head === 0) this.#head = this.#host.monotonic() + this.#host.limits.headTimeoutMs;
+    this.#set(this.#head);
+  }
+
+  /** The next request may come, or not. */
+  awaitRequest(): void {
+    if (!this.#isFirst) this.within(this.#host.limits.keepAliveMs);
+  }
+
+  /** More of a body must come, and all of it until `end`. */
+  awaitBody(end: number): void {
+    this.#set(Math.min(this.#host.monotonic() + this.#host.limits.bodyIdleTimeoutMs, end));
+  }
+
+  /** Something must happen in the next `ms`. */
+  within(ms: number): void {
+    this.#set(this.#host.monotonic() + ms);
+  }
+
+  none(): void {
+    this.at = Infinity;
+  }
+
+  #set(time: number): void {
+    this.at = time;
+    this.#host.wakeAt(time);
+  }
+}
