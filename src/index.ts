@@ -25,7 +25,7 @@ export {
   type ValueOf,
 } from "./core/index.ts";
 // Schemas: what values are.
-export { t, type Infer, type InferInput, type Issue, type Json, type Schema } from "./schema/index.ts";
+export { compile, t, type Codec, type Infer, type InferInput, type Issue, type Json, type Schema } from "./schema/index.ts";
 // The contract: operations and jobs as data.
 export {
   contract,
@@ -53,7 +53,10 @@ export {
 // The implementation: handlers, context, middleware.
 export {
   middleware,
+  Unauthenticated,
+  type Authenticate,
   type CallTools,
+  type EnqueueFault,
   type EnqueueOptions,
   type Handler,
   type Handlers,
