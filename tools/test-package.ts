@@ -12,6 +12,20 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const oldestNode = "24";
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
+const workProgram = `
+import { sqlite } from "tensile/sqlite";
+const setTimer = (ms, callback) => { const handle = setTimeout(callback, ms); return { cancel: () => clearTimeout(handle) }; };
+const clock = { now: () => Date.now(), monotonic: () => performance.now(), setTimer };
+const kept = { ageMs: 1000, count: 10 };
+const retention = { succeeded: kept, failed: kept, cancelled: kept };
+const opened = await sqlite("work.db").open({ clock, retention, maxWaiting: 10, maxAttempts: () => 1 });
+if (!opened.ok) throw new Error(String(opened.fault));
+const counts = await opened.value.counts();
+if (!counts.ok) throw new Error(String(counts.fault));
+await opened.value.close();
+console.log(process.version);
+`;
+
 const folder = mkdtempSync(join(tmpdir(), "tensile-package-"));
 try {
   testPackage();
@@ -54,6 +68,12 @@ function testPackage(): void {
   writeFileSync(join(folder, "import.js"), `${imports.join("\n")}\n${sealed}\nconsole.log(process.version);\n`);
   for (const node of [join(folder, "node_modules", ".bin", "node"), process.execPath]) {
     step(`import ${subPaths.length} sub-paths`, () => run(node, ["import.js"], folder));
+  }
+
+  // Worker threads start from files that only their URL names: the built store must find its own.
+  writeFileSync(join(folder, "work.js"), workProgram);
+  for (const node of [join(folder, "node_modules", ".bin", "node"), process.execPath]) {
+    step("open a SQLite store", () => run(node, ["work.js"], folder));
   }
 
   const typed = subPaths.map((name, i) => `import * as face${i} from ${JSON.stringify(name)};\nvoid face${i};`);
