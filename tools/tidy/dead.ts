@@ -43,7 +43,7 @@ export function deadFilesRule(tree: Tree): Complaint[] {
       file: path,
       rule: "dead-file",
       message: inTests.has(path)
-        ? 'Only tests reach this file. Remove it with its test, use it, or, when it serves tests, put "test", "suite" or "fixture" into its name.'
+        ? 'Only tests reach this file. Remove it with its test, use it, or, when it serves tests, put "test", "suite", "conformance" or "fixture" into its path.'
         : "Nothing reaches this file. Remove it, or import it where it is needed.",
     });
   }
@@ -55,7 +55,7 @@ function isPublic(tree: Tree, path: string): boolean {
 }
 
 function isTestMaterial(path: string): boolean {
-  return /(^|[-/.])(test|tests|testing|suite|fixture|fixtures)([-/.]|$)/.test(path);
+  return /(^|[-/.])(test|tests|testing|suite|conformance|fixture|fixtures)([-/.]|$)/.test(path);
 }
 
 function reach(tree: Tree, isStart: (path: string) => boolean): Set<string> {

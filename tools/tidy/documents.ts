@@ -1,6 +1,7 @@
 /** The documents say what is so: links lead somewhere, the error table equals the source, the changelog is open on top. */
 import { dirname, join, normalize } from "node:path/posix";
 import { lineOf, type Node, SyntaxKind, walk } from "../compiler.ts";
+import { floors } from "./floors.ts";
 import { type Complaint, isTest, type Tree } from "./tree.ts";
 
 export function changelogRule(tree: Tree): Complaint[] {
@@ -56,6 +57,65 @@ function anchorsOf(text: string): Set<string> {
     anchors.add(unique);
   }
   return anchors;
+}
+
+/** Every dependency has its row in docs/dependencies.md, and every row its dependency. */
+export function dependenciesRule(tree: Tree): Complaint[] {
+  const { dependencies, devDependencies, peerDependencies } = tree.manifest;
+  const used = new Set(Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies }));
+  const file = "docs/dependencies.md";
+  const complaints: Complaint[] = [];
+  const explained = new Set<string>();
+  for (const [i, line] of (tree.documents.get(file) ?? "").split("\n").entries()) {
+    const cell = /^\|([^|]*`[^|]*)\|/.exec(line)?.[1] ?? "";
+    for (const [, name] of cell.matchAll(/`([^`]+)`/g)) {
+      explained.add(name as string);
+      if (used.has(name as string)) continue;
+      complaints.push({
+        file,
+        line: i + 1,
+        rule: "dependencies",
+        message: `${name} is not in package.json. Remove it here.`,
+      });
+    }
+  }
+  for (const name of used) {
+    if (explained.has(name)) continue;
+    const message = `${name} has no row in ${file}. Say why it is needed, over which rival, its size and install script.`;
+    complaints.push({ file: "package.json", rule: "dependencies", message });
+  }
+  return complaints;
+}
+
+/** The table of floors in docs/ARCHITECTURE.md is the one that is enforced, and says of each folder whether it exists. */
+export function architectureRule(tree: Tree): Complaint[] {
+  const file = "docs/ARCHITECTURE.md";
+  const text = tree.documents.get(file);
+  if (text === undefined) return [];
+  const complaints: Complaint[] = [];
+  const complain = (message: string, line?: number): void =>
+    void complaints.push({ file, ...(line === undefined ? {} : { line }), rule: "architecture", message });
+  const rows = new Set<string>();
+  for (const [i, line] of text.split("\n").entries()) {
+    const row = /^\| (\d+) \| `([a-z-]+)` \|.*\|([^|]*)\|$/.exec(line);
+    if (row === null) continue;
+    const [, floor, folder, state] = row as unknown as [string, string, string, string];
+    rows.add(folder);
+    if (floors[folder] !== Number(floor)) {
+      complain(
+        `tools/tidy/floors.ts has ${folder} on floor ${floors[folder] ?? "none"}, not ${floor}. Make them equal.`,
+        i + 1,
+      );
+    }
+    const planned = state.trim() === "planned";
+    const exists = tree.has(`src/${folder}/index.ts`);
+    if (planned && exists) complain(`src/${folder} exists. Remove "planned".`, i + 1);
+    if (!planned && !exists) complain(`src/${folder} does not exist. Write "planned", or remove the row.`, i + 1);
+  }
+  for (const folder of Object.keys(floors)) {
+    if (!rows.has(folder)) complain(`The table has no row for ${folder}, which tools/tidy/floors.ts has. Add one.`);
+  }
+  return complaints;
 }
 
 interface Code {

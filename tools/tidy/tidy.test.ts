@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { tidy } from "../tidy.ts";
+import { floors } from "./floors.ts";
 import { lengthRule } from "./text.ts";
 import { loadTree } from "./tree.ts";
 
@@ -282,6 +283,41 @@ const broken: readonly { readonly name: string; readonly files: Files; readonly 
     name: "an error row with another kind than the source",
     files: { "docs/errors.md": "# Errors\n\n| `OLD` | `not_found` | when | what |\n" },
     complaints: ["docs/errors.md [errors]"],
+  },
+  {
+    name: "a dependency without a row, and a row without a dependency",
+    files: {
+      "package.json": JSON.stringify({
+        name: "tensile",
+        exports: { ".": "./src/index.ts" },
+        dependencies: { croner: "1.0.0" },
+        devDependencies: { tool: "1.0.0" },
+      }),
+      "docs/dependencies.md":
+        "# Dependencies\n\n| package | why |\n|---|---|\n| `tool` | for `x` |\n| `old`, `older` | once |\n",
+    },
+    complaints: [
+      "docs/dependencies.md [dependencies]",
+      "docs/dependencies.md [dependencies]",
+      "package.json [dependencies]",
+    ],
+  },
+  {
+    name: "a table of floors that is not the one that is enforced",
+    files: {
+      "docs/ARCHITECTURE.md": Object.entries(floors)
+        .filter(([folder]) => folder !== "cli")
+        .map(
+          ([folder, floor]) =>
+            `| ${folder === "jobs" ? 4 : floor} | \`${folder}\` | what | ${folder === "core" ? "" : "planned"} |`,
+        )
+        .join("\n"),
+    },
+    complaints: [
+      "docs/ARCHITECTURE.md [architecture]",
+      "docs/ARCHITECTURE.md [architecture]",
+      "docs/ARCHITECTURE.md [architecture]",
+    ],
   },
   {
     name: "links that lead nowhere",
