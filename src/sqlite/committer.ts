@@ -260,11 +260,10 @@ export class Committer {
       if (location.row.state === 0) cancelScheduled(core, location.row);
       return { state: must(readState(core, id)) };
     }
+    const state = readState(core, id);
+    if (state === undefined) return undefined;
+    if (state !== "ready") return { state, running: state === "running" };
     const block = core.blocks.get(location.seq) ?? must(loadBlock(core, location.seq));
-    if (block.places[location.place] !== waiting) {
-      const state = readState(core, id);
-      return state === undefined ? undefined : { state, running: state === "running" };
-    }
     const entry = this.#done.moveOut(core, block, location.place, waiting);
     park(core, block.lane, entry, "cancelled", core.now);
     moveCount(core, block.lane.name, "ready", "cancelled", 1);

@@ -37,7 +37,7 @@ export function startWriter(
   const worker = new Worker(writerUrl(), {
     name: "tensile-sqlite",
     workerData: { ...options, now: clock.now() } satisfies WriterOptions,
-    execArgv: writerArguments(process.execArgv, process.versions.node),
+    execArgv: threadArguments(process.versions.node),
   });
   let over = false;
   const died = (reason: string): void => {
@@ -79,12 +79,9 @@ function writerUrl(): URL {
 }
 
 /**
- * The options of the process, without those that are about its main script. Node 24 and 25 still announce `node:sqlite` as experimental: that is said
- * in the documentation, not at every start; only this thread keeps quiet about it.
+ * None of the process's own options: they are about its main script, and some would not let a thread start. Node 24 and 25 still announce `node:sqlite`
+ * as experimental: that is said in the documentation, not at every start; only this thread keeps quiet about it.
  */
-export function writerArguments(execArgv: readonly string[], nodeVersion: string): string[] {
-  const kept = execArgv.filter(
-    (argument) => !/^(--input-type|--eval|--print|-e$|-p$|-pe$|--test|--watch|--inspect)/.test(argument),
-  );
-  return Number.parseInt(nodeVersion, 10) < 26 ? [...kept, "--disable-warning=ExperimentalWarning"] : kept;
+function threadArguments(nodeVersion: string): string[] {
+  return Number.parseInt(nodeVersion, 10) < 26 ? ["--disable-warning=ExperimentalWarning"] : [];
 }

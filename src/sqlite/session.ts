@@ -324,7 +324,10 @@ export class Session implements StoreSession {
     this.#wake?.timer.cancel();
     this.#wake = undefined;
     if (at === Infinity) return;
-    const delay = Math.min(Math.max(0, at - this.#clock.now()), limits.longestSleepMs);
+    const left = at - this.#clock.now();
+    // Due already, by a clock that moved on while the writer worked: a message on its way will say so, else one goes now.
+    if (left <= 0) return this.#outbox.messagesInFlight === 0 ? this.#tick() : undefined;
+    const delay = Math.min(left, limits.longestSleepMs);
     this.#wake = { at, timer: this.#clock.setTimer(delay, () => this.#tick()) };
   }
 

@@ -1,0 +1,184 @@
+/** Conformance: every move of the table in `src/jobs/state.ts`, the legal ones by doing them, the illegal ones by trying. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jobMoves, jobStates, type ClaimedJob, type JobMove, type JobState } from "../src/jobs/index.ts";
+import { failure, value, type Hands, type StoreBench, type WithBench } from "./store-harness.ts";
+
+/** A job in a state, and the claim that it came through, when it was claimed. */
+interface Subject {
+  readonly id: string;
+  readonly job: ClaimedJob | undefined;
+  readonly hands: Hands;
+}
+
+const reach: { readonly [S in JobState]: (b: StoreBench) => Promise<Subject> } = {
+  scheduled: async (b) => ({
+    id: await b.enqueueOne({ name: "a", runAt: b.clock.now() + 1_000 }),
+    job: undefined,
+    hands: b.hands("a"),
+  }),
+  ready: async (b) => ({ id: await b.enqueueOne({ name: "a" }), job: undefined, hands: b.hands("a") }),
+  running: async (b) => claimNew(b),
+  succeeded: async (b) => {
+    const subject = await claimNew(b);
+    await b.settle({ job: subject.job, to: "succeeded", result: "1" });
+    return subject;
+  },
+  failed: async (b) => {
+    const subject = await claimNew(b);
+    await b.settle({ job: subject.job, to: "failed", error: failure(subject.job) });
+    return subject;
+  },
+  cancelled: async (b) => {
+    const subject = await claimNew(b);
+    await b.settle({ job: subject.job, to: "cancelled" });
+    return subject;
+  },
+};
+
+async function claimNew(b: StoreBench): Promise<Subject & { readonly job: ClaimedJob }> {
+  const id = await b.enqueueOne({ name: "a" });
+  const hands = b.hands("a");
+  return { id, job: await hands.takeOne("a"), hands };
+}
+
+/** Tries a move through the seam. A move that the seam cannot even express from that state is left out: undefined. */
+type Try = (b: StoreBench, subject: Subject) => Promise<void>;
+
+function bySettling(to: "release" | "succeed" | "retry" | "fail"): Try {
+  return async (b, { job }) => {
+    if (job === undefined) return;
+    const error = failure(job);
+    if (to === "release") await b.settle({ job, to: "released" });
+    else if (to === "succeed") await b.settle({ job, to: "succeeded" });
+    else if (to === "retry") await b.settle({ job, to: "retry", runAt: b.clock.now() + 1_000, error });
+    else await b.settle({ job, to: "failed", error });
+  };
+}
+
+const tries: { readonly [M in JobMove]: Try } = {
+  promote: (b) => b.clock.advance(1_000),
+  claim: async (b, { hands, job }) => {
+    hands.grant("a", 1);
+    const sentinel = await b.enqueueOne({ name: "a", priority: 9 });
+    await hands.take(1);
+    // Where the job could not be claimed, the sentinel was: it must not stay in the way.
+    if (job === undefined) void (await b.session.cancel(sentinel));
+  },
+  release: bySettling("release"),
+  succeed: bySettling("succeed"),
+  retry: bySettling("retry"),
+  fail: bySettling("fail"),
+  cancel: async (b, { id, job, hands }) => {
+    const state = value(await b.session.cancel(id));
+    if (state !== "running" || job === undefined) return;
+    assert.deepEqual(hands.cancelRequests, [id]);
+    await b.settle({ job, to: "cancelled", error: failure(job) });
+  },
+  crash: async (b) => void (await b.reopen()),
+  crash_out: async (b) => void (await b.reopen()),
+  redrive: async (b, { id }) => void value(await b.session.retry(id)),
+};
+
+export function moveCases(bench: WithBench): void {
+  for (const state of jobStates) {
+    for (const move of Object.keys(tries) as JobMove[]) {
+      const expected = jobMoves[state][move];
+      const title =
+        expected === undefined
+          ? `${state} stays ${state} when asked to ${move}`
+          : `${state} becomes ${expected} by ${move}`;
+      test(
+        title,
+        bench({ maxAttempts: () => (move === "crash_out" ? 1 : 5) }, async (b) => {
+          const subject = await reach[state](b);
+          assert.equal(await b.state(subject.id), state);
+          await tries[move](b, subject);
+          assert.equal(await b.state(subject.id), expected ?? state);
+          const counts = await b.counts("a");
+          assert.ok(counts[expected ?? state] >= 1);
+        }),
+      );
+    }
+  }
+
+  test(
+    "errors are kept for each attempt, through retry, crash, failure and redrive",
+    bench({}, async (b) => {
+      const id = await b.enqueueOne({ name: "a", payload: "7" });
+      let hands = b.hands("a");
+      const first = await hands.takeOne("a");
+      await b.settle({
+        job: first,
+        to: "retry",
+        runAt: b.clock.now() + 10,
+        error: { ...failure(first, "ONE"), data: '{"x":1}' },
+      });
+      await b.clock.advance(10);
+      await hands.takeOne("a");
+      await b.reopen();
+      hands = b.hands("a");
+      const third = await hands.takeOne("a");
+      assert.equal(third.attempt, 3);
+      await b.settle({ job: third, to: "failed", error: failure(third, "THREE") });
+      assert.equal(value(await b.session.retry(id)), "ready");
+      const fourth = await hands.takeOne("a");
+      assert.equal(fourth.attempt, 4);
+      assert.equal(fourth.payload, "7");
+      await b.settle({ job: fourth, to: "succeeded", result: '"done"' });
+      const record = await b.record(id);
+      assert.equal(record.state, "succeeded");
+      assert.equal(record.attempt, 4);
+      assert.equal(record.result, '"done"');
+      assert.deepEqual(
+        record.errors.map((error) => [error.attempt, error.code]),
+        [
+          [1, "ONE"],
+          [2, "CRASHED"],
+          [3, "THREE"],
+        ],
+      );
+      assert.equal(record.errors[0]?.data, '{"x":1}');
+    }),
+  );
+
+  test(
+    "a redrive does not take a unique key that another job holds",
+    bench({}, async (b) => {
+      const id = await b.enqueueOne({ name: "a", uniqueKey: "k" });
+      assert.equal(value(await b.session.cancel(id)), "cancelled");
+      const holder = await b.enqueueOne({ name: "a", uniqueKey: "k" });
+      assert.equal(value(await b.session.retry(id)), "cancelled");
+      assert.equal(value(await b.session.cancel(holder)), "cancelled");
+      assert.equal(value(await b.session.retry(id)), "ready");
+      assert.deepEqual(await b.enqueue({ name: "a", uniqueKey: "k" }), [{ id, duplicate: true }]);
+    }),
+  );
+
+  test(
+    "a retry whose time has come already runs at once",
+    bench({}, async (b) => {
+      await b.enqueueOne({ name: "a" });
+      const hands = b.hands("a");
+      const job = await hands.takeOne("a");
+      hands.grant("a", 1);
+      await b.settle({ job, to: "retry", runAt: b.clock.now() - 1, error: failure(job) });
+      const [again] = await hands.take(1);
+      assert.equal(again?.attempt, 2);
+      assert.equal(again?.id, job.id);
+      assert.equal(again?.enqueuedAt, job.enqueuedAt);
+    }),
+  );
+
+  test(
+    "operations on a job that never was answer undefined",
+    bench({}, async (b) => {
+      for (const id of ["1", "999999999", "0", "-1", "x", "", "1.5", "1e3", "9999999999999999999"]) {
+        assert.equal(value(await b.session.get(id)), undefined);
+        assert.equal(value(await b.session.cancel(id)), undefined);
+        assert.equal(value(await b.session.retry(id)), undefined);
+        assert.equal(value(await b.session.finished(id)), undefined);
+      }
+    }),
+  );
+}
