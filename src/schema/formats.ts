@@ -82,12 +82,12 @@ function hextets(text: string, mayEndInIpv4: boolean): number {
   return count;
 }
 
-/** RFC 3986 URI with a scheme; relative references and non-ASCII characters are refused. */
+/** RFC 3986 URI with a scheme and something behind it; relative references and non-ASCII characters are refused. */
 function isUri(text: string): boolean {
   const parts = uriPattern.exec(text);
   if (parts === null || badPercentPattern.test(text)) return false;
   const [, , authority, path, query, fragment] = parts;
-  if (authority !== undefined && !isAuthority(authority)) return false;
+  if (authority === undefined ? path === "" : !isAuthority(authority)) return false;
   if (notPathPattern.test(path as string)) return false;
   if (query !== undefined && notQueryPattern.test(query)) return false;
   return fragment === undefined || !notQueryPattern.test(fragment);

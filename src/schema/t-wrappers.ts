@@ -45,8 +45,15 @@ function ref<S extends AnySchema>(target: () => S): RefNode<InferInput<S>, Infer
     kind: "ref",
     target() {
       if (node === undefined) {
-        node = toNode(target());
-        refuseEndless(node);
+        const found = toNode(target());
+        // Known before the check, which may come back here; forgotten when that fails, so that it fails each time.
+        node = found;
+        try {
+          refuseEndless(found);
+        } catch (error) {
+          node = undefined;
+          throw error;
+        }
       }
       return node;
     },

@@ -67,7 +67,7 @@ function walkField(field: Field, from: Readonly<Record<string, unknown>>, to: Re
       to[toName] = decoding ? walkMember(field.node, field.defaultWire, fromName, walk) : field.defaultWire;
       return;
     }
-    if (!mayBeUndefined(field.node, decoding)) {
+    if (!mayBeUndefined(field.node, decoding && !walk.eitherForm)) {
       walk.path.push(fromName);
       report(walk, "required", "is required", "a value");
       walk.path.pop();
