@@ -25,7 +25,16 @@ export {
   type ValueOf,
 } from "./core/index.ts";
 // Schemas: what values are.
-export { compile, t, type Codec, type Infer, type InferInput, type Issue, type Json, type Schema } from "./schema/index.ts";
+export {
+  compile,
+  t,
+  type Codec,
+  type Infer,
+  type InferInput,
+  type Issue,
+  type Json,
+  type Schema,
+} from "./schema/index.ts";
 // The contract: operations and jobs as data.
 export {
   contract,
@@ -67,3 +76,37 @@ export {
   type Middleware,
   type Principal,
 } from "./contract/index.ts";
+// Named so that a contract in a package of its own can have declarations (`tsc --declaration` writes these names).
+export type {
+  AnySchema,
+  ArrayNode,
+  BooleanNode,
+  Brand,
+  BrandNode,
+  BytesNode,
+  DecimalNode,
+  DefaultNode,
+  DurationNode,
+  EnumNode,
+  FloatNode,
+  ForeignNode,
+  Int32Node,
+  Int64Node,
+  IntNode,
+  JsonNode,
+  LiteralNode,
+  MapNode,
+  NothingNode,
+  NullableNode,
+  ObjectNode,
+  OptionalNode,
+  RefineNode,
+  RefNode,
+  StringNode,
+  TaggedInput,
+  TaggedNode,
+  TaggedOutput,
+  TimestampNode,
+  TupleNode,
+} from "./schema/index.ts";
+export type { FaultType } from "./contract/index.ts";

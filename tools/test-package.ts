@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { examplesInMarkdown } from "./doc-examples.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const oldestNode = "24";
@@ -24,6 +25,25 @@ const counts = await opened.value.counts();
 if (!counts.ok) throw new Error(String(counts.fault));
 await opened.value.close();
 console.log(process.version);
+`;
+
+const everyNode = `
+import { all, attempt, fault, ok, query, t } from "tensile";
+export const scalars = [
+  t.string(), t.int32(), t.int(), t.int64(), t.float(), t.boolean(), t.literal("a"), t.enum(["a", "b"]), t.bytes(),
+  t.timestamp(), t.duration(), t.decimal(), t.json(), t.nothing(),
+] as const;
+export const Leaf = t.object("Leaf", { tags: t.array(t.string()), pair: t.tuple([t.int(), t.boolean()]), by: t.map(t.float()) });
+export const Shape = t.tagged("Shape", "kind", { circle: { r: t.float() }, square: { side: t.float() } });
+export const wrapped = t.object({
+  maybe: t.optional(t.string()), none: t.nullable(t.int()), usual: t.default(t.int(), 1), leaf: t.ref(() => Leaf),
+  id: t.brand(t.string(), "Id"), even: t.refine(t.int(), (n) => n % 2 === 0, "Even, please."),
+  renamed: t.rename(t.string(), "re_named"), described: t.describe(t.string(), { description: "A text." }),
+});
+export const Gone = fault("GONE_FOR_GOOD", { kind: "gone" });
+export const find = query("find", { access: { scopes: ["read"] }, input: { id: t.string() }, output: Leaf, faults: [Gone] });
+export const results = all([ok(1), ok("a")]);
+export const attempted = attempt(() => 1, () => Gone());
 `;
 
 const folder = mkdtempSync(join(tmpdir(), "tensile-package-"));
@@ -78,6 +98,12 @@ function testPackage(): void {
 
   const typed = subPaths.map((name, i) => `import * as face${i} from ${JSON.stringify(name)};\nvoid face${i};`);
   writeFileSync(join(folder, "import.ts"), typed.join("\n"));
+  // A contract package of its own needs declarations, so every type in it must have a name that users can import.
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const contract = examplesInMarkdown("README.md", readme).find(({ name }) => name === "contract.ts");
+  if (contract === undefined) throw new Error("The README has no contract.ts any more, which this test compiles.");
+  writeFileSync(join(folder, "contract.ts"), contract.code);
+  writeFileSync(join(folder, "every-node.ts"), everyNode);
   const compilerOptions = {
     target: "es2024",
     lib: ["es2024", "esnext.disposable", "dom", "dom.iterable"],
@@ -85,11 +111,15 @@ function testPackage(): void {
     strict: true,
     exactOptionalPropertyTypes: true,
     skipLibCheck: false,
-    noEmit: true,
+    declaration: true,
+    outDir: "out",
     types: ["node"],
     typeRoots: [join(root, "node_modules", "@types")],
   };
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["import.ts"] }));
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, files: ["import.ts", "contract.ts", "every-node.ts"] }),
+  );
   step("compile", () => run(binary("tsc"), ["-p", folder], folder));
 }
 

@@ -10,7 +10,7 @@ export type {
   AnySchema, ArrayNode, BooleanNode, Brand, BrandNode, BytesNode, DecimalNode, DefaultNode, Docs, DurationNode, EnumNode, Field,
   FieldNode, FloatNode, ForeignNode, Infer, InferInput, Int32Node, Int64Node, IntNode, Json, JsonNode, LiteralNode, LiteralValue,
   MapNode, Node, NodeBase, NothingNode, NullableNode, ObjectNode, OptionalNode, RefineNode, RefNode, Schema, Shape, ShapeInput,
-  ShapeOutput, StringFormat, StringNode, TaggedNode, TimestampNode, TupleNode, Variant,
+  ShapeOutput, StringFormat, StringNode, TaggedInput, TaggedNode, TaggedOutput, TimestampNode, TupleNode, Variant,
 } from "./nodes.ts";
 export { t } from "./t.ts";
 export { jsonSchema, jsonSchemaRefs, type JsonSchema, type JsonSchemaOptions, type JsonSchemaRefs } from "./json-schema.ts";
