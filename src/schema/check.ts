@@ -23,7 +23,7 @@ export function decode<S extends AnySchema>(schema: S, wire: unknown): Result<In
     void result.catch(() => undefined);
     throw new TypeError("This schema validates asynchronously, which decode() cannot wait for. Use compile(schema).parse(value) and await it.");
   }
-  return result as Result<Infer<S>, Invalid>;
+  return result;
 }
 
 /** Encodes a program's value to the wire: a JSON value that holds the schema's fields and no others. Reports up to 100 issues. */

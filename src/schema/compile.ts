@@ -1,14 +1,11 @@
 /**
  * `compile`: a schema to the codec that serves it. Done once at start; what it returns runs for every message.
  */
-import type { MaybePromise, Result } from "../core/index.ts";
-import { decodeNode } from "./check.ts";
 import type { Codec, CodecOptions, TextCodec } from "./codec.ts";
 import { compiledCodec } from "./compile/compiled.ts";
 import { mayGenerate } from "./compile/emitter.ts";
 import { interpretedCodec } from "./compile/interpreted.ts";
 import { checkTextFields, gatherTexts } from "./compile/text.ts";
-import type { Invalid } from "./issues.ts";
 import { withLimits } from "./limits.ts";
 import { isNode, toNode } from "./make-node.ts";
 import type { AnySchema, Infer, InferInput, ObjectNode, Shape, ShapeOutput } from "./nodes.ts";
@@ -24,7 +21,7 @@ import { t } from "./t.ts";
  */
 export function compile<S extends AnySchema>(schema: S, options: CodecOptions = {}): Codec<InferInput<S>, Infer<S>> {
   const make = modeOf(options) === "compiled" ? compiledCodec : interpretedCodec;
-  return make(toNode(schema), withLimits(options.limits)) as Codec<InferInput<S>, Infer<S>>;
+  return make(toNode(schema), withLimits(options.limits));
 }
 
 function modeOf(options: CodecOptions): "compiled" | "interpreted" {
@@ -49,6 +46,6 @@ export function compileText(given: Shape | ObjectNode, options: CodecOptions = {
   const node: ObjectNode = isNode(given as AnySchema) ? (given as ObjectNode) : t.object(given as Shape);
   if (node.kind !== "object") throw new TypeError("compileText takes a shape, { name: t.string() }, or a t.object(…).");
   checkTextFields(node);
-  const limits = withLimits(options.limits);
-  return (get): MaybePromise<Result<unknown, Invalid>> => decodeNode(node, gatherTexts(node, get), limits);
+  const codec = compile(node, options);
+  return (get) => codec.parse(gatherTexts(node, get));
 }

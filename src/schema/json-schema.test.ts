@@ -11,7 +11,7 @@ import { decode, encode, jsonSchema, jsonSchemaRefs, t, type AnySchema, type Nod
 import { formats } from "./formats.ts";
 import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
-const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 300);
+const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 60);
 
 function ajvOf(schema: object): (value: unknown) => boolean {
   const ajv = new Ajv2020({ strict: true, ownProperties: true, logger: false });
@@ -50,7 +50,8 @@ test("Ajv gives the same verdict on what comes in", () => {
       const accepts = ajvOf(jsonSchema(node, { io: "input" }));
       for (const wire of wires.map((one) => JSON.parse(JSON.stringify(one)) as unknown)) {
         const ours = decode(node, wire).ok;
-        ours ? accepted++ : refused++;
+        if (ours) accepted++;
+        else refused++;
         if (accepts(wire) !== ours) assert.ok(!ours && beyondJsonSchema(node, wire), `${JSON.stringify(wire)}: Ajv ${!ours}, Tensile ${ours}`);
       }
     }),

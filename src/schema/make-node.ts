@@ -17,6 +17,7 @@ export function setStandardBridge(made: Bridge): void {
 class SchemaNode {
   get "~standard"(): Standard {
     if (bridge === undefined) throw new Error("A schema node was made without t.");
+    // `makeNode` gave this object the fields of a node.
     return bridge(this as unknown as FieldNode);
   }
 }

@@ -55,7 +55,7 @@ bothModes("depth is bounded for JSON, recursion, and plain nesting", ({ codec })
   const List: AnySchema = t.array(t.ref((): AnySchema => List));
   for (const schema of [t.json(), List]) {
     valueOf(codec(schema).parse(nested(64)));
-    valueOf(codec(schema).serialize(nested(64) as null));
+    valueOf(codec(schema).serialize(nested(64)));
     assert.equal(issuesOf(codec(schema).parse(nested(65)))[0]?.split(" ")[1], "max_depth");
     assert.equal(issuesOf(codec(schema).serialize(nested(65) as null))[0]?.split(" ")[1], "max_depth");
     assert.equal(issuesOf(codec(schema).parseJson("[".repeat(200_000) + "]".repeat(200_000))).length, 1);

@@ -35,7 +35,7 @@ bothModes("a foreign field may turn nothing into a value, and a value into nothi
   const one = codec(t.object({ page: z.int().default(1), note: z.string().optional(), gone: z.string().optional().transform(() => undefined) }));
   assert.deepStrictEqual(valueOf(one.parse({})), { page: 1 });
   assert.deepStrictEqual(valueOf(one.parse({ page: 2, note: "n", gone: "g" })), { page: 2, note: "n" });
-  assert.equal(valueOf(one.serialize({ page: undefined, note: undefined, gone: "g" } as never)), '{"page":1}');
+  assert.equal(valueOf(one.serialize({ page: undefined, note: undefined, gone: "g" })), '{"page":1}');
   assert.equal(valueOf(codec(t.array(z.string().optional())).serialize([undefined, "a"])), '[null,"a"]');
 });
 
@@ -102,7 +102,7 @@ test("our nodes are Standard Schemas: wire values and program values are both ta
   assert.deepStrictEqual(fromWire, { value: decoded });
   assert.deepStrictEqual(fromProgram, { value: decoded });
   const bad = await standard["~standard"].validate({ id: 2n ** 70n, at: new Date(Number.NaN), for: -1, raw: [], no: null, more: 1 });
-  assert.deepStrictEqual(bad.issues?.map((issue) => issue.path?.join(".")), ["id", "at", "for", "raw", "more"]);
+  assert.deepStrictEqual(bad.issues?.map((issue) => issue.path?.map(String).join(".")), ["id", "at", "for", "raw", "more"]);
   assert.equal(City["~standard"].vendor, "tensile");
   assert.deepStrictEqual(t.int32()["~standard"].jsonSchema.input({ target: "draft-2020-12" }), jsonSchema(t.int32(), { io: "input" }));
   assert.throws(() => t.int32()["~standard"].jsonSchema.input({ target: "draft-07" }), /draft-2020-12 only/);

@@ -35,7 +35,7 @@ export class Emitter {
   /** The name of the function of a family for a node, written by `write` when it is first asked for. It may refer to itself. */
   functionFor(family: string, node: Node, write: () => readonly string[]): string {
     let names = this.#names.get(family);
-    if (names === undefined) this.#names.set(family, (names = new Map()));
+    if (names === undefined) this.#names.set(family, (names = new Map<Node, string>()));
     let name = names.get(node);
     if (name === undefined) {
       name = this.fresh(family);

@@ -56,7 +56,7 @@ export function foreignWriter(node: ForeignNode): (value: unknown) => string | u
 
 function jsonText(value: unknown): string | undefined | typeof failed {
   try {
-    return JSON.stringify(value) as string | undefined;
+    return JSON.stringify(value);
   } catch {
     return failed;
   }
