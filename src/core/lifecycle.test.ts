@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { manualClock } from "./clock.ts";
 import type { Aborted } from "./deadline.ts";
 import { lifecycle, type LifecyclePart } from "./lifecycle.ts";
@@ -182,4 +183,61 @@ test("stop during start lets the part that is starting finish, starts no more, a
   assert.equal(report.outcome, "drained");
   assert.deepEqual(log, ["drain slow", "stop slow"]);
   assert.equal(life.phase, "stopped");
+});
+
+test("whatever parts do, stop ends in its time, stops each started part once and in reverse order, and leaves no timer", async () => {
+  const act = fc.constantFrom("nothing", "sync", "throws", "rejects", "slow", "hangs");
+  const parts = fc.array(fc.record({ start: fc.constantFrom("sync", "throws", "slow"), drain: act, stop: act }), {
+    maxLength: 5,
+  });
+  await fc.assert(
+    fc.asyncProperty(parts, async (plans) => {
+      const clock = manualClock();
+      const log: string[] = [];
+      const perform = (how: string, name: string): void | Promise<void> => {
+        log.push(name);
+        if (how === "throws") throw new Error(name);
+        if (how === "rejects") return Promise.reject(new Error(name));
+        if (how === "slow") return new Promise((resolve) => void clock.setTimer(30, resolve));
+        if (how === "hangs") return new Promise(() => undefined);
+      };
+      const life = lifecycle({
+        clock,
+        drainMs: 100,
+        graceMs: 50,
+        parts: plans.map((plan, i) => ({
+          name: String(i),
+          start: () => perform(plan.start, `start ${i}`),
+          ...(plan.drain === "nothing" ? {} : { drain: () => perform(plan.drain, `drain ${i}`) }),
+          ...(plan.stop === "nothing" ? {} : { stop: () => perform(plan.stop, `stop ${i}`) }),
+        })),
+      });
+      let failed = false;
+      void life.start().catch(() => (failed = true));
+      await clock.advance(1000);
+      const broken = plans.findIndex(({ start }) => start === "throws");
+      assert.equal(failed, broken !== -1);
+
+      const stopping = life.stop();
+      await clock.advance(100 + 50 + 50 * plans.length);
+      const report = await stopping;
+      assert.equal(life.phase, "stopped");
+      assert.equal(life.shutdown.aborted, true);
+      assert.equal(clock.waiting, 0);
+
+      const started = plans.map((_, i) => i).slice(0, broken === -1 ? plans.length : broken);
+      const expected = started.filter((i) => plans[i]?.stop !== "nothing").toReversed();
+      assert.deepEqual(
+        log.filter((line) => line.startsWith("stop")),
+        expected.map((i) => `stop ${i}`),
+      );
+      if (broken === -1) {
+        assert.equal(report.outcome, plans.some(({ drain }) => drain === "hangs") ? "timed_out" : "drained");
+        const bad = (how: string): boolean => how === "throws" || how === "rejects" || how === "hangs";
+        const failures = plans.flatMap(({ drain, stop }) => [drain, stop]).filter(bad).length;
+        assert.equal(report.failures.length, failures);
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
