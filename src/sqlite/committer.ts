@@ -37,6 +37,13 @@ interface Draft {
   sections: number;
 }
 
+/** What of the batches is applied: without growth, only what finishes jobs; `fault` is then why. */
+interface Attempt {
+  readonly growth: boolean;
+  readonly transactions: boolean;
+  readonly fault?: string;
+}
+
 export class Committer {
   readonly #core: Core;
   readonly #sql: ApplicationSql;
@@ -46,6 +53,8 @@ export class Committer {
   /** Names as the calling thread numbers them. */
   readonly #told: string[] = [];
   readonly #consuming = new Set<JobName>();
+  /** Credit that came with messages and is not yet committed: it outlives a commit that fails. */
+  readonly #grants: number[] = [];
   #pruneAt = 0;
   #commits = 0;
   #trouble: string | undefined;
@@ -62,54 +71,89 @@ export class Committer {
     for (const batch of batches) {
       this.#core.now = batch.now;
       batch.names.forEach((name, index) => (this.#told[batch.namesFrom + index] = name));
+      this.#grants.push(...batch.grants);
     }
     try {
-      const reply = this.#attempt(batches, undefined);
+      const reply = this.#attempt(batches, { growth: true, transactions: true });
       this.#trouble = undefined;
       return reply;
     } catch (thrown) {
-      const reason = this.#undo(thrown);
-      this.#trouble = reason;
-      return this.#withoutGrowth(batches, reason);
+      this.#undo();
+      if (isDeferredConstraint(thrown)) return this.#oneByOne(batches);
+      this.#trouble = storageReason(thrown);
+      return this.#withoutGrowth(batches, this.#trouble);
     }
+  }
+
+  /** A constraint that is checked at the commit said no: each application transaction gets a commit of its own, so that only its owner hears of it. */
+  #oneByOne(batches: readonly Batch[]): CommitReply {
+    try {
+      const reply = this.#attempt(batches, { growth: true, transactions: false });
+      this.more = true;
+      return { ...reply, batches: reply.batches.map((one, index) => this.#transactAlone(must(batches[index]), one)) };
+    } catch (thrown) {
+      this.#undo();
+      this.#trouble = storageReason(thrown);
+      return this.#withoutGrowth(batches, this.#trouble);
+    }
+  }
+
+  #transactAlone(batch: Batch, reply: BatchReply): BatchReply {
+    const ops = batch.ops.map((op, index) => {
+      if (op.op !== "transaction") return reply.ops[index];
+      try {
+        this.#core.db.exec("BEGIN IMMEDIATE");
+        const done = this.#transact(op);
+        this.#settlePending();
+        this.#core.db.exec("COMMIT");
+        this.#core.journal.clear();
+        return done;
+      } catch (thrown) {
+        this.#undo();
+        if (!isDeferredConstraint(thrown)) storageReason(thrown);
+        return rejection(thrown);
+      }
+    });
+    return { ...reply, ops };
   }
 
   /** What finishes jobs goes through even where new work does not fit: it is what makes room. */
   #withoutGrowth(batches: readonly Batch[], reason: string): CommitReply {
     this.more = false;
     try {
-      return this.#attempt(batches, reason);
+      return this.#attempt(batches, { growth: false, transactions: false, fault: reason });
     } catch (thrown) {
-      const fault = this.#undo(thrown);
+      this.#undo();
+      const fault = storageReason(thrown);
       const replies = batches.map((batch) => ({ number: batch.number, fault, jobs: [], stale: [], ops: [] }));
       return this.#reply(replies, undefined, batches);
     }
   }
 
-  #undo(thrown: unknown): string {
+  #undo(): void {
     const core = this.#core;
     if (core.db.isTransaction) core.db.exec("ROLLBACK");
     core.journal.rollBack();
     this.#done.clear();
     this.#intake.clear();
     this.#released.clear();
-    return storageReason(thrown);
   }
 
-  #attempt(batches: readonly Batch[], growthFault: string | undefined): CommitReply {
+  #attempt(batches: readonly Batch[], what: Attempt): CommitReply {
     const core = this.#core;
     core.db.exec("BEGIN IMMEDIATE");
-    const drafts = batches.map((batch) => this.#apply(batch, growthFault === undefined));
+    for (let i = 0; i < this.#grants.length; i += 2) this.#grant(must(this.#grants[i]), must(this.#grants[i + 1]));
+    const drafts = batches.map((batch) => this.#apply(batch, what));
     this.#settlePending();
     this.more = total(core, "scheduled") > 0 && promoteDue(core);
     if (overCount(core) || core.now >= this.#pruneAt) this.#prune();
-    const claimed: Claimed =
-      growthFault === undefined ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
+    const claimed: Claimed = what.growth ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
     core.db.exec("COMMIT");
     core.journal.clear();
+    this.#grants.length = 0;
     this.#commits++;
     this.more ||= claimed.more;
-    const replies = batches.map((batch, index) => this.#finish(batch, must(drafts[index]), growthFault));
+    const replies = batches.map((batch, index) => this.#finish(batch, must(drafts[index]), what.fault));
     return this.#reply(replies, claimed, batches);
   }
 
@@ -130,11 +174,10 @@ export class Committer {
     placeReleased(this.#core, this.#released);
   }
 
-  #apply(batch: Batch, growth: boolean): Draft {
+  #apply(batch: Batch, what: Attempt): Draft {
     const draft: Draft = { jobs: [], stale: [], ops: [], sections: 0 };
-    for (let i = 0; i < batch.grants.length; i += 2) this.#grant(must(batch.grants[i]), must(batch.grants[i + 1]));
-    for (const arena of batch.arenas) this.#applyArena(arena, draft, growth);
-    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, growth)));
+    for (const arena of batch.arenas) this.#applyArena(arena, draft, what.growth);
+    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, what.transactions)));
     return draft;
   }
 
@@ -223,7 +266,7 @@ export class Committer {
     return name;
   }
 
-  #applyOp(op: Op, growth: boolean): OpReply {
+  #applyOp(op: Op, transactions: boolean): OpReply {
     const core = this.#core;
     switch (op.op) {
       case "settle":
@@ -246,7 +289,7 @@ export class Committer {
         }
         return undefined;
       case "transaction":
-        return growth ? this.#transact(op) : undefined;
+        return transactions ? this.#transact(op) : undefined;
       default:
         return undefined;
     }
@@ -294,13 +337,13 @@ export class Committer {
       if (!core.db.isTransaction || isStorage(thrown)) throw thrown;
       core.db.exec("ROLLBACK TO tensile_transaction; RELEASE tensile_transaction");
       core.journal.rollBack(mark);
-      return { rejected: thrown instanceof Error ? thrown.message : String(thrown), sqlCode: sqliteCode(thrown) ?? 0 };
+      return rejection(thrown);
     }
   }
 
   #nameOfText(text: string): JobName {
-    const local = this.#told.indexOf(text);
-    return this.#nameOf(local);
+    const known = this.#core.names.get(text);
+    return known !== undefined && known.local >= 0 ? known : this.#nameOf(this.#told.indexOf(text));
   }
 
   /** Reads see what was just committed. */
@@ -364,6 +407,15 @@ export class Committer {
     if (finished && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
     return Math.min(total(core, "scheduled") > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
   }
+}
+
+function rejection(thrown: unknown): OpReply {
+  return { rejected: thrown instanceof Error ? thrown.message : String(thrown), sqlCode: sqliteCode(thrown) ?? 0 };
+}
+
+/** SQLITE_CONSTRAINT_FOREIGNKEY outside of a statement: a deferred one, found at COMMIT. */
+function isDeferredConstraint(thrown: unknown): boolean {
+  return sqliteCode(thrown) === 787;
 }
 
 /** Failures of the disk or of another connection's lock, as against mistakes of this program. */

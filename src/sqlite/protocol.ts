@@ -76,6 +76,7 @@ export interface WriterOptions {
   readonly migrations: readonly string[];
   readonly retention: Retention;
   readonly maxPageCount: number | undefined;
+  readonly lockWaitMs: number;
   readonly pid: number;
   readonly now: number;
 }
@@ -136,6 +137,8 @@ export interface CommitReply {
   /** Wall-clock milliseconds at which the writer wants to be woken, or Infinity. */
   readonly wakeAt: number;
   readonly trouble: string | undefined;
+  /** Set while the write-ahead log is longer than it should be. */
+  readonly longLog?: string;
   readonly commits: number;
 }
 

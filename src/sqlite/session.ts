@@ -207,6 +207,7 @@ export class Session implements StoreSession {
 
   /** The writer has opened the file: at first, or again after it died. */
   attach(link: Link, opened: Opened): void {
+    if (this.#closing) return link.send({ kind: "close" }, []);
     this.#link = link;
     this.#epoch = opened.epoch;
     this.#waiting = opened.waiting;
@@ -220,11 +221,12 @@ export class Session implements StoreSession {
   /** The writer died. Everybody who waits is told; what was running counts as crashed when it starts again. */
   detach(reason: string): void {
     this.#link = undefined;
+    const first = this.#down === undefined;
     this.#down = reason;
     this.#wake?.timer.cancel();
     this.#wake = undefined;
     this.#outbox.failEverything(reason);
-    this.#consumer?.options.onTrouble(unavailable(reason));
+    if (first) this.#consumer?.options.onTrouble(unavailable(reason));
     if (this.#closing) this.#resolveClosed();
   }
 
@@ -246,7 +248,7 @@ export class Session implements StoreSession {
     if (!this.#outbox.empty) this.#flush();
     if (reply.claim !== undefined)
       this.#deliver(unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local)));
-    this.#noteTrouble(reply.trouble);
+    this.#noteTrouble(reply.trouble ?? reply.longLog);
     this.#planWake(reply.wakeAt);
     this.#holdIfBusy();
   }

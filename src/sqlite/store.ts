@@ -30,6 +30,8 @@ export interface SqliteOptions {
   readonly migrations?: readonly string[];
   /** Pages of 4 KiB that the file may have: a bound on its size. Unlimited when absent. */
   readonly maxPages?: number;
+  /** Milliseconds that the writer waits for another connection's lock before it answers `STORE_UNAVAILABLE`. 5,000 when absent. */
+  readonly lockWaitMs?: number;
 }
 
 /** What a transaction is built of. Statements run in order on the writer thread, and the jobs are enqueued with them or not at all. */
@@ -148,6 +150,7 @@ function writerOptions(
     migrations: options.migrations ?? [],
     retention: open.retention,
     maxPageCount: options.maxPages,
+    lockWaitMs: options.lockWaitMs ?? limits.lockWaitMs,
     pid: process.pid,
   };
 }

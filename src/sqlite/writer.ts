@@ -2,6 +2,7 @@
  * The writer thread: owns the database, commits in groups. Started by `worker.ts`; knows nothing of promises, handlers or clocks.
  */
 import { must } from "./must.ts";
+import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
@@ -27,6 +28,9 @@ let committer: Committer | undefined;
 let names: readonly string[] = [];
 let idle: Timer | undefined;
 let uncheckedPages = false;
+let longLog: string | undefined;
+/** Commits between two looks at the length of the log. */
+const logCheckEvery = 256;
 
 function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -35,7 +39,7 @@ function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
 function open(): void {
   try {
     if (!memory) ownership = takeOwnership(options.path, options.pid);
-    db = new DatabaseSync(options.path, { timeout: limits.lockWaitMs });
+    db = new DatabaseSync(options.path, { timeout: options.lockWaitMs });
     core = prepare(db);
     names = crashedNames(core);
     post({ kind: "names", names });
@@ -117,11 +121,20 @@ function commitAll(first: Batch | undefined): void {
   const reply = must(committer).commit(batches);
   const transfer = [...reply.arenas];
   if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
-  post(reply, transfer);
+  if (reply.commits % logCheckEvery === 0) longLog = checkLog();
+  post(longLog === undefined ? reply : { ...reply, longLog }, transfer);
   uncheckedPages = true;
   if (closing) return close();
   if (must(committer).more) setImmediate(() => db !== undefined && commitAll(undefined));
   else armIdle();
+}
+
+/** A reader that stays keeps the log from being emptied. */
+function checkLog(): string | undefined {
+  if (memory) return undefined;
+  const bytes = statSync(`${options.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes < limits.walAlertBytes) return undefined;
+  return `the write-ahead log has ${Math.round(bytes / 1_048_576)} MB, because a connection that reads has not ended its transaction`;
 }
 
 function take(): ToWriter | undefined {
