@@ -65,7 +65,7 @@ export interface BoundOperation {
 /** One attempt of a job, as the engine hands it over. */
 export interface JobAttempt {
   readonly run: JobRun;
-  /** Aborts when the job is cancelled. */
+  /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
   readonly signal: AbortSignal | undefined;
   /** Called when the attempt was answered by its deadline while the handler still runs; `ended` settles when it ends. */
   onAbandoned?(ended: Promise<unknown>): void;
@@ -159,15 +159,31 @@ function bindJob(job: Job, shared: Shared): BoundJob {
   return {
     job,
     run(attempt, input) {
-      const source: CallSource = {
-        requestId: attempt.run.id,
-        signal: attempt.signal,
-        header: () => undefined,
-      };
-      const scope = new CallScope(job, source, undefined, attempt.run, timeouts.ms, shared.runtime);
+      const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt.run, timeouts.ms, shared.runtime);
       return underDeadline(scope, timeouts, shared, attempt, guard, () => invoke(scope, input));
     },
   };
+}
+
+/** Reads the attempt's signal only when the handler reads its own. */
+class AttemptSource implements CallSource {
+  readonly #attempt: JobAttempt;
+
+  constructor(attempt: JobAttempt) {
+    this.#attempt = attempt;
+  }
+
+  get requestId(): string {
+    return this.#attempt.run.id;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#attempt.signal;
+  }
+
+  header(): undefined {
+    return undefined;
+  }
 }
 
 const admittedNobody: Ok<undefined> = Object.freeze(ok());

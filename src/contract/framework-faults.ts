@@ -40,6 +40,13 @@ export const Internal = fault("INTERNAL", {
   message: ({ incident }) => `An unexpected error happened. Incident ${incident}.`,
 });
 
+/** Jobs only: the schema was changed after the job was enqueued. */
+export const InvalidPayload = fault("INVALID_PAYLOAD", {
+  kind: "unprocessable",
+  data: { issues: t.array(issue) },
+  message: "The stored payload does not fit the job's input schema.",
+});
+
 /** Faults that any bound call can end with, whatever its contract declares. */
 export type FrameworkFault =
   | ReturnType<typeof InvalidInput>

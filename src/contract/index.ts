@@ -66,6 +66,7 @@ export {
   DeadlineExceeded,
   Internal,
   InvalidInput,
+  InvalidPayload,
   PermissionDenied,
   ShuttingDown,
   Unauthenticated,

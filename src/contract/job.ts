@@ -3,7 +3,7 @@
  */
 import { durationMs, type Duration, type Fault } from "../core/index.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
-import type { FrameworkFault } from "./framework-faults.ts";
+import type { FrameworkFault, InvalidPayload } from "./framework-faults.ts";
 import { checkFaults, checkName } from "./names.ts";
 import type { Decoded, SchemaLike, Written } from "./operation.ts";
 import { exponential, type Backoff, type RetryDecision, type RetryPolicy } from "./retry.ts";
@@ -13,7 +13,7 @@ export interface JobOptions<I extends SchemaLike, O extends SchemaLike | undefin
   /** What a run returns and an awaiting caller receives. Default: nothing. */
   readonly output?: O;
   readonly faults?: F;
-  readonly retry?: RetryPolicy<FaultsOf<F> | FrameworkFault>;
+  readonly retry?: RetryPolicy<FaultsOf<F> | FrameworkFault | ReturnType<typeof InvalidPayload>>;
   /** Time limit of one attempt, default 5 min. */
   readonly timeout?: Duration;
   /** How many attempts of this job run at the same time in one process. Default: the worker's limit. */

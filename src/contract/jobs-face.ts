@@ -4,7 +4,7 @@
  */
 import type { Duration, Fault, Result } from "../core/index.ts";
 import type { CallFaultOf, InputOf, OutputOf } from "./contract.ts";
-import type { InvalidInput } from "./framework-faults.ts";
+import type { InvalidInput, InvalidPayload } from "./framework-faults.ts";
 import type { Job } from "./job.ts";
 
 export interface EnqueueOptions {
@@ -28,6 +28,7 @@ export type JobEndFault =
   | Fault<"JOB_CANCELLED", { readonly id: string }>
   | Fault<"JOB_NOT_FOUND", { readonly id: string }>
   | Fault<"JOB_CRASHED", { readonly id: string }>
+  | ReturnType<typeof InvalidPayload>
   | Fault<"STORE_UNAVAILABLE", { readonly reason: string }>;
 
 export interface JobRef<J extends Job = Job> {

@@ -91,6 +91,6 @@ export interface RetryPolicy<F extends Fault = Fault> {
   readonly attempts?: number;
   /** Default: exponential from 1 s to 1 h. */
   readonly backoff?: Backoff;
-  /** By fault code. Declared faults and the framework's own (`INTERNAL`, `DEADLINE_EXCEEDED`, `INVALID_INPUT`). */
+  /** By fault code. Declared faults and the framework's own (`INTERNAL`, `DEADLINE_EXCEEDED`, `INVALID_PAYLOAD`). */
   readonly on?: RetryRules<F>;
 }

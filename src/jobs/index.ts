@@ -21,3 +21,8 @@ export type {
   StoreResult,
   StoreSession,
 } from "./store.ts";
+export { QueueFull, StoreUnavailable } from "./faults.ts";
+// For serve: the way in, and the worker.
+export { createJobs, type JobsOptions } from "./enqueue.ts";
+export { attemptsOf, createJobEngine, type DrainReport, type JobEngine, type JobEngineOptions } from "./engine.ts";
+export { jobLimits, type JobLimits } from "./limits.ts";

@@ -18,6 +18,10 @@ export interface EventTable {
   };
   /** An attempt ended after its claim was no longer valid; its outcome changed nothing. */
   "job.stale": { readonly id: string; readonly name: string };
+  /** An attempt timed out and its handler still runs after the grace. `slotFreed`: its slot was given to other work. */
+  "job.runaway": { readonly id: string; readonly name: string; readonly attempt: number; readonly slotFreed: boolean };
+  /** A schedule could not enqueue its job, or its record is not to be believed. */
+  "schedule.trouble": { readonly schedule: string; readonly message: string };
   /** The store has trouble, or has it no longer. */
   "store.trouble": { readonly code: string; readonly message: string };
   /** The process moved to another part of its life. */

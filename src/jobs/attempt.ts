@@ -1,0 +1,208 @@
+/**
+ * One attempt of a job, from its payload to the settlement that says what becomes of the job. Never sees the store.
+ *
+ *   decode payload -> bound call under its deadline -> result | fault -> settlement by the retry policy
+ *
+ * When nothing on the way is asynchronous, no promise is made.
+ */
+import {
+  Aborted,
+  isPromiseLike,
+  type Clock,
+  type Fault,
+  type MaybePromise,
+  type Random,
+  type Result,
+} from "../core/index.ts";
+import { InvalidPayload, type BoundJob, type JobAttempt, type JobRun } from "../contract/index.ts";
+import type { Invalid } from "../schema/index.ts";
+import { utf8Bytes, type JobCodec } from "./job-codec.ts";
+import type { JobLimits } from "./limits.ts";
+import { decideRetry } from "./retry-decision.ts";
+import type { AttemptError, ClaimedJob, Fence, Settlement } from "./store.ts";
+
+/** Reports a mistake in the program and returns the fault that stands for it. */
+export type Defect = (where: string, error: unknown) => Fault;
+
+export interface AttemptRuntime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: JobLimits;
+  readonly defect: Defect;
+}
+
+/** What the handler is told. The costly texts are made when they are read. */
+class Run implements JobRun {
+  readonly id: string;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly #job: ClaimedJob;
+
+  constructor(job: ClaimedJob, maxAttempts: number) {
+    this.id = job.id;
+    this.attempt = job.attempt;
+    this.maxAttempts = maxAttempts;
+    this.#job = job;
+  }
+
+  get enqueuedAt(): Date {
+    return new Date(this.#job.enqueuedAt);
+  }
+
+  /** Holds the time as well, because a store that was set up anew counts its ids from the start again. */
+  get idempotencyKey(): string {
+    return `${this.#job.name}-${this.#job.id}-${this.#job.enqueuedAt.toString(36)}`;
+  }
+
+  get fence(): string {
+    return fenceText(this.#job.fence);
+  }
+}
+
+/** Sorts as text in the order of claims, so that a downstream store can compare it with `<`. */
+export function fenceText({ epoch, claim }: Fence): string {
+  return `${String(epoch).padStart(10, "0")}-${String(claim).padStart(16, "0")}`;
+}
+
+/** A claimed job while this process has it. */
+export class Attempt implements JobAttempt {
+  readonly job: ClaimedJob;
+  readonly run: JobRun;
+  /** Somebody asked the job to stop. */
+  cancelAsked = false;
+  /** Set when the deadline answered while the handler still runs: settles when it ends. */
+  abandoned: Promise<unknown> | undefined;
+  /** Set when the attempt did not succeed. */
+  fault: Fault | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(job: ClaimedJob, maxAttempts: number) {
+    this.job = job;
+    this.run = new Run(job, maxAttempts);
+  }
+
+  /** Read only by a handler that looks at its signal: most never do. */
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal;
+  }
+
+  abort(why: "cancelled" | "shutdown"): void {
+    if (why === "cancelled") this.cancelAsked = true;
+    (this.#controller ??= new AbortController()).abort(new Aborted(why));
+  }
+
+  onAbandoned(ended: Promise<unknown>): void {
+    this.abandoned = ended;
+  }
+}
+
+/** Everything about one kind of job that is the same for each attempt, made once. */
+export class AttemptRunner {
+  readonly #bound: BoundJob;
+  readonly #codec: JobCodec;
+  readonly #runtime: AttemptRuntime;
+
+  constructor(bound: BoundJob, codec: JobCodec, runtime: AttemptRuntime) {
+    this.#bound = bound;
+    this.#codec = codec;
+    this.#runtime = runtime;
+  }
+
+  /** Never throws, never rejects. Leaves the fault of a failed attempt in `attempt.fault`. */
+  run(attempt: Attempt): MaybePromise<Settlement> {
+    try {
+      const decoded = this.#codec.decodeInput(attempt.job.payload);
+      if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
+      return decoded.then(
+        (settled) => this.#call(attempt, settled),
+        (thrown: unknown) => this.#broken(attempt, thrown),
+      );
+    } catch (thrown) {
+      return this.#broken(attempt, thrown);
+    }
+  }
+
+  #call(attempt: Attempt, decoded: Result<unknown, Invalid>): MaybePromise<Settlement> {
+    if (!decoded.ok) return this.#failed(attempt, invalidPayload(decoded.fault));
+    const result = this.#bound.run(attempt, decoded.value);
+    return isPromiseLike(result) ? result.then((settled) => this.#end(attempt, settled)) : this.#end(attempt, result);
+  }
+
+  #end(attempt: Attempt, result: Result<unknown, Fault>): Settlement {
+    if (!result.ok) return this.#failed(attempt, result.fault);
+    const { output } = this.#codec;
+    if (output === undefined) return { job: attempt.job, to: "succeeded" };
+    try {
+      const written = output.serialize(result.value);
+      if (!written.ok) return this.#broken(attempt, wrongOutput(attempt.job.name, written.fault.message));
+      const most = this.#runtime.limits.resultBytes;
+      const bytes = utf8Bytes(written.value, most);
+      if (bytes > most) return this.#broken(attempt, tooLong(attempt.job.name, bytes, most));
+      return { job: attempt.job, to: "succeeded", result: written.value };
+    } catch (thrown) {
+      // A foreign schema, or a getter of the output, that throws.
+      return this.#broken(attempt, thrown);
+    }
+  }
+
+  #broken(attempt: Attempt, error: unknown): Settlement {
+    return this.#failed(attempt, this.#runtime.defect(attempt.job.name, error));
+  }
+
+  #failed(attempt: Attempt, fault: Fault): Settlement {
+    const { job } = attempt;
+    const { clock, random, limits, defect } = this.#runtime;
+    const now = clock.now();
+    attempt.fault = fault;
+    if (attempt.cancelAsked) {
+      return fault.code === "CANCELLED"
+        ? { job, to: "cancelled" }
+        : { job, to: "cancelled", error: this.#errorOf(job, fault, now) };
+    }
+    const verdict = decideRetry(this.#bound.job.settings, {
+      fault,
+      attempt: job.attempt,
+      now,
+      random: random.next(),
+      maxDelayMs: limits.retryDelayMs,
+    });
+    if (verdict.brokenRule !== undefined) defect(job.name, verdict.brokenRule);
+    const error = this.#errorOf(job, fault, now);
+    return verdict.to === "retry" ? { job, to: "retry", runAt: verdict.runAt, error } : { job, to: "failed", error };
+  }
+
+  /** Bounded, and never the payload. */
+  #errorOf(job: ClaimedJob, fault: Fault, at: number): AttemptError {
+    const { errorMessageChars, errorDataChars } = this.#runtime.limits;
+    const data = this.#codec.faultData(fault);
+    return {
+      attempt: job.attempt,
+      at,
+      code: fault.code,
+      message: shortened(fault.message, errorMessageChars),
+      ...(data !== undefined && data.length <= errorDataChars && { data }),
+    };
+  }
+}
+
+/** Cut on a whole character. */
+function shortened(text: string, chars: number): string {
+  return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1)).toWellFormed()}…`;
+}
+
+const issuesKept = 10;
+
+function invalidPayload(invalid: Invalid): Fault {
+  const issues = invalid.issues.slice(0, issuesKept).map(({ pointer, code, message }) => ({ pointer, code, message }));
+  return InvalidPayload({ issues }, `The stored payload does not fit the job's input schema: ${invalid.message}`);
+}
+
+function wrongOutput(name: string, message: string): TypeError {
+  return new TypeError(`The output of job "${name}" does not fit its schema: ${message}`);
+}
+
+function tooLong(name: string, bytes: number, most: number): TypeError {
+  return new TypeError(
+    `The output of job "${name}" has ${bytes} bytes as JSON, at most ${most} are kept. Store the data and return its key.`,
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
+ */
+import { Ok, type Result } from "../core/index.ts";
+import type { EnqueueReceipt, NewJob, StoreFault, StoreSession } from "./store.ts";
+
+type Receipt = Result<EnqueueReceipt, StoreFault>;
+
+export class EnqueueBatch {
+  readonly #session: StoreSession;
+  readonly #most: number;
+  #jobs: NewJob[] = [];
+  #waiting: ((receipt: Receipt) => void)[] = [];
+  #chars = 0;
+
+  /** `most`: jobs of one batch. */
+  constructor(session: StoreSession, most: number) {
+    this.#session = session;
+    this.#most = most;
+  }
+
+  /** Calls back when the job is committed, or refused. */
+  add(job: NewJob, done: (receipt: Receipt) => void): void {
+    if (this.#jobs.length === 0) queueMicrotask(this.#flush);
+    this.#jobs.push(job);
+    this.#waiting.push(done);
+    this.#chars += job.payload.length;
+    if (this.#jobs.length >= this.#most || this.#chars >= charsOfBatch) this.#flush();
+  }
+
+  readonly #flush = (): void => {
+    if (this.#jobs.length === 0) return;
+    const jobs = this.#jobs;
+    const waiting = this.#waiting;
+    this.#jobs = [];
+    this.#waiting = [];
+    this.#chars = 0;
+    void this.#send(jobs, waiting);
+  };
+
+  async #send(jobs: readonly NewJob[], waiting: readonly ((receipt: Receipt) => void)[]): Promise<void> {
+    const result = await this.#session.enqueue(jobs);
+    if (!result.ok) {
+      for (const done of waiting) done(result);
+      return;
+    }
+    for (const [index, done] of waiting.entries()) done(new Ok(result.value[index] as EnqueueReceipt));
+  }
+}
+
+/** A batch of large payloads goes on its way early, so that it can be freed. */
+const charsOfBatch = 4_194_304;

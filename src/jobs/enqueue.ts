@@ -1,0 +1,169 @@
+/**
+ * The way in, and the way back: enqueues, awaits and manages jobs on an open store. Implements the `Jobs` that handlers and apps are
+ * given.
+ */
+import { Err, Ok, isPromiseLike, map, randomHex, type Clock, type Fault, type Result } from "../core/index.ts";
+import {
+  Cancelled,
+  InvalidInput,
+  Internal,
+  type Contract,
+  type EnqueueFault,
+  type EnqueueOptions,
+  type Job,
+  type JobRef,
+  type Jobs,
+  type PreparedJob,
+} from "../contract/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { Defect } from "./attempt.ts";
+import { EnqueueBatch } from "./enqueue-batch.ts";
+import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
+import { jobInfo } from "./job-info.ts";
+import { readResult } from "./job-result.ts";
+import { withJobLimits, type JobLimits } from "./limits.ts";
+import { newJob, type NewJobResult } from "./new-job.ts";
+import { nextTurn } from "./next-turn.ts";
+import type { EnqueueReceipt, NewJob, StoreSession } from "./store.ts";
+
+export interface JobsOptions {
+  readonly contract: Contract;
+  readonly session: StoreSession;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly limits?: Partial<JobLimits>;
+}
+
+/** Makes the `Jobs` of a contract on an open store. Needs no worker: a process may only enqueue. */
+export function createJobs(options: JobsOptions): Jobs {
+  return new StoreJobs(options);
+}
+
+type InvalidInputFault = ReturnType<typeof InvalidInput>;
+
+/** Inputs of an `enqueueMany` that are written before others get their turn. */
+const inputsOfTurn = 500;
+
+class StoreJobs implements Jobs {
+  readonly #options: JobsOptions;
+  readonly #limits: JobLimits;
+  readonly #codecs: JobCodecs;
+  readonly #batch: EnqueueBatch;
+  readonly enqueue: Jobs["enqueue"];
+  readonly enqueueMany: Jobs["enqueueMany"];
+  readonly prepare: Jobs["prepare"];
+  readonly ref: Jobs["ref"];
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#limits = withJobLimits(options.limits);
+    this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
+    this.#batch = new EnqueueBatch(options.session, this.#limits.enqueueBatch);
+    // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
+    this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
+    this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];
+    this.prepare = this.#prepare.bind(this) as Jobs["prepare"];
+    this.ref = (job, id) => this.#refTo(codecOf(this.#codecs, job), { id, duplicate: false });
+  }
+
+  async get(id: string): ReturnType<Jobs["get"]> {
+    return map(await this.#options.session.get(id), (record) => (record === undefined ? undefined : jobInfo(record)));
+  }
+
+  async list(filter: Parameters<Jobs["list"]>[0] = {}): ReturnType<Jobs["list"]> {
+    return map(await this.#options.session.list(filter), (records) => records.map(jobInfo));
+  }
+
+  counts(name?: string): ReturnType<Jobs["counts"]> {
+    return this.#options.session.counts(name);
+  }
+
+  cancel(id: string): ReturnType<Jobs["cancel"]> {
+    return this.#options.session.cancel(id);
+  }
+
+  retry(id: string): ReturnType<Jobs["retry"]> {
+    return this.#options.session.retry(id);
+  }
+
+  #enqueue(job: Job, input: unknown, options?: EnqueueOptions): Promise<Result<JobRef, EnqueueFault>> {
+    const codec = codecOf(this.#codecs, job);
+    const made = newJob(codec, input, options, this.#options.clock, this.#limits);
+    return isPromiseLike(made) ? made.then((settled) => this.#send(codec, settled)) : this.#send(codec, made);
+  }
+
+  #send(codec: JobCodec, made: NewJobResult): Promise<Result<JobRef, EnqueueFault>> {
+    if (!made.ok) return Promise.resolve(made);
+    return new Promise((resolve) => {
+      this.#batch.add(made.value, (receipt) =>
+        resolve(receipt.ok ? new Ok(this.#refTo(codec, receipt.value)) : receipt),
+      );
+    });
+  }
+
+  async #enqueueMany(
+    job: Job,
+    inputs: readonly unknown[],
+    options?: Omit<EnqueueOptions, "uniqueKey">,
+  ): Promise<Result<readonly JobRef[], EnqueueFault>> {
+    const codec = codecOf(this.#codecs, job);
+    const most = this.#limits.enqueueMany;
+    if (inputs.length > most) {
+      throw new TypeError(`enqueueMany() takes at most ${most} inputs, not ${inputs.length}. Call it with parts.`);
+    }
+    const records: NewJob[] = [];
+    for (const [index, input] of inputs.entries()) {
+      const made = newJob(codec, input, options, this.#options.clock, this.#limits);
+      const settled = isPromiseLike(made) ? await made : made;
+      if (!settled.ok) return new Err(atIndex(settled.fault, index));
+      records.push(settled.value);
+      if (records.length % inputsOfTurn === 0) await new Promise<void>(nextTurn);
+    }
+    if (records.length === 0) return new Ok([]);
+    const receipts = await this.#options.session.enqueue(records);
+    return map(receipts, (all) => all.map((receipt) => this.#refTo(codec, receipt)));
+  }
+
+  async #prepare(job: Job, input: unknown, options?: EnqueueOptions): Promise<Result<PreparedJob, InvalidInputFault>> {
+    const made = await newJob(codecOf(this.#codecs, job), input, options, this.#options.clock, this.#limits);
+    return map(made, (record) => ({ job, record }));
+  }
+
+  #refTo(codec: JobCodec, { id, duplicate }: EnqueueReceipt): JobRef {
+    return {
+      id,
+      duplicate,
+      result: (signal) => this.#result(codec, id, signal),
+    };
+  }
+
+  async #result(codec: JobCodec, id: string, signal: AbortSignal | undefined): Promise<Result<unknown, Fault>> {
+    if (signal?.aborted) return new Err(Cancelled());
+    const found = await untilAborted(this.#options.session.finished(id, signal), signal);
+    if (found === undefined) return new Err(Cancelled());
+    return found.ok ? readResult(id, found.value, codec, this.#defect) : found;
+  }
+
+  readonly #defect: Defect = (where, error) => {
+    const incident = randomHex();
+    this.#options.events.emit("defect", { incident, where, error });
+    return Internal({ incident });
+  };
+}
+
+/** The issues of one input among many, with its index in front of each pointer. */
+function atIndex(fault: InvalidInputFault, index: number): InvalidInputFault {
+  return InvalidInput({
+    issues: fault.data.issues.map((issue) => ({ ...issue, pointer: `/${index}${issue.pointer}` })),
+  });
+}
+
+/** Undefined when the signal aborts first. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(undefined);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * The failures that the job engine and its stores answer with. Every code has a row in docs/errors.md.
+ */
+import { fault } from "../contract/index.ts";
+import { t } from "../schema/index.ts";
+
+export const StoreUnavailable = fault("STORE_UNAVAILABLE", {
+  kind: "unavailable",
+  data: { reason: t.string() },
+  message: ({ reason }) => `The job store cannot take work now: ${reason}`,
+});
+export const QueueFull = fault("QUEUE_FULL", {
+  kind: "resource_exhausted",
+  data: { limit: t.int(), retryAfterMs: t.int() },
+  message: ({ limit }) => `${limit} jobs are waiting, which is the limit.`,
+});
+export const JobCancelled = fault("JOB_CANCELLED", {
+  kind: "cancelled",
+  data: { id: t.string() },
+  message: "The job was cancelled.",
+});
+export const JobNotFound = fault("JOB_NOT_FOUND", {
+  kind: "not_found",
+  data: { id: t.string() },
+  message: "There is no such job, or it is finished and no longer kept.",
+});
+export const JobCrashed = fault("JOB_CRASHED", {
+  kind: "internal",
+  data: { id: t.string() },
+  message: "The process ended while the job was running, and its attempts are used up.",
+});

@@ -1,0 +1,93 @@
+/**
+ * A job's schemas, compiled once: payload in and out, result in and out, and the data of its faults.
+ */
+import { Err, Fault, type MaybePromise, type Result } from "../core/index.ts";
+import {
+  InvalidInput,
+  InvalidPayload,
+  frameworkFaults,
+  invalidInput,
+  schemaOf,
+  type AnyFaultType,
+  type Contract,
+  type Job,
+} from "../contract/index.ts";
+import { compile, type Codec, type Invalid } from "../schema/index.ts";
+
+type AnyCodec = Codec<unknown, unknown>;
+
+const emptyObject = "{}";
+
+export class JobCodec {
+  readonly job: Job;
+  readonly input: AnyCodec;
+  /** Undefined: the job returns nothing. */
+  readonly output: AnyCodec | undefined;
+  readonly #faults: ReadonlyMap<string, { readonly type: AnyFaultType; readonly codec: AnyCodec }>;
+  readonly #payloadBytes: number;
+
+  constructor(job: Job, contractFaults: readonly AnyFaultType[], payloadBytes: number) {
+    this.job = job;
+    this.input = compile(schemaOf(job.input));
+    this.output = job.output === undefined ? undefined : compile(schemaOf(job.output));
+    this.#payloadBytes = payloadBytes;
+    const types: readonly AnyFaultType[] = [...frameworkFaults, InvalidPayload, ...contractFaults, ...job.faults];
+    this.#faults = new Map(types.map((type) => [type.code, { type, codec: compile(schemaOf(type.schema)) }]));
+  }
+
+  /** The payload of an input: JSON text that holds the schema's fields and no others. */
+  payload(input: unknown): Result<string, ReturnType<typeof InvalidInput>> {
+    const written = this.input.serialize(input);
+    if (!written.ok) return new Err(invalidInput(written.fault));
+    const bytes = utf8Bytes(written.value, this.#payloadBytes);
+    return bytes <= this.#payloadBytes ? written : new Err(tooLong(bytes, this.#payloadBytes));
+  }
+
+  decodeInput(payload: string): MaybePromise<Result<unknown, Invalid>> {
+    return this.input.parseJson(payload);
+  }
+
+  /** JSON text of a fault's data; undefined where it has none or where the data is not what the fault declares. */
+  faultData(fault: Fault): string | undefined {
+    const known = this.#faults.get(fault.code);
+    if (known === undefined) return undefined;
+    try {
+      const written = known.codec.serialize(fault.data);
+      return written.ok && written.value !== emptyObject ? written.value : undefined;
+    } catch {
+      // A getter of the data threw. The fault itself is still recorded.
+      return undefined;
+    }
+  }
+
+  /** The fault that was recorded, or undefined where the contract does not know it any more. */
+  async readFault(code: string, message: string, data = emptyObject): Promise<Fault | undefined> {
+    const known = this.#faults.get(code);
+    if (known === undefined) return undefined;
+    const read = await known.codec.parseJson(data);
+    return read.ok ? new Fault(code, known.type.kind, read.value, message) : undefined;
+  }
+}
+
+/** The codecs of every job of a contract, by name. */
+export type JobCodecs = ReadonlyMap<string, JobCodec>;
+
+export function compileJobs(contract: Contract, payloadBytes: number): JobCodecs {
+  return new Map(contract.jobs.map((job) => [job.name, new JobCodec(job, contract.faults, payloadBytes)]));
+}
+
+export function codecOf(codecs: JobCodecs, job: Job): JobCodec {
+  const codec = codecs.get(job.name);
+  if (codec?.job === job) return codec;
+  throw new TypeError(`job("${job.name}") is not in the app's contract. Add it there, so that a worker knows it.`);
+}
+
+/** UTF-8 bytes of a text, counted only where they could be more than `limit`. */
+export function utf8Bytes(text: string, limit: number): number {
+  return text.length * 3 <= limit ? text.length : Buffer.byteLength(text);
+}
+
+function tooLong(bytes: number, limit: number): ReturnType<typeof InvalidInput> {
+  const message = `The input has ${bytes} bytes as JSON; a job's payload has at most ${limit}. Store the data and pass its key.`;
+  return InvalidInput({ issues: [{ pointer: "", code: "max_text", message }] });
+}

@@ -1,0 +1,153 @@
+/**
+ * The jobs of one name in this process: those claimed and waiting for a slot, the credit that the store still holds, and how much
+ * credit is worth granting.
+ *
+ * Claimed jobs have their attempt counted, so a crash costs every one of them an attempt, begun or not. Therefore a lane claims one job first
+ * and doubles with each delivery: a job that kills its process is claimed alone again after each restart, and cannot use up its
+ * neighbours' attempts. A lane whose jobs have a single attempt never claims ahead of a free slot.
+ */
+import type { AttemptRunner } from "./attempt.ts";
+import type { ClaimedJob } from "./store.ts";
+
+const priorities = 10;
+/** Weight of a measurement falls to 1/e after this many milliseconds. */
+const memoryMs = 50;
+
+export interface LaneOptions {
+  readonly name: string;
+  readonly runner: AttemptRunner;
+  readonly maxAttempts: number;
+  /** Slots of this lane. */
+  readonly concurrency: number;
+  /** Milliseconds of work to claim ahead. */
+  readonly prefetchMs: number;
+  readonly prefetchJobs: number;
+}
+
+export class Lane {
+  readonly name: string;
+  readonly runner: AttemptRunner;
+  readonly maxAttempts: number;
+  readonly concurrency: number;
+  /** Slots in use. */
+  running = 0;
+  /** Granted to the store and not yet used. */
+  credit = 0;
+  /** Claimed and waiting for a slot. */
+  queued = 0;
+  queuedBytes = 0;
+  /** Attempts that ended since the rate was last measured. */
+  ended = 0;
+  readonly #queues: (Fifo | undefined)[] = Array.from({ length: priorities }, () => undefined);
+  readonly #prefetchMs: number;
+  readonly #maxPrefetch: number;
+  #headPriority = priorities;
+  #ramp = 1;
+  #prefetch = 0;
+  /** Attempts ended per millisecond. */
+  #rate = 0;
+  #measuredAt = 0;
+  #averageBytes = 1_024;
+
+  constructor(options: LaneOptions) {
+    this.name = options.name;
+    this.runner = options.runner;
+    this.maxAttempts = options.maxAttempts;
+    this.concurrency = options.concurrency;
+    this.#prefetchMs = options.prefetchMs;
+    this.#maxPrefetch = options.maxAttempts === 1 ? 0 : options.prefetchJobs;
+  }
+
+  /** The most urgent waiting priority; 10 when nothing waits. */
+  get headPriority(): number {
+    return this.#headPriority;
+  }
+
+  get freeSlots(): number {
+    return this.concurrency - this.running;
+  }
+
+  push(job: ClaimedJob): void {
+    (this.#queues[job.priority] ??= new Fifo()).push(job);
+    if (job.priority < this.#headPriority) this.#headPriority = job.priority;
+    this.queued++;
+    this.queuedBytes += job.payload.length;
+    this.#averageBytes += (job.payload.length - this.#averageBytes) / 64;
+  }
+
+  /** The most urgent job, oldest first. */
+  take(): ClaimedJob | undefined {
+    const job = this.#queues[this.#headPriority]?.take();
+    if (job === undefined) return undefined;
+    this.queued--;
+    this.queuedBytes -= job.payload.length;
+    if (this.queued === 0) this.#headPriority = priorities;
+    else while (this.#queues[this.#headPriority]?.isEmpty ?? true) this.#headPriority++;
+    return job;
+  }
+
+  has(id: string): boolean {
+    return this.#queues.some((queue) => queue?.has(id) === true);
+  }
+
+  /** A delivery of `count` jobs came. All of the credit used: the store has more, so more is worth granting. */
+  delivered(count: number): void {
+    this.credit = Math.max(0, this.credit - count);
+    if (this.#ramp < this.#maxPrefetch + this.concurrency) this.#ramp *= 2;
+    if (this.credit === 0 && this.freeSlots > 0 && this.ended >= count / 2) {
+      this.#prefetch = Math.min(this.#maxPrefetch, Math.max(16, this.#prefetch * 2));
+    }
+  }
+
+  /** Takes the rate of the time since it was last taken. */
+  measure(now: number): void {
+    const elapsed = now - this.#measuredAt;
+    if (elapsed < 4) return;
+    const weight = 1 - Math.exp(-elapsed / memoryMs);
+    this.#rate += (this.ended / elapsed - this.#rate) * weight;
+    this.#measuredAt = now;
+    this.ended = 0;
+    const enough = Math.round(this.#rate * this.#prefetchMs);
+    // What a full delivery doubled stays while it is used up in time: the way to the store may be longer than `prefetchMs`.
+    if (this.queued > enough || this.#prefetch < enough || elapsed > 1_000)
+      this.#prefetch = Math.min(this.#maxPrefetch, enough);
+  }
+
+  /** How many jobs to have on their way or waiting here. `slots`: this lane's share of the free ones. `bytes`: left for payloads. */
+  wanted(slots: number, bytes: number): number {
+    const ahead = Math.min(this.#prefetch, Math.floor(bytes / this.#averageBytes));
+    return Math.min(this.#ramp, slots + Math.max(0, ahead));
+  }
+}
+
+/** First in, first out, without moving what waits. */
+class Fifo {
+  #items: (ClaimedJob | undefined)[] = [];
+  #head = 0;
+
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length;
+  }
+
+  push(job: ClaimedJob): void {
+    this.#items.push(job);
+  }
+
+  take(): ClaimedJob | undefined {
+    if (this.isEmpty) return undefined;
+    const job = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.isEmpty) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head >= 1_024 && this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return job;
+  }
+
+  has(id: string): boolean {
+    return this.#items.some((job) => job?.id === id);
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Enqueues jobs by the clock. An occurrence is recorded in the store together with its job, so that it fires once, also when the
+ * process is restarted or when several share a store.
+ *
+ * What was missed while nothing ran: only the latest occurrence counts, and only when it is not older than `catchUpMs` and the schedule has
+ * fired before. A schedule that is new begins with its next occurrence.
+ */
+import type { Clock, Timer } from "../core/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { Occurrences } from "./cron.ts";
+import type { JobLimits } from "./limits.ts";
+import type { NewJob, StoreSession } from "./store.ts";
+
+/** Before a schedule whose job the store refused is tried again. */
+const retryMs = 1_000;
+
+export interface ScheduledJob {
+  readonly name: string;
+  readonly occurrences: Occurrences;
+  /** Rejects with a TypeError when the schedule's input is wrong. */
+  readonly makeRecord: () => Promise<NewJob>;
+}
+
+export interface SchedulerOptions {
+  readonly session: StoreSession;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly limits: JobLimits;
+  readonly jobs: readonly ScheduledJob[];
+}
+
+interface Entry {
+  readonly name: string;
+  readonly occurrences: Occurrences;
+  readonly record: NewJob;
+  /** Wall-clock time up to which occurrences have been dealt with. */
+  handled: number;
+}
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #entries: Entry[] = [];
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** Without schedules nothing is read and no timer is made. Resolves when what was missed is enqueued. */
+  async start(): Promise<void> {
+    for (const { name, occurrences, makeRecord } of this.#options.jobs) {
+      this.#entries.push({ name, occurrences, record: await makeRecord(), handled: -Infinity });
+    }
+    if (this.#entries.length > 0) await this.#load();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #load(): Promise<void> {
+    const { session, clock, limits } = this.#options;
+    const recorded = await session.occurrences();
+    if (this.#stopped) return;
+    if (!recorded.ok) {
+      this.#trouble(this.#entries.map(({ name }) => name).join(", "), recorded.fault.message);
+      return this.#sleep(retryMs, () => this.#load());
+    }
+    const now = clock.now();
+    for (const entry of this.#entries) {
+      entry.handled = recorded.value.get(entry.name) ?? now;
+      if (entry.handled > now + limits.scheduleSleepMs) this.#trouble(entry.name, recordedAhead(entry.handled));
+    }
+    await this.#tick();
+  }
+
+  async #tick(): Promise<void> {
+    const { clock, limits } = this.#options;
+    let refused = false;
+    for (const entry of this.#entries) {
+      if (!(await this.#fireDue(entry))) refused = true;
+      if (this.#stopped) return;
+    }
+    const now = clock.now();
+    let wait = limits.scheduleSleepMs;
+    for (const { occurrences, handled } of this.#entries) {
+      const next = occurrences.after(Math.max(handled, now));
+      if (next !== undefined) wait = Math.min(wait, next - now);
+    }
+    this.#sleep(refused ? Math.min(wait, retryMs) : Math.max(1, wait), () => this.#tick());
+  }
+
+  /** False when the store refused and the occurrence must be tried again. */
+  async #fireDue(entry: Entry): Promise<boolean> {
+    const { session, clock, limits } = this.#options;
+    const { name } = entry;
+    const now = clock.now();
+    const due = entry.occurrences.upTo(now);
+    if (due === undefined || due <= entry.handled) return true;
+    if (now - due <= limits.catchUpMs) {
+      const enqueued = await session.enqueue([{ ...entry.record, occurrence: { schedule: name, at: due } }]);
+      if (!enqueued.ok) {
+        this.#trouble(name, enqueued.fault.message);
+        return false;
+      }
+    }
+    entry.handled = due;
+    return true;
+  }
+
+  #sleep(ms: number, then: () => Promise<void>): void {
+    if (this.#stopped) return;
+    // `then` handles its failures itself.
+    this.#timer = this.#options.clock.setTimer(ms, () => void then());
+  }
+
+  #trouble(schedule: string, message: string): void {
+    this.#options.events.emit("schedule.trouble", { schedule, message });
+  }
+}
+
+function recordedAhead(time: number): string {
+  const at = new Date(time).toISOString();
+  return `The last occurrence is recorded for ${at}, which is in the future: nothing fires before. Was the clock wrong?`;
+}

@@ -1,0 +1,84 @@
+/**
+ * Brings outcomes to the store: those of one turn as one batch, several batches under way at once. A batch that the store
+ * refuses (disk full, connection gone) is offered again until it is taken, because an outcome that is lost means that the job runs again.
+ */
+import type { Clock, Fault, Timer } from "../core/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { JobLimits } from "./limits.ts";
+import type { Settlement, StoreSession } from "./store.ts";
+
+export interface SettlerOptions {
+  readonly session: StoreSession;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly limits: JobLimits;
+  /** A batch was committed: there is room again. */
+  readonly onSettled: () => void;
+}
+
+export class Settler {
+  readonly #options: SettlerOptions;
+  #batch: Settlement[] = [];
+  #waiting = 0;
+  #refused: Settlement[] = [];
+  #retryMs = 0;
+  #retry: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** Outcomes whose commit is not confirmed. */
+  get unsettled(): number {
+    return this.#waiting;
+  }
+
+  add(settlement: Settlement): void {
+    this.#batch.push(settlement);
+    this.#waiting++;
+  }
+
+  /** Sends what gathered. */
+  flush(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    void this.#send(batch);
+  }
+
+  /** Gives up what is still refused: those jobs run again after the next start. */
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+  }
+
+  async #send(batch: Settlement[]): Promise<void> {
+    const { session, events, onSettled } = this.#options;
+    const result = await session.settle(batch);
+    if (!result.ok) return this.#refuse(batch, result.fault);
+    this.#retryMs = 0;
+    this.#waiting -= batch.length;
+    if (events.heard("job.stale")) {
+      for (const [index, receipt] of result.value.entries()) {
+        const job = batch[index]?.job;
+        if (receipt === "stale" && job !== undefined) events.emit("job.stale", { id: job.id, name: job.name });
+      }
+    }
+    onSettled();
+  }
+
+  #refuse(batch: Settlement[], fault: Fault): void {
+    const { events, clock, limits } = this.#options;
+    events.emit("store.trouble", { code: fault.code, message: fault.message });
+    for (const settlement of batch) this.#refused.push(settlement);
+    if (this.#retry !== undefined || this.#stopped) return;
+    this.#retryMs = Math.min(limits.settleRetryMaxMs, this.#retryMs === 0 ? limits.settleRetryMs : this.#retryMs * 2);
+    this.#retry = clock.setTimer(this.#retryMs, () => {
+      this.#retry = undefined;
+      const again = this.#refused;
+      this.#refused = [];
+      void this.#send(again);
+    });
+  }
+}
