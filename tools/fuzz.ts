@@ -1,6 +1,7 @@
 /**
  * `npm run fuzz`: the property tests in their long form, for a quiet hour. `npm run fuzz -- schema` runs the named ones,
  * `--times 10` makes them ten times as long. A failure prints its seed and smallest case; put that into a test of its own.
+ * `--seconds N` and `--seed N` are for campaigns that run by time and seed (http): they stop after N seconds at the latest.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -24,9 +25,14 @@ const campaigns: readonly Campaign[] = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { times: { type: "string", default: "1" } },
+  options: { times: { type: "string", default: "1" }, seconds: { type: "string" }, seed: { type: "string" } },
 });
-const times = Number(values.times);
+// A run by time is not to end early for its number of cases.
+const times = values.seconds === undefined ? Number(values.times) : 1e6;
+const more = {
+  ...(values.seconds === undefined ? {} : { FUZZ_SECONDS: values.seconds }),
+  ...(values.seed === undefined ? {} : { FUZZ_SEED: values.seed }),
+};
 const unknown = positionals.filter((name) => !campaigns.some((campaign) => campaign.name === name));
 if (unknown.length > 0 || !(times > 0)) {
   console.error(
@@ -42,7 +48,7 @@ for (const { name, file, variable, runs } of campaigns) {
   const done = spawnSync(process.execPath, ["--test", "--test-reporter=spec", file], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, [variable]: String(cases) },
+    env: { ...process.env, [variable]: String(cases), ...more },
   });
   if (done.status !== 0) process.exitCode = 1;
 }

@@ -35,6 +35,7 @@ export const CR = 0x0d;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
 export const STAR = 0x2a;
+export const COMMA = 0x2c;
 export const DOT = 0x2e;
 export const SLASH = 0x2f;
 export const ZERO = 0x30;
@@ -56,4 +57,10 @@ export function holdsWord(buffer: Uint8Array, at: number, word: Uint8Array): boo
 
 export function asciiBytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** Whether `buffer` holds exactly `word` at `at`. */
+export function holdsExactly(buffer: Uint8Array, at: number, word: Uint8Array): boolean {
+  for (let i = 0; i < word.length; i++) if (buffer[at + i] !== word[i]) return false;
+  return true;
 }

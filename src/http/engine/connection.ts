@@ -83,9 +83,13 @@ export class Connection implements RequestOwner {
     return !this.#paused;
   }
 
-  /** The client will send no more. It may still read: answers in the making are written. */
+  /**
+   * The client will send no more. Most often it has gone away, so handlers are told to stop; but it may have closed one
+   * direction only, so what they answer is still written.
+   */
   ended(): void {
     this.#inputEnded = true;
+    this.#queue.abort();
     // While lingering the transport closes by itself once both directions have ended.
     this.#turn();
   }

@@ -17,7 +17,7 @@ export interface EngineOptions {
   readonly limits?: Partial<EngineLimits>;
   /** Default: the system clock. */
   readonly clock?: Clock;
-  /** Hears of handlers that threw, rejected or answered nonsense. Must not throw. Default: `process.emitWarning`. */
+  /** Hears of handlers that threw, rejected or answered nonsense. Default: `process.emitWarning`. */
   readonly onDefect?: (defect: EngineDefect) => void;
   /** Default `auto`: `static` where a trial at the first `listen` shows that it works. */
   readonly readMode?: ReadMode | "auto";
@@ -101,6 +101,7 @@ class NetEngine implements Engine, ConnectionHost {
   #listenCalled = false;
   #stopping = false;
   #refusedConnections = 0;
+  #acceptWarned = false;
   #whenEmpty: (() => void)[] = [];
 
   constructor(options: EngineOptions, limits: EngineLimits) {
@@ -132,9 +133,8 @@ class NetEngine implements Engine, ConnectionHost {
     this.#server = server;
     return new Promise((resolve) => {
       server.on("error", (error: NodeJS.ErrnoException) => {
-        // After the start: a failed accept (EMFILE). The server goes on; the connection is lost.
-        this.#refusedConnections++;
-        resolve(err(listenFault(error.code ?? error.message, host, port)));
+        if (server.listening) this.#acceptFailed(error);
+        else resolve(err(listenFault(error.code ?? error.message, host, port)));
       });
       server.on("close", () => resolve(err(listenFault("ECANCELED", host, port))));
       server.listen({ port, host, reusePort }, () => {
@@ -199,7 +199,13 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   defect(defect: EngineDefect): void {
-    this.#onDefect(defect);
+    try {
+      this.#onDefect(defect);
+    } catch (error) {
+      // A reporter that fails must not take the connection, or the process, with it.
+      warn(defect);
+      process.emitWarning(`onDefect threw: ${String(error)}`, { code: "TENSILE_HTTP_DEFECT" });
+    }
   }
 
   // ---- inside
@@ -219,6 +225,21 @@ class NetEngine implements Engine, ConnectionHost {
     this.#refusedConnections++;
     socket.on("error", () => undefined);
     socket.end(busyText(this.date.text()), "latin1", () => socket.destroy());
+  }
+
+  /** The system had no connection to give (EMFILE, ENFILE, ENOMEM): that client is lost, the server goes on. Said once. */
+  #acceptFailed(error: NodeJS.ErrnoException): void {
+    if (!this.#acceptWarned) {
+      const reason = error.code ?? error.message;
+      process.emitWarning(
+        `Connections cannot be accepted: ${reason}. Raise the limit of open files, or lower "connections".`,
+        {
+          code: "TENSILE_HTTP_ACCEPT",
+        },
+      );
+    }
+    this.#acceptWarned = true;
+    this.#refusedConnections++;
   }
 
   #stopListening(): Promise<void> {

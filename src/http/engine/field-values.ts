@@ -1,5 +1,6 @@
 /** The values of the header fields that frame a message. */
-import { NINE, ZERO } from "./byte-classes.ts";
+import { COMMA, holdsWord, NINE, ZERO } from "./byte-classes.ts";
+import { latin1Text } from "./latin1.ts";
 
 /** A sum of this many digits is exact; a longer number is over every limit anyway. */
 const longestLength = 15;
@@ -16,7 +17,13 @@ export function contentLengthOf(bytes: Uint8Array, from: number, to: number): nu
   return to - from > longestLength ? Infinity : length;
 }
 
-/** Whether a Connection value, a comma-separated list, names `option` (lower case). */
-export function hasConnectionOption(value: string, option: string): boolean {
-  return value.split(",").some((name) => name.trim().toLowerCase() === option);
+/** Whether a Connection value, a comma-separated list, names `option` (lower case). A value of one option makes no string. */
+export function hasConnectionOption(bytes: Buffer, from: number, to: number, option: Uint8Array): boolean {
+  if (to - from === option.length) return holdsWord(bytes, from, option);
+  let at = from;
+  while (at < to && bytes[at] !== COMMA) at++;
+  if (at === to) return false;
+  const word = latin1Text(Buffer.from(option), 0, option.length);
+  const names = latin1Text(bytes, from, to).split(",");
+  return names.some((name) => name.trim().toLowerCase() === word);
 }

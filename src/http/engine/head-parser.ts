@@ -21,6 +21,7 @@ import {
   TAB,
   ZERO,
   asciiBytes,
+  holdsExactly,
   holdsWord,
   targetByte,
   tokenByte,
@@ -38,22 +39,12 @@ import {
 import { contentLengthOf, hasConnectionOption } from "./field-values.ts";
 import { agreesWithHost, isHost } from "./host.ts";
 import { latin1Text } from "./latin1.ts";
+import { methodNamed } from "./methods.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Refusal } from "./refusal.ts";
 
 export type Verdict = "more" | "done" | "refused";
 
-/** The methods of RFC 9110, PATCH and QUERY. CONNECT and TRACE are left out: a tunnel and an echo are not an API's business. */
-export const methods: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "POST",
-  "PUT",
-  "PATCH",
-  "DELETE",
-  "OPTIONS",
-  "QUERY",
-]);
 const longestMethod = 32;
 
 const START = 0,
@@ -69,9 +60,13 @@ const START = 0,
 
 const chunkedWord = asciiBytes("chunked");
 const continueWord = asciiBytes("100-continue");
+const closeWord = asciiBytes("close");
+const keepAliveWord = asciiBytes("keep-alive");
 const httpScheme = asciiBytes("http://");
 /** "HTTP/1.": what stands before the minor version. */
 const versionStart = asciiBytes("HTTP/1.");
+/** What nearly every request line ends with, compared at once. */
+const usualVersion = asciiBytes("HTTP/1.1\r\n");
 
 export class HeadParser {
   /** Why the last verdict was "refused". */
@@ -154,7 +149,8 @@ export class HeadParser {
           if (at - mark > longestMethod) return this.#refuse("unknown_method");
           if (at === stop) break;
           if (bytes[at] !== SPACE || at === mark) return this.#refuse("bad_method");
-          if (!this.#readMethod(bytes, mark, at)) return this.#refuse("unknown_method");
+          this.method = methodNamed(bytes, mark, at);
+          if (this.method === "") return this.#refuse("unknown_method");
           at++;
           this.#targetAt = at - start;
           state = TARGET;
@@ -176,6 +172,13 @@ export class HeadParser {
           break;
         }
         case VERSION: {
+          if (at === mark && stop - at >= usualVersion.length && holdsExactly(bytes, at, usualVersion)) {
+            this.minor = 1;
+            at += usualVersion.length;
+            this.fieldsAt = at - start;
+            state = LINE;
+            break;
+          }
           const place = at - mark;
           const byte = bytes[at] as number;
           if (place < 7) {
@@ -281,16 +284,6 @@ export class HeadParser {
     return false;
   }
 
-  #readMethod(bytes: Buffer, from: number, to: number): boolean {
-    // GET without making a string: it is most requests.
-    if (to - from === 3 && bytes[from] === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54) {
-      this.method = "GET";
-      return true;
-    }
-    this.method = latin1Text(bytes, from, to);
-    return methods.has(this.method);
-  }
-
   #readField(bytes: Buffer, start: number, from: number, to: number): Refusal | null {
     switch (this.#field) {
       case HOST:
@@ -300,12 +293,12 @@ export class HeadParser {
         this.#hostEnd = to - start;
         return null;
       case CONNECTION:
-        if (hasConnectionOption(latin1Text(bytes, from, to), "close")) this.#close = true;
-        if (hasConnectionOption(latin1Text(bytes, from, to), "keep-alive")) this.#keep = true;
+        if (hasConnectionOption(bytes, from, to, closeWord)) this.#close = true;
+        else if (hasConnectionOption(bytes, from, to, keepAliveWord)) this.#keep = true;
         return null;
       case PROXY_CONNECTION:
         // Not of any standard, but read as Connection by some: close when it says close, for that is safe whoever is right.
-        if (hasConnectionOption(latin1Text(bytes, from, to), "close")) this.#close = true;
+        if (hasConnectionOption(bytes, from, to, closeWord)) this.#close = true;
         return null;
       case CONTENT_LENGTH:
         if (this.contentLength >= 0) return "repeated_content_length";

@@ -1,9 +1,7 @@
 /** The requests of one connection whose answers are not complete, oldest first, and the rule for which may run side by side. */
 import type { EngineCounters } from "./connection-host.ts";
+import { isSafe } from "./methods.ts";
 import type { EngineRequest } from "./request.ts";
-
-/** RFC 9110 section 9.2.1, with QUERY. Only these are handled while earlier requests of the same connection still run. */
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY"]);
 
 export class RequestQueue {
   /** A request whose head is read, and which must wait until the queue is empty. */
@@ -35,13 +33,13 @@ export class RequestQueue {
 
   /** Whether this request may run beside those that do (RFC 9112 section 9.3.2). */
   mayRun(request: EngineRequest): boolean {
-    return this.#requests.length === 0 || safeMethods.has(request.method);
+    return this.#requests.length === 0 || isSafe(request.method);
   }
 
   push(request: EngineRequest): void {
     this.#requests.push(request);
     this.#counters.inFlight++;
-    if (!safeMethods.has(request.method)) this.#exclusive = true;
+    if (!isSafe(request.method)) this.#exclusive = true;
   }
 
   /** The oldest is complete. */
@@ -49,6 +47,11 @@ export class RequestQueue {
     if (this.#requests.shift() === undefined) return;
     this.#counters.inFlight--;
     if (this.#requests.length === 0) this.#exclusive = false;
+  }
+
+  /** The client has probably gone away. */
+  abort(): void {
+    for (const request of this.#requests) request.abort();
   }
 
   /** Lets go of all; those from the `answered`th on learn that nobody waits for them. */

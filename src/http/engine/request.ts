@@ -75,7 +75,7 @@ export class EngineRequest implements HttpRequest {
     return this.#owner.remoteAddress();
   }
 
-  /** The client is gone. Free when nobody has asked for the signal. */
+  /** The client is gone. Free when nobody has asked for the signal, and harmless after the answer. */
   abort(): void {
     this.#abort?.abort(new Error("The client closed the connection."));
   }

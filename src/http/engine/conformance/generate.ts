@@ -1,4 +1,5 @@
 /** Byte streams that are nearly HTTP: built from parts that readers are known to disagree on, then mutated. Reproducible by seed. */
+import type { EngineLimits } from "../limits.ts";
 
 /** A small generator of uniform numbers (mulberry32): the same seed gives the same stream on every machine. */
 export function randomNumbers(seed: number): () => number {
@@ -213,6 +214,22 @@ export function generateStream(random: () => number): Buffer {
   for (let mutations = random() < 0.5 ? Math.floor(random() * 4) : 0; mutations > 0; mutations--)
     bytes = mutate(bytes, random);
   return bytes;
+}
+
+/** Mostly the defaults; else so narrow that the streams above meet them. */
+export function generateLimits(random: () => number): Partial<EngineLimits> {
+  if (random() < 0.7) return {};
+  const upTo = (most: number): number => Math.floor(random() * (most + 1));
+  return {
+    headBytes: 64 + upTo(150),
+    targetBytes: 1 + upTo(20),
+    headerCount: 1 + upTo(5),
+    bodyBytes: upTo(40),
+    chunkExtensionBytes: upTo(6),
+    trailerBytes: upTo(10),
+    pipelineDepth: 1 + upTo(2),
+    stashBytes: upTo(60),
+  };
 }
 
 function generateMessage(random: () => number): string {
