@@ -4,7 +4,8 @@
  *
  * A block in Markdown is a whole module. When its first line is a file name (`// contract.ts`), the blocks below it in the
  * same document can import it. A block fenced as ```` ```ts fragment ```` and every docstring example is a fragment: the names
- * of the root face and of the documented file are imported for it, and a name that nobody declares stands for anything.
+ * of the root face, of the documented file and of the README's contract.ts are imported for it, and a name that nobody declares
+ * stands for anything.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -80,7 +81,9 @@ export function checkExamples(root: string, examples: readonly Example[]): strin
   try {
     const written = examples.map((example, i) => ({ example, path: pathOf(folder, example, i) }));
     const undeclared = new Map<string, string[]>();
-    const offered = new Set(examples.flatMap((example) => offersFor(root, example).flatMap(({ names }) => names)));
+    const tour = tourOf(root, folder);
+    const offersOf = (example: Example): Offer[] => [...offersFor(root, example), ...tour];
+    const offered = new Set(examples.flatMap((example) => offersOf(example).flatMap(({ names }) => names)));
     writeFileSync(
       join(folder, "tsconfig.json"),
       JSON.stringify(
@@ -93,7 +96,7 @@ export function checkExamples(root: string, examples: readonly Example[]): strin
     const compileAll = (): Diagnostic[] => {
       for (const { example, path } of written) {
         mkdirSync(dirname(path), { recursive: true });
-        writeFileSync(path, moduleOf(root, example, undeclared.get(path) ?? []));
+        writeFileSync(path, moduleOf(example, offersOf(example), undeclared.get(path) ?? []));
       }
       return compile(root, join(folder, "tsconfig.json"));
     };
@@ -118,15 +121,31 @@ export function checkExamples(root: string, examples: readonly Example[]): strin
 
 const preambleLines = 1;
 
+/** A module and the names that a fragment may use of it without importing them. */
+interface Offer {
+  readonly from: string;
+  readonly names: readonly string[];
+}
+
+/** The contract of the README, which every reader has seen: docstrings speak of `atlas` and `getCity` and mean it. */
+function tourOf(root: string, folder: string): Offer[] {
+  const readme = examplesInMarkdown("README.md", readFileSync(join(root, "README.md"), "utf8"));
+  const contract = readme.find(({ name }) => name === "contract.ts");
+  if (contract === undefined) return [];
+  const from = join(folder, "tour.ts");
+  writeFileSync(from, contract.code);
+  return [{ from, names: namesIn(contract.code) }];
+}
+
 function pathOf(folder: string, example: Example, index: number): string {
   const document = example.file.replaceAll(/[^\w]/g, "-");
   return join(folder, document, example.name ?? `example-${index}.ts`);
 }
 
-function moduleOf(root: string, example: Example, undeclared: readonly string[]): string {
+function moduleOf(example: Example, offers: readonly Offer[], undeclared: readonly string[]): string {
   if (!example.fragment) return `export {};\n${example.code}\n`;
   const preamble = [
-    importsFor(root, example),
+    importsFor(example, offers),
     ...undeclared.map((name) => `declare const ${name}: any; type ${name} = any;`),
     "export {};",
   ];
@@ -137,11 +156,10 @@ function moduleOf(root: string, example: Example, undeclared: readonly string[])
 }
 
 /** Imports of every name on offer that the fragment does not import or declare itself, so that the compiler knows misspelt ones. */
-function importsFor(root: string, example: Example): string {
-  const { code } = example;
+function importsFor({ code }: Example, offers: readonly Offer[]): string {
   const taken = new Set<string>();
   const statements: string[] = [];
-  for (const { from, names } of offersFor(root, example)) {
+  for (const { from, names } of offers) {
     const free = names.filter((name) => !taken.has(name) && !declares(code, name));
     for (const name of free) taken.add(name);
     if (free.length > 0) statements.push(`import { ${free.join(", ")} } from ${JSON.stringify(from)};`);
@@ -158,7 +176,7 @@ function declares(code: string, name: string): boolean {
 }
 
 /** What a fragment may use without importing it: the face of its folder, the root face, its own file; the first wins. */
-function offersFor(root: string, { file }: Example): { from: string; names: string[] }[] {
+function offersFor(root: string, { file }: Example): Offer[] {
   const own = join(root, file);
   const folder = /^src\/[^/]+\//.exec(file)?.[0];
   const doors = folder === undefined ? [] : [join(root, folder, "index.ts")];

@@ -16,8 +16,8 @@ import { t } from "./t.ts";
  *
  * @example
  * const city = compile(City);
- * const parsed = await city.parseJson('{"id":1,"name":"Bern"}'); // Result<City, Invalid>
- * const text = city.serialize({ id: 1, name: "Bern" });          // Result<string, Invalid>
+ * const parsed = await city.parseJson('{"id":1,"name":"Bern","population":134591}'); // Result<City, Invalid>
+ * const text = city.serialize({ id: 1, name: "Bern", population: 134_591 }); // Result<string, Invalid>
  */
 export function compile<S extends AnySchema>(schema: S, options: CodecOptions = {}): Codec<InferInput<S>, Infer<S>> {
   const make = modeOf(options) === "compiled" ? compiledCodec : interpretedCodec;
