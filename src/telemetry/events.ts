@@ -37,9 +37,12 @@ export class Events {
   /** Calls `listener` for every event of that name; returns the function that stops it. A listener must not throw; if it does, others still run. */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
     const list = this.#listeners.get(name) ?? [];
-    this.#listeners.set(name, [...list, listener as (event: never) => void]);
+    // An entry of its own, so that stopping one leaves another of the same function.
+    const own: (event: never) => void = (event) => listener(event);
+    this.#listeners.set(name, [...list, own]);
     return () => {
-      this.#listeners.set(name, (this.#listeners.get(name) ?? []).filter((other) => other !== listener));
+      const left = this.#listeners.get(name)?.filter((other) => other !== own);
+      this.#listeners.set(name, left ?? []);
     };
   }
 
