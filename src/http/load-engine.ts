@@ -1,4 +1,6 @@
 /** Loads the HTTP/1.1 engine, which needs Node: by a dynamic import, so that everything else of this folder runs without it. */
-export async function loadEngine(): Promise<typeof import("./engine/index.ts")> {
+import type * as engine from "./engine/index.ts";
+
+export async function loadEngine(): Promise<typeof engine> {
   return import("./engine/index.ts");
 }
