@@ -1,0 +1,123 @@
+/**
+ * OpenAPI 3.1 of a contract: derived, never written by hand, so that it cannot tell another story than the server. Where fields
+ * travel comes from the same plan that the codecs use; the failures are the declared ones and those of the framework that the
+ * operation can really answer (the rule is in fault-rules.ts).
+ *
+ * Source: https://spec.openapis.org/oas/v3.1.1.html
+ */
+import { httpPlan, type Contract, type HttpPlan } from "../contract/index.ts";
+import { jsonSchemaRefs, type JsonSchema } from "../schema/index.ts";
+import { answerableFaults, hasCallers } from "./fault-rules.ts";
+import { callerScheme, writeOperation, type DocumentWriter } from "./operation-object.ts";
+import { Problems } from "./problem-schemas.ts";
+
+export interface OpenApiInfo {
+  /** Default: the contract's name without its version. */
+  readonly title?: string;
+  /** Of the API, not of OpenAPI. Default: from the contract's name, `atlas.v2` gives `2.0.0`; else `1.0.0`. */
+  readonly version?: string;
+  /** Markdown. */
+  readonly description?: string;
+  readonly license?: { readonly name: string; readonly identifier?: string; readonly url?: string };
+  readonly contact?: { readonly name?: string; readonly url?: string; readonly email?: string };
+  /** Default: `/`, the origin that the document came from. */
+  readonly servers?: readonly { readonly url: string; readonly description?: string }[];
+  /** Descriptions of the tags that operations carry. */
+  readonly tags?: { readonly [tag: string]: string };
+  /** How callers authenticate: an OpenAPI Security Scheme Object. Default: HTTP bearer. */
+  readonly securityScheme?: { readonly type: string; readonly [keyword: string]: unknown };
+}
+
+/** A JSON value: what `JSON.stringify` writes as `openapi.json`. */
+export interface OpenApiDocument {
+  readonly openapi: "3.1.1";
+  readonly info: { readonly title: string; readonly version: string; readonly [keyword: string]: unknown };
+  readonly servers: readonly { readonly url: string; readonly description?: string }[];
+  readonly tags: readonly { readonly name: string; readonly description?: string }[];
+  readonly paths: { readonly [path: string]: { readonly [method: string]: JsonSchema } };
+  readonly components: { readonly [kind: string]: { readonly [name: string]: JsonSchema } };
+}
+
+/**
+ * @throws TypeError when two different types have one name, when a foreign schema offers no JSON Schema, or for a route that
+ * cannot be (see `httpPlan`).
+ * @example
+ * const document = openApiDocument(atlas, { title: "Atlas", license: { name: "MIT", identifier: "MIT" } });
+ */
+export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): OpenApiDocument {
+  const refs = jsonSchemaRefs("#/components/schemas/");
+  const authenticated = hasCallers(contract);
+  const writer: DocumentWriter = { refs, problems: new Problems(refs), authenticated };
+  const paths: { [path: string]: { [method: string]: JsonSchema } } = {};
+  const keys = new PathKeys();
+  for (const operation of contract.operations) {
+    const plan = httpPlan(operation);
+    const { key, names } = keys.of(plan);
+    const faults = answerableFaults(plan, contract, authenticated);
+    (paths[key] ??= {})[plan.method.toLowerCase()] = writeOperation(plan, faults, names, writer);
+  }
+  const { schemas, responses } = writer.problems.components();
+  return {
+    openapi: "3.1.1",
+    info: infoObject(contract.name, info),
+    servers: info.servers ?? [{ url: "/" }],
+    tags: tagObjects(contract, info.tags ?? {}),
+    paths,
+    components: {
+      schemas: { ...refs.defs, ...schemas },
+      responses,
+      ...(authenticated ? { securitySchemes: { [callerScheme]: info.securityScheme ?? bearer } } : {}),
+    },
+  };
+}
+
+const bearer = { type: "http", scheme: "bearer" };
+
+function infoObject(contractName: string, info: OpenApiInfo): OpenApiDocument["info"] {
+  const [name = "", version] = contractName.split(".v");
+  const { title = name, description, license, contact } = info;
+  return {
+    title,
+    version: info.version ?? `${version ?? "1"}.0.0`,
+    ...(description === undefined ? {} : { description }),
+    ...(contact === undefined ? {} : { contact }),
+    ...(license === undefined ? {} : { license }),
+  };
+}
+
+function tagObjects(contract: Contract, descriptions: { readonly [tag: string]: string }): OpenApiDocument["tags"] {
+  const used = new Set(contract.operations.flatMap((operation) => operation.options.tags ?? []));
+  return [...used].map((name) => {
+    const description = descriptions[name];
+    return description === undefined ? { name } : { name, description };
+  });
+}
+
+/**
+ * Templates that differ in the names of their captures alone are one path in OpenAPI; the router allows them under different
+ * methods. The first one's names stand for all.
+ */
+class PathKeys {
+  readonly #known = new Map<
+    string,
+    { readonly key: string; readonly captures: readonly string[]; readonly methods: Set<string> }
+  >();
+
+  of(plan: HttpPlan): { readonly key: string; readonly names: ReadonlyMap<string, string> } {
+    const captures = plan.parts.flatMap((part) => (part.kind === "literal" ? [] : [part.name]));
+    const write = (name: (at: number) => string): string => {
+      let at = 0;
+      return plan.parts.map((part) => `/${part.kind === "literal" ? part.text : `{${name(at++)}}`}`).join("");
+    };
+    const shape = write(() => "");
+    const known = this.#known.get(shape);
+    if (known !== undefined && !known.methods.has(plan.method)) {
+      known.methods.add(plan.method);
+      return { key: known.key, names: new Map(captures.map((name, at) => [name, known.captures[at] as string])) };
+    }
+    // A capture and a tail at one place, under one method, are two routes here and cannot be told apart in OpenAPI: each keeps its names.
+    const key = write((at) => captures[at] as string);
+    if (known === undefined) this.#known.set(shape, { key, captures, methods: new Set([plan.method]) });
+    return { key, names: new Map(captures.map((name) => [name, name])) };
+  }
+}

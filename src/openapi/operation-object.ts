@@ -1,0 +1,122 @@
+/** One operation as an OpenAPI Operation Object. */
+import type { AnyFaultType, HttpPlan, Operation, TextField } from "../contract/index.ts";
+import { jsonSchema, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
+import type { Problems } from "./problem-schemas.ts";
+
+/** The name under which operations refer to the way callers authenticate. */
+export const callerScheme = "caller";
+
+export interface DocumentWriter {
+  readonly refs: JsonSchemaRefs;
+  readonly problems: Problems;
+  /** Whether the API knows callers. */
+  readonly authenticated: boolean;
+}
+
+/** `names`: what captures are called in the document's path. */
+export function writeOperation(
+  plan: HttpPlan,
+  faults: readonly AnyFaultType[],
+  names: ReadonlyMap<string, string>,
+  writer: DocumentWriter,
+): JsonSchema {
+  const { operation } = plan;
+  const { summary = humanize(operation.name), description, tags, deprecated } = operation.options;
+  const parameters = plan.texts.map((text) => writeParameter(text, names, plan, writer));
+  const requestBody = writeBody(plan, writer);
+  return {
+    operationId: operation.name,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(tags === undefined || tags.length === 0 ? {} : { tags }),
+    ...(deprecated === true ? { deprecated } : {}),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(requestBody === undefined ? {} : { requestBody }),
+    responses: { [plan.status]: writeSuccess(plan, writer), ...writer.problems.responses(faults) },
+    security: writeSecurity(operation, writer),
+  };
+}
+
+function writeParameter(
+  { field, place, key, list }: TextField,
+  names: ReadonlyMap<string, string>,
+  plan: HttpPlan,
+  { refs }: DocumentWriter,
+): JsonSchema {
+  const docs = field.docs ?? field.node.docs;
+  const tail = plan.parts.some((part) => part.kind === "tail" && part.name === key) && place === "path";
+  const description = [docs?.description, tail ? "The rest of the path: its slashes are not escaped." : undefined]
+    .filter(Boolean)
+    .join(" ");
+  const schema = foreignProperty(plan, field.wireName) ?? jsonSchema(field.node, { io: "input", refs, foreign: "any" });
+  return {
+    name: place === "path" ? names.get(key) : key,
+    in: place,
+    ...(description === "" ? {} : { description }),
+    // A list is written by repetition, and an empty one as nothing.
+    required: place === "path" || (field.presence === "required" && !list),
+    ...(docs?.deprecated === true ? { deprecated: true } : {}),
+    schema: field.presence === "default" ? { ...schema, default: field.defaultWire } : schema,
+  };
+}
+
+function writeBody(plan: HttpPlan, { refs }: DocumentWriter): JsonSchema | undefined {
+  const { bodyNode } = plan;
+  if (bodyNode === undefined || (bodyNode.kind === "object" && bodyNode.fields.length === 0)) return undefined;
+  const schema =
+    plan.join === "foreign" && bodyNode.kind === "object"
+      ? foreignRest(
+          plan,
+          bodyNode.fields.map(({ wireName }) => wireName),
+        )
+      : jsonSchema(bodyNode, { io: "input", refs });
+  return { required: plan.bodyRequired, content: { "application/json": { schema } } };
+}
+
+function writeSuccess({ output, status }: HttpPlan, { refs }: DocumentWriter): JsonSchema {
+  const description = output.docs?.description ?? "Success.";
+  if (status === 204 || status === 205) return { description };
+  return { description, content: { "application/json": { schema: jsonSchema(output, { io: "output", refs }) } } };
+}
+
+/** OpenAPI 3.1 lets any scheme name the roles that a call needs. */
+function writeSecurity({ options: { access } }: Operation, { authenticated }: DocumentWriter): readonly JsonSchema[] {
+  if (access === "public") return authenticated ? [{}, { [callerScheme]: [] }] : [];
+  return [{ [callerScheme]: typeof access === "object" ? access.scopes : [] }];
+}
+
+/** `getCity` to `Get city`: every operation has a line, also where nobody wrote one. */
+function humanize(name: string): string {
+  const words = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The whole JSON Schema of another library's object, where its fields travel in different places. */
+function foreignSchema(
+  plan: HttpPlan,
+): { readonly properties: { readonly [name: string]: JsonSchema }; readonly schema: JsonSchema } | undefined {
+  if (plan.join !== "foreign") return undefined;
+  const schema = jsonSchema(plan.input, { io: "input" });
+  const properties = schema["properties"];
+  if (typeof properties !== "object" || properties === null || JSON.stringify(properties).includes('"$ref"'))
+    return undefined;
+  return { schema, properties: properties as { [name: string]: JsonSchema } };
+}
+
+function foreignProperty(plan: HttpPlan, name: string): JsonSchema | undefined {
+  return foreignSchema(plan)?.properties[name];
+}
+
+/** The object with these properties only. */
+function foreignRest(plan: HttpPlan, names: readonly string[]): JsonSchema {
+  const foreign = foreignSchema(plan);
+  if (foreign === undefined) return { type: "object" };
+  const required = Array.isArray(foreign.schema["required"])
+    ? foreign.schema["required"].filter((name) => names.includes(String(name)))
+    : [];
+  return {
+    type: "object",
+    properties: Object.fromEntries(names.map((name) => [name, foreign.properties[name] ?? {}])),
+    ...(required.length === 0 ? {} : { required: required.map(String) }),
+  };
+}
