@@ -43,12 +43,14 @@ export class Problems {
   #response(status: number, types: readonly AnyFaultType[]): JsonSchema {
     const sorted = types.toSorted((a, b) => (a.code < b.code ? -1 : 1));
     const name = sorted.map(({ code }) => pascal(code)).join("Or");
+    // Asked for every time: it also finds two declarations of one code.
+    const schema = this.#union(sorted);
     this.#responses[name] ??= {
       description: sorted
         .map(({ code, kind, description }) => `\`${code}\`: ${description ?? kinds[kind].title}`)
         .join("\n\n"),
       ...headersOf(status),
-      content: { "application/problem+json": { schema: this.#union(sorted) } },
+      content: { "application/problem+json": { schema } },
     };
     return { $ref: `#/components/responses/${name}` };
   }
