@@ -2,14 +2,7 @@
  * Where every input field of an operation travels in HTTP: path, query, header or JSON body. Worked out once at start from the
  * operation's `http` option; the server's codec, the client and OpenAPI all read this plan, so that they cannot disagree.
  */
-import {
-  pickFields,
-  toNode,
-  type Field,
-  type Node,
-  type ObjectNode,
-  type RefineNode,
-} from "../schema/index.ts";
+import { pickFields, toNode, type Field, type Node, type ObjectNode, type RefineNode } from "../schema/index.ts";
 import { foreignObject } from "./foreign-object.ts";
 import { parsePath, type PathPart } from "./http-path.ts";
 import { schemaOf, type HttpRouteOptions, type Operation } from "./operation.ts";

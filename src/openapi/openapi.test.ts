@@ -8,7 +8,7 @@ import { createFetch, createHttpHandler, loadEngine, type HttpHandler } from "..
 import { t } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import { openApiDocument, openApiRoutes, type OpenApiDocument } from "./index.ts";
-import { implemented, places } from "./testing/places.ts";
+import { implemented, places } from "./places.test.ts";
 
 const info = {
   title: "Places",

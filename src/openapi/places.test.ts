@@ -1,7 +1,7 @@
-/** A contract with everything that OpenAPI must be able to say, and its implementation: for the tests of this folder. */
+/** A contract with everything that OpenAPI must be able to say, and its implementation: what the other tests here stand on. */
 import * as z from "zod";
-import { contract, fault, implementContract, mutation, query, type Implemented } from "../../contract/index.ts";
-import { t, type Schema } from "../../schema/index.ts";
+import { contract, fault, implementContract, mutation, query, type Implemented } from "../contract/index.ts";
+import { t, type Schema } from "../schema/index.ts";
 
 const Kind = t.enum(["town", "city"], { name: "CityKind" });
 const City = t.describe(
