@@ -191,7 +191,8 @@ test("a request carries the headers of the client and of the call, under the bas
     },
     { headers: () => ({ "x-a": "1", "x-b": "2" }), auth: "good" },
   );
-  await client.rename({ id: 5, name: "n" }, { headers: { "x-b": "3" } });
+  const renamed = await client.rename({ id: 5, name: "n" }, { headers: { "x-b": "3" } });
+  assert.ok(renamed.ok);
   assert.equal(seen?.url, "http://local/base/cities/5");
   assert.equal(seen?.method, "PUT");
   const fields = ["x-a", "x-b", "authorization", "content-type"].map((name) => seen?.headers.get(name));

@@ -17,5 +17,5 @@ test("docs/http.md lists every status that the engine refuses with, and no other
     (cell ?? "").split(", ").map(Number),
   );
   const known = Object.values(refusals).map(({ status }) => status);
-  assert.deepEqual([...new Set(listed)].toSorted(), [...new Set(known)].toSorted());
+  assert.deepEqual(new Set(listed), new Set(known));
 });
