@@ -42,6 +42,7 @@ export class Connection implements RequestOwner {
   #inTurn = false;
   #turnScheduled = false;
   #paused = false;
+  #allSent = false;
 
   constructor(host: ConnectionHost, wire: Wire) {
     this.#host = host;
@@ -65,6 +66,11 @@ export class Connection implements RequestOwner {
 
   get isClosed(): boolean {
     return this.#phase === "closed";
+  }
+
+  /** Whether the client has not been given all that it will get. */
+  get isUnfinished(): boolean {
+    return this.#phase === "open" || (this.#phase === "lingering" && !this.#allSent);
   }
 
   remoteAddress(): string {
@@ -102,6 +108,7 @@ export class Connection implements RequestOwner {
 
   /** Everything has been sent, the end of stream included. */
   finished(): void {
+    this.#allSent = true;
     if (this.#phase === "lingering") this.#deadline.within(this.#host.limits.lingerMs);
   }
 

@@ -570,6 +570,18 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     assert.equal(engine.stats().inFlight, 0);
   });
 
+  it("counts a connection as drained when all was sent and only the client has not closed", async (t) => {
+    const clock = manualClock();
+    const { engine, client } = await start(t, echo, { clock });
+    const c = client();
+    c.send(get("/"));
+    await c.untilText("GET /");
+    const draining = engine.drain(500);
+    await c.untilEnd();
+    await clock.advance(500);
+    assert.deepEqual(await draining, { outcome: "drained" });
+  });
+
   it("survives resets at every moment", async (t) => {
     const { engine, client } = await start(t, echoBody);
     const bytes = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello${get("/")}`;

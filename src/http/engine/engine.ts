@@ -43,7 +43,7 @@ export type ListenFault = Fault<
   { readonly reason: string; readonly host: string; readonly port: number }
 >;
 
-/** How a drain ended. `cut`: connections that had to be destroyed at the deadline. */
+/** How a drain ended. `cut`: connections destroyed at the deadline before their answers were sent. */
 export type DrainOutcome = { readonly outcome: "drained" } | { readonly outcome: "timed_out"; readonly cut: number };
 
 export interface EngineStats extends Readonly<EngineCounters> {
@@ -153,20 +153,19 @@ class NetEngine implements Engine, ConnectionHost {
     void this.#stopListening();
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size === 0) return { outcome: "drained" };
-    let timedOut = false;
     let cut = 0;
     const timer = this.#clock.setTimer(
       deadlineMs,
       () => {
-        timedOut = true;
-        cut = this.#connections.size;
+        // A connection that merely waits for its client to close has lost nothing.
+        for (const connection of this.#connections) if (connection.isUnfinished) cut++;
         this.#destroyAll();
       },
       true,
     );
     await this.#empty();
     timer.cancel();
-    return timedOut ? { outcome: "timed_out", cut } : { outcome: "drained" };
+    return cut > 0 ? { outcome: "timed_out", cut } : { outcome: "drained" };
   }
 
   async close(): Promise<void> {
