@@ -46,6 +46,7 @@ export {
   linear,
   mutation,
   query,
+  retry,
   retryAfter,
   type Access,
   type CallFaultOf,
@@ -59,10 +60,14 @@ export {
   type OutputOf,
   type RetryPolicy,
 } from "./contract/index.ts";
-// The implementation: handlers, context, middleware.
+// The implementation: handlers, context, middleware, and the faults that it may answer with.
 export {
-  middleware,
+  DeadlineExceeded,
+  InvalidInput,
+  PermissionDenied,
+  ShuttingDown,
   Unauthenticated,
+  middleware,
   type Authenticate,
   type CallTools,
   type EnqueueFault,
@@ -110,3 +115,14 @@ export type {
   TupleNode,
 } from "./schema/index.ts";
 export type { FaultType } from "./contract/index.ts";
+// An app as a whole.
+export {
+  implement,
+  serve,
+  work,
+  type App,
+  type RunOptions,
+  type Server,
+  type ServeOptions,
+  type Worker,
+} from "./serve/index.ts";

@@ -263,9 +263,17 @@ function listenFault(reason: string, host: string, port: number): ListenFault {
     "LISTEN_FAILED",
     "unavailable",
     { reason, host, port },
-    `Cannot listen on ${host} port ${port}: ${reason}.`,
+    `Cannot listen on ${host} port ${port}: ${listenAdvice[reason] ?? reason}.`,
   );
 }
+
+/** What to do about the refusals that people meet. */
+const listenAdvice: { readonly [reason: string]: string } = {
+  EADDRINUSE: "the port is in use. Stop the process that uses it, or choose another port",
+  EACCES: "this user may not use that port. Choose one of 1024 or above",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  ENOTFOUND: "the host name is not known",
+};
 
 function warn({ kind, error, method, target }: EngineDefect): void {
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,0 +1,37 @@
+/**
+ * Handlers are bound before the job engine is there, because the engine runs the bound handlers. This stands in its place: every
+ * call goes to the engine once it is set, and is answered with a fault while there is none.
+ */
+import { Fault, err } from "../core/index.ts";
+import type { EnqueueFault, Job, JobRef, Jobs } from "../contract/index.ts";
+
+export class JobsSwitch implements Jobs {
+  #engine: Jobs | undefined;
+
+  set(engine: Jobs): void {
+    this.#engine = engine;
+  }
+
+  readonly enqueue: Jobs["enqueue"] = async (...call) => this.#engine?.enqueue(...call) ?? err(noStore());
+  readonly enqueueMany: Jobs["enqueueMany"] = async (...call) => this.#engine?.enqueueMany(...call) ?? err(noStore());
+  readonly prepare: Jobs["prepare"] = (...call) => this.#required().prepare(...call);
+  readonly get: Jobs["get"] = async (id) => this.#engine?.get(id) ?? err(noStore());
+  readonly list: Jobs["list"] = async (filter) => this.#engine?.list(filter) ?? err(noStore());
+  readonly counts: Jobs["counts"] = async (name) => this.#engine?.counts(name) ?? err(noStore());
+  readonly cancel: Jobs["cancel"] = async (id) => this.#engine?.cancel(id) ?? err(noStore());
+  readonly retry: Jobs["retry"] = async (id) => this.#engine?.retry(id) ?? err(noStore());
+
+  ref<J extends Job>(job: J, id: string): JobRef<J> {
+    return this.#required().ref(job, id);
+  }
+
+  #required(): Jobs {
+    if (this.#engine === undefined) throw new TypeError(noStore().message);
+    return this.#engine;
+  }
+}
+
+function noStore(): Extract<EnqueueFault, { code: "STORE_UNAVAILABLE" }> {
+  const reason = "No store is open. Run the app with serve(app, { store }) or work(app, { store }).";
+  return new Fault("STORE_UNAVAILABLE", "unavailable", { reason }, reason);
+}

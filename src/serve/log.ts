@@ -1,0 +1,53 @@
+/**
+ * The default log: what somebody must look at, one line of JSON each, to standard error. Everything else is for those who listen
+ * to the events themselves.
+ */
+import type { Clock } from "../core/index.ts";
+import type { Events } from "../telemetry/index.ts";
+
+export interface LogEntry {
+  readonly level: "info" | "warn" | "error";
+  /** RFC 3339. */
+  readonly time: string;
+  /** The event's name. */
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** Receives every entry. Must not throw. */
+export type Log = (entry: LogEntry) => void;
+
+/** Writes entries as JSON lines. */
+export function jsonLog(write: (line: string) => void): Log {
+  return (entry) => write(`${JSON.stringify(entry)}\n`);
+}
+
+/** Joins the events that need attention to a log. Returns the function that parts them again. */
+export function logEvents(events: Events, clock: Clock, log: Log): () => void {
+  const entry = (level: LogEntry["level"], event: string, fields: Record<string, unknown>): void =>
+    log({ level, time: new Date(clock.now()).toISOString(), event, ...fields });
+  const undo = [
+    events.on("defect", ({ incident, where, error }) =>
+      entry("error", "defect", { incident, where, ...describe(error) }),
+    ),
+    events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
+    events.on("store.trouble", (event) => entry("error", "store.trouble", event)),
+    events.on("job.stale", (event) => entry("warn", "job.stale", event)),
+    events.on("job.attempt", ({ id, name, attempt, to, fault }) => {
+      if (to === "failed") entry("error", "job.failed", { id, name, attempt, ...fault });
+      else if (to === "retry") entry("warn", "job.retry", { id, name, attempt, ...fault });
+    }),
+  ];
+  return () => {
+    for (const stop of undo) stop();
+  };
+}
+
+const longestStack = 4_000;
+
+function describe(error: unknown): { error: string; stack?: string } {
+  if (!(error instanceof Error)) return { error: String(error).slice(0, longestStack) };
+  const stack = error.stack?.slice(0, longestStack);
+  const text = `${error.name}: ${error.message}`.slice(0, longestStack);
+  return stack === undefined ? { error: text } : { error: text, stack };
+}

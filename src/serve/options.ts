@@ -1,0 +1,35 @@
+/** What `serve` and `work` can be told. Everything has a safe default. */
+import type { Clock, Duration } from "../core/index.ts";
+import type { JobLimits, Retention, Store } from "../jobs/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { Log } from "./log.ts";
+import type { StopSignal } from "./signals.ts";
+
+export interface RunOptions {
+  /** Where jobs live: `sqlite("app.db")`. Needed by `work`, and by `serve` when the contract has jobs. */
+  readonly store?: Store;
+  /** How long running work may take to end by itself after a stop. Default 10 s. */
+  readonly drain?: Duration;
+  /** What drains the process. Default SIGINT and SIGTERM; `[]` leaves signals to you. A second signal ends the process at once. */
+  readonly signals?: readonly StopSignal[];
+  /** Receives what needs attention. Default: JSON lines on standard error. `false`: nothing is logged. */
+  readonly log?: Log | false;
+  /** In place of the defaults of `jobLimits`. */
+  readonly jobLimits?: Partial<JobLimits>;
+  /** How long finished jobs are kept. */
+  readonly retention?: Partial<Retention>;
+  /** Listen here for what happens inside. Default: a table of its own, reachable as `server.events`. */
+  readonly events?: Events;
+  /** Default: the system clock. A manual one makes time stand still, for tests. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Finished jobs are kept so that somebody can look at them, and dropped so that the file does not grow for ever: whatever bound
+ * is met first.
+ */
+export const defaultRetention: Retention = Object.freeze({
+  succeeded: { ageMs: 3_600_000, count: 1_000_000 },
+  failed: { ageMs: 14 * 86_400_000, count: 100_000 },
+  cancelled: { ageMs: 86_400_000, count: 100_000 },
+});

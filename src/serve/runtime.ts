@@ -1,0 +1,144 @@
+/**
+ * Puts the floors together for one process: store, job engine, bound app, HTTP. One lifecycle starts them in that order, drains
+ * them together and stops them in reverse.
+ *
+ *   store.open -> jobs.start -> http.listen -> ready
+ *   stop(): http refuses new connections and finishes requests | jobs claim nothing new and finish attempts -> http, jobs, store closed
+ */
+import { bind, type BoundApp, type Members } from "../contract/index.ts";
+import {
+  durationMs,
+  lifecycle,
+  randomHex,
+  systemClock,
+  type Clock,
+  type Lifecycle,
+  type LifecyclePart,
+  type StopReport,
+} from "../core/index.ts";
+import {
+  attemptsOf,
+  createJobEngine,
+  createJobs,
+  jobLimits,
+  type JobEngine,
+  type StoreSession,
+} from "../jobs/index.ts";
+import { Events } from "../telemetry/index.ts";
+import type { App } from "./app.ts";
+import { JobsSwitch } from "./jobs-switch.ts";
+import { jsonLog, logEvents } from "./log.ts";
+import { defaultRetention, type RunOptions } from "./options.ts";
+import { onStopSignal } from "./signals.ts";
+
+/** What `serve` and `work` have in common once they run. */
+export interface Running {
+  readonly jobs: JobsSwitch;
+  readonly events: Events;
+  readonly phase: Lifecycle["phase"];
+  stop(): Promise<StopReport>;
+  readonly stopped: Promise<StopReport>;
+}
+
+/** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
+export async function run<M extends Members>(
+  app: App<M>,
+  options: RunOptions,
+  compose: (bound: BoundApp, phase: () => Lifecycle["phase"]) => readonly LifecyclePart[],
+): Promise<Running> {
+  const { clock = systemClock, events = new Events(), log } = options;
+  const jobs = new JobsSwitch();
+  const shutdown = new AbortController();
+  const bound = bind(app.implemented, {
+    clock,
+    events,
+    jobs,
+    shutdown: shutdown.signal,
+    newId: () => randomHex(8),
+  });
+  const parts = [...storeParts(bound, jobs, events, clock, options), ...compose(bound, () => life.phase)];
+  const drainMs = durationMs(options.drain ?? "10s");
+  const life = lifecycle({ clock, parts, drainMs });
+  life.shutdown.addEventListener("abort", () => shutdown.abort(life.shutdown.reason));
+
+  const writeLine = (line: string): void => void process.stderr.write(line);
+  const unlog = log === false ? () => undefined : logEvents(events, clock, log ?? jsonLog(writeLine));
+  const unsignal = onStopSignal(options.signals ?? ["SIGINT", "SIGTERM"], (signal) => void stop(signal));
+  const { promise: stopped, resolve: resolveStopped } = Promise.withResolvers<StopReport>();
+
+  const stop = async (detail?: string): Promise<StopReport> => {
+    if (life.phase === "ready")
+      events.emit("lifecycle", { phase: "draining", ...(detail !== undefined && { detail }) });
+    const report = await life.stop();
+    unsignal();
+    events.emit("lifecycle", { phase: "stopped", detail: report.outcome });
+    unlog();
+    resolveStopped(report);
+    return report;
+  };
+
+  events.emit("lifecycle", { phase: "starting" });
+  try {
+    await life.start();
+  } catch (error) {
+    unsignal();
+    unlog();
+    throw error;
+  }
+  events.emit("lifecycle", { phase: "ready" });
+  return {
+    jobs,
+    events,
+    get phase() {
+      return life.phase;
+    },
+    stop: () => stop(),
+    stopped,
+  };
+}
+
+function storeParts(
+  bound: BoundApp,
+  jobs: JobsSwitch,
+  events: Events,
+  clock: Clock,
+  options: RunOptions,
+): LifecyclePart[] {
+  const { store, jobLimits: limits = {} } = options;
+  if (store === undefined) {
+    if (bound.jobs.size === 0) return [];
+    const names = [...bound.jobs.keys()].join(", ");
+    throw new TypeError(
+      `"${bound.contract.name}" has jobs (${names}), which need a store. Pass one: { store: sqlite("app.db") } from "tensile/sqlite".`,
+    );
+  }
+  let session: StoreSession | undefined;
+  let engine: JobEngine | undefined;
+  return [
+    {
+      name: "store",
+      async start() {
+        const opened = await store.open({
+          clock,
+          retention: { ...defaultRetention, ...options.retention },
+          maxWaiting: limits.waitingJobs ?? jobLimits.waitingJobs,
+          maxAttempts: attemptsOf(bound.contract),
+        });
+        if (!opened.ok) throw new Error(opened.fault.message);
+        session = opened.value;
+      },
+      stop: () => session?.close(),
+    },
+    {
+      name: "workers",
+      async start() {
+        const open = session as StoreSession;
+        jobs.set(createJobs({ contract: bound.contract, session: open, clock, events, limits }));
+        engine = createJobEngine({ bound, session: open, clock, events, limits });
+        await engine.start();
+      },
+      drain: (signal) => engine?.part.drain?.(signal),
+      stop: () => engine?.stop(),
+    },
+  ];
+}

@@ -1,0 +1,97 @@
+/** `serve` and `work`: an app as a process. Loaded by the root face only when one of them is called, because both need Node. */
+import type { BoundApp, Jobs, Members } from "../contract/index.ts";
+import { systemClock, type LifecyclePart, type StopReport } from "../core/index.ts";
+import { createHttpHandler, type ExtraRoute } from "../http/index.ts";
+import { createEngine, type Engine, type EngineLimits } from "../http/engine/index.ts";
+import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import type { App } from "./app.ts";
+import { healthRoutes } from "./health.ts";
+import type { RunOptions } from "./options.ts";
+import { run, type Running } from "./runtime.ts";
+
+export interface ServeOptions extends RunOptions {
+  /** 0: any free port, see `server.port`. Default 3000. */
+  readonly port?: number;
+  /** Default `127.0.0.1`: opening a server to the network is a choice. `0.0.0.0` or `::` open it. */
+  readonly host?: string;
+  /** In place of the defaults of `engineLimits`. */
+  readonly httpLimits?: Partial<EngineLimits>;
+  /**
+   * Serves `GET /openapi.json` and `GET /docs`, with this title, version and licence. Default: true, and false where `NODE_ENV` is
+   * `production`: what an API offers is nobody's business there unless you say so.
+   */
+  readonly docs?: boolean | OpenApiInfo;
+  /** Further routes beside those of the contract. */
+  readonly routes?: readonly ExtraRoute[];
+}
+
+/** A running server. */
+export interface Server {
+  /** `http://127.0.0.1:3000`, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** Enqueues and manages jobs from outside of handlers. */
+  readonly jobs: Jobs;
+  readonly events: Events;
+  readonly phase: Running["phase"];
+  /** Drains and stops. Never rejects; safe to call twice. */
+  stop(): Promise<StopReport>;
+  /** Resolves when the server has stopped, for whatever reason. */
+  readonly stopped: Promise<StopReport>;
+}
+
+/** A running worker: jobs without a port. */
+export type Worker = Omit<Server, "url" | "port">;
+
+export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
+  const { port = 3000, host = "127.0.0.1" } = options;
+  let engine: Engine | undefined;
+  const running = await run(app, options, (bound, phase) => [
+    httpPart(bound, options, healthRoutes(phase), { port, host }, (made) => (engine = made)),
+  ]);
+  // Started, so it listens.
+  const address = engine?.address() ?? { host, port };
+  const name = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return Object.assign(running, { url: `http://${name}:${address.port}`, port: address.port });
+}
+
+export async function startWorker<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
+  return run(app, options, () => []);
+}
+
+function httpPart(
+  bound: BoundApp,
+  options: ServeOptions,
+  routes: readonly ExtraRoute[],
+  where: { readonly port: number; readonly host: string },
+  made: (engine: Engine) => void,
+): LifecyclePart {
+  const { docs = process.env["NODE_ENV"] !== "production", routes: own = [] } = options;
+  const documents = docs === false ? [] : openApiRoutes(bound.contract, docs === true ? {} : docs);
+  const handler = createHttpHandler(bound, { extraRoutes: [...routes, ...documents, ...own] });
+  const engine = createEngine({
+    handler,
+    clock: options.clock ?? systemClock,
+    onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
+    ...(options.httpLimits !== undefined && { limits: options.httpLimits }),
+  });
+  made(engine);
+  return {
+    name: "http",
+    async start() {
+      const listening = await engine.listen(where);
+      if (!listening.ok) throw new Error(listening.fault.message);
+    },
+    async drain(signal) {
+      const cut = (): void => void engine.close();
+      signal.addEventListener("abort", cut, { once: true });
+      // The lifecycle's own deadline is the one that counts.
+      await engine.drain(longestDrainMs);
+      signal.removeEventListener("abort", cut);
+    },
+    stop: () => engine.close(),
+  };
+}
+
+const longestDrainMs = 86_400_000;
