@@ -1,0 +1,89 @@
+/** Tensile under the `http` benchmark: contract routes through the whole framework, as an application would write them. */
+import { bind, implementContract } from "../../src/contract/index.ts";
+import { systemClock } from "../../src/core/index.ts";
+import { createHttpHandler, loadEngine } from "../../src/http/index.ts";
+import { contract, mutation, query, t } from "../../src/index.ts";
+import { Events } from "../../src/telemetry/index.ts";
+import { announce } from "../child.ts";
+
+const getUser = query("getUser", {
+  access: "public",
+  http: "GET /users/{id}",
+  input: { id: t.int32() },
+  output: t.object("User", { id: t.int32(), name: t.string(), email: t.string() }),
+});
+
+const placeOrder = mutation("placeOrder", {
+  access: "public",
+  http: "POST /orders",
+  input: {
+    customer: t.object({
+      name: t.string({ minLength: 1, maxLength: 100 }),
+      email: t.string({ format: "email" }),
+      address: t.object({
+        street: t.string({ minLength: 1, maxLength: 200 }),
+        city: t.string({ minLength: 1, maxLength: 100 }),
+        zip: t.string({ pattern: "^[0-9]{5}$" }),
+      }),
+    }),
+    items: t.array(
+      t.object({
+        sku: t.string({ pattern: "^[A-Z]{2}-[0-9]{4}$" }),
+        quantity: t.int({ minimum: 1, maximum: 1000 }),
+        price: t.float({ minimum: 0 }),
+      }),
+      { minItems: 1, maxItems: 50 },
+    ),
+    note: t.optional(t.string({ maxLength: 200 })),
+    express: t.boolean(),
+  },
+  output: t.object("Receipt", {
+    status: t.string(),
+    customer: t.string(),
+    city: t.string(),
+    lines: t.int(),
+    quantity: t.int(),
+    total: t.float(),
+    currency: t.string(),
+    express: t.boolean(),
+  }),
+});
+
+const app = implementContract(contract("bench.v1", { getUser, placeOrder }), {
+  handlers: {
+    getUser: ({ input: { id } }) => ({ id, name: `User ${id}`, email: `user${id}@example.com` }),
+    placeOrder: ({ input: { customer, items, express } }) => {
+      let quantity = 0;
+      let total = 0;
+      for (const item of items) {
+        quantity += item.quantity;
+        total += item.quantity * item.price;
+      }
+      return {
+        status: "accepted",
+        customer: customer.email,
+        city: customer.address.city,
+        lines: items.length,
+        quantity,
+        total,
+        currency: "EUR",
+        express,
+      };
+    },
+  },
+});
+
+const handler = createHttpHandler(
+  bind(app, {
+    clock: systemClock,
+    events: new Events(),
+    jobs: {} as never,
+    shutdown: new AbortController().signal,
+    newId: () => "bench",
+  }),
+);
+const { createEngine } = await loadEngine();
+const engine = createEngine({ handler, clock: systemClock, onDefect: console.error });
+const listening = await engine.listen({ port: 0, host: "127.0.0.1" });
+if (!listening.ok) throw new Error(listening.fault.message);
+announce(engine.address());
