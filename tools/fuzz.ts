@@ -21,6 +21,8 @@ const campaigns: readonly Campaign[] = [
   { name: "schema", file: "src/schema/equality.test.ts", variable: "SCHEMA_RUNS", runs: 20_000 },
   { name: "http", file: "src/http/engine/conformance/campaign.test.ts", variable: "FUZZ_CASES", runs: 100_000 },
   { name: "router", file: "src/http/router.test.ts", variable: "TENSILE_RUNS", runs: 50_000 },
+  { name: "requests", file: "src/http/random-requests.test.ts", variable: "TENSILE_RUNS", runs: 100_000 },
+  { name: "client", file: "src/client/round-trip.test.ts", variable: "TENSILE_RUNS", runs: 5_000 },
 ];
 
 const { values, positionals } = parseArgs({

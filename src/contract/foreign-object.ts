@@ -24,7 +24,7 @@ export function foreignObject(node: ForeignNode): ObjectNode | undefined {
 }
 
 /** The JSON Schema of what the schema accepts. */
-export function jsonSchemaOf(schema: AnySchema): JsonSchema | undefined {
+function jsonSchemaOf(schema: AnySchema): JsonSchema | undefined {
   const standard = schema["~standard"] as { readonly jsonSchema?: { input(options: { target: string }): unknown } };
   if (standard.jsonSchema === undefined) return undefined;
   try {

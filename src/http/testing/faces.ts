@@ -3,13 +3,12 @@
  */
 import { request as httpRequest } from "node:http";
 import { test, type TestContext } from "node:test";
-import { bind, implementContract, type BoundApp, type Implemented, type Jobs } from "../../contract/index.ts";
+import { bind, type BoundApp, type Implemented, type Jobs } from "../../contract/index.ts";
 import { systemClock } from "../../core/index.ts";
 import { Events, type EventTable } from "../../telemetry/index.ts";
 import { createEngine } from "../engine/index.ts";
 import { createFetch, createHttpHandler, type HttpHandlerOptions } from "../index.ts";
 
-export { implementContract };
 
 export interface Sent {
   readonly headers?: { readonly [name: string]: string };
@@ -30,7 +29,7 @@ export interface Face {
 }
 
 /** A bound app for tests: real clock, no jobs. */
-export function boundApp(implemented: Implemented): {
+function boundApp(implemented: Implemented): {
   readonly app: BoundApp;
   readonly defects: EventTable["defect"][];
 } {
