@@ -15,7 +15,7 @@ export type PumpEnd =
   | { readonly end: "gone" }
   | { readonly end: "failed"; readonly error: unknown };
 
-const pieceSize = 64 * 1024;
+const sliceBytes = 64 * 1024;
 
 /**
  * Pulls one piece, writes it, waits for room, and so on. The source's `return()` is called exactly when it did not end by
@@ -31,8 +31,7 @@ export async function pumpIterable(body: AsyncIterable<Uint8Array>, target: Pump
       if (next.done === true) return { end: "sent" };
       if (!(next.value instanceof Uint8Array))
         throw new TypeError("A streamed HTTP body must yield Uint8Array pieces.");
-      if (next.value.length === 0) continue;
-      if (!target.writePiece(next.value) && !(await target.writable())) break;
+      if (!(await writeSlices(next.value, target))) break;
     }
   } catch (error) {
     if (source !== null) endSource(source);
@@ -42,12 +41,17 @@ export async function pumpIterable(body: AsyncIterable<Uint8Array>, target: Pump
   return { end: "gone" };
 }
 
-/** The same for bytes at hand: 64 KiB at a time, so that progress can be seen and a stalled reader is noticed. */
+/** The same for bytes at hand. */
 export async function pumpBytes(bytes: Uint8Array, target: PumpTarget): Promise<PumpEnd> {
-  for (let at = 0; at < bytes.length; at += pieceSize) {
-    if (!target.writePiece(bytes.subarray(at, at + pieceSize)) && !(await target.writable())) return { end: "gone" };
+  return { end: (await writeSlices(bytes, target)) ? "sent" : "gone" };
+}
+
+/** 64 KiB at a time, so that a slow reader can be told from one that reads nothing. False: the client went away. */
+async function writeSlices(bytes: Uint8Array, target: PumpTarget): Promise<boolean> {
+  for (let at = 0; at < bytes.length; at += sliceBytes) {
+    if (!target.writePiece(bytes.subarray(at, at + sliceBytes)) && !(await target.writable())) return false;
   }
-  return { end: "sent" };
+  return true;
 }
 
 /** Lets a source clean up. It may throw or reject; nobody is left to care. */
