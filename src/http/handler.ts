@@ -35,7 +35,7 @@ interface Endpoint {
  *
  * @throws TypeError for a route that cannot be: see `httpPlan` and `createRouter`.
  * @example
- * const handler = createHttpHandler(bind(implemented, runtime));
+ * const handler = createHttpHandler(boundApp);
  * const engine = createEngine({ handler });
  * const answer = await createFetch(handler)(new Request("http://local/cities/1"));
  */

@@ -1,8 +1,14 @@
 /** `serve` and `work`: an app as a process. Loaded by the root face only when one of them is called, because both need Node. */
 import type { BoundApp, Jobs, Members } from "../contract/index.ts";
 import { systemClock, type LifecyclePart, type StopReport } from "../core/index.ts";
-import { createHttpHandler, type ExtraRoute } from "../http/index.ts";
-import { createEngine, type Engine, type EngineLimits } from "../http/engine/index.ts";
+import {
+  createHttpHandler,
+  loadEngine,
+  type Engine,
+  type EngineLimits,
+  type EngineOptions,
+  type ExtraRoute,
+} from "../http/index.ts";
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
@@ -46,10 +52,12 @@ export type Worker = Omit<Server, "url" | "port">;
 
 export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
   const { port = 3000, host = "127.0.0.1" } = options;
+  const { createEngine } = await loadEngine();
   let engine: Engine | undefined;
-  const running = await run(app, options, (bound, phase) => [
-    httpPart(bound, options, healthRoutes(phase), { port, host }, (made) => (engine = made)),
-  ]);
+  const running = await run(app, options, (bound, phase) => {
+    engine = createEngine(engineOptions(bound, options, healthRoutes(phase)));
+    return [httpPart(engine, { port, host })];
+  });
   // Started, so it listens.
   const address = engine?.address() ?? { host, port };
   const name = address.host.includes(":") ? `[${address.host}]` : address.host;
@@ -60,23 +68,18 @@ export async function startWorker<M extends Members>(app: App<M>, options: RunOp
   return run(app, options, () => []);
 }
 
-function httpPart(
-  bound: BoundApp,
-  options: ServeOptions,
-  routes: readonly ExtraRoute[],
-  where: { readonly port: number; readonly host: string },
-  made: (engine: Engine) => void,
-): LifecyclePart {
-  const { docs = process.env["NODE_ENV"] !== "production", routes: own = [] } = options;
+function engineOptions(bound: BoundApp, options: ServeOptions, health: readonly ExtraRoute[]): EngineOptions {
+  const { docs = process.env["NODE_ENV"] !== "production", routes = [], httpLimits } = options;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, docs === true ? {} : docs);
-  const handler = createHttpHandler(bound, { extraRoutes: [...routes, ...documents, ...own] });
-  const engine = createEngine({
-    handler,
+  return {
+    handler: createHttpHandler(bound, { extraRoutes: [...health, ...documents, ...routes] }),
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
-    ...(options.httpLimits !== undefined && { limits: options.httpLimits }),
-  });
-  made(engine);
+    ...(httpLimits !== undefined && { limits: httpLimits }),
+  };
+}
+
+function httpPart(engine: Engine, where: { readonly port: number; readonly host: string }): LifecyclePart {
   return {
     name: "http",
     async start() {
