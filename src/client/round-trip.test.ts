@@ -14,7 +14,7 @@ import {
 } from "../contract/index.ts";
 import { err, systemClock, type Fault, type Result } from "../core/index.ts";
 import { createFetch, createHttpHandler } from "../http/index.ts";
-import { decode, encode, t, type AnySchema, type FieldNode, type Node, type Shape } from "../schema/index.ts";
+import { decode, encode, t, type AnySchema, type FieldNode, type Node } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import { createClient } from "./index.ts";
 
@@ -101,7 +101,7 @@ const made: fc.Arbitrary<Made> = fc
         headers: Object.fromEntries(names.header.map((name) => [name, `X-${name}`])),
         query: names.query,
       },
-      input: shape as Shape,
+      input: shape,
       output: { echo: t.object(shape) },
     };
     const operation = method === "GET" ? query("call", options) : mutation("call", options);
@@ -119,7 +119,7 @@ const made: fc.Arbitrary<Made> = fc
 async function call(operation: Operation, input: unknown): Promise<Result<unknown, Fault>> {
   const one = contract("one.v1", { call: operation });
   const implemented = implementContract(one, {
-    handlers: { call: ((given: { input: unknown }) => ({ echo: given.input })) as never },
+    handlers: { call: (given: { input: unknown }) => ({ echo: given.input }) },
   });
   const app = bind(implemented, {
     clock: systemClock,
@@ -188,7 +188,7 @@ test("whatever a fault's data are, the caller gets them", async () => {
   });
   await fc.assert(
     fc.asyncProperty(data, fc.string(), async ({ shape, value }, message) => {
-      const Odd = fault("ODD", { kind: "conflict", data: shape as Shape });
+      const Odd = fault("ODD", { kind: "conflict", data: shape });
       const operation = query("call", { access: "public", input: {}, output: {}, faults: [Odd] });
       const one = contract("one.v1", { call: operation });
       const implemented = implementContract(one, {
