@@ -190,7 +190,10 @@ function standInFor(code: string, message: string, offered: ReadonlySet<string>)
   if (code === "TS18004") return /shorthand property '(\w+)'/.exec(message)?.[1];
   if (code !== "TS2304" && code !== "TS2552") return undefined;
   const [, name, suggestion] = /^Cannot find name '(\w+)'\.(?: Did you mean '(\w+)'\?)?/.exec(message) ?? [];
-  return suggestion !== undefined && offered.has(suggestion) ? undefined : name;
+  if (name === undefined || suggestion === undefined || !offered.has(suggestion)) return name;
+  // `implemented` is another word than `implement`; `matchFaults` is a slip.
+  const longer = name.startsWith(suggestion) || suggestion.startsWith(name);
+  return longer && Math.abs(name.length - suggestion.length) > 1 ? name : undefined;
 }
 
 /** The exported names of a file, near enough for examples: a wrong guess is a compile error that says so. */

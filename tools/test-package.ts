@@ -1,6 +1,7 @@
 /**
  * `npm run test:package`: packs the package as it would be published, judges the tarball, installs it into an empty folder
- * outside the repository, and imports every sub-path there: under each supported Node, and through the compiler.
+ * outside the repository, imports every sub-path there and serves the README's app, under the oldest supported Node and the
+ * pinned one, and compiles a contract with declarations against it.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,18 +14,25 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const oldestNode = "24";
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
-const workProgram = `
-import { sqlite } from "tensile/sqlite";
-const setTimer = (ms, callback) => { const handle = setTimeout(callback, ms); return { cancel: () => clearTimeout(handle) }; };
-const clock = { now: () => Date.now(), monotonic: () => performance.now(), setTimer };
-const kept = { ageMs: 1000, count: 10 };
-const retention = { succeeded: kept, failed: kept, cancelled: kept };
-const opened = await sqlite("work.db").open({ clock, retention, maxWaiting: 10, maxAttempts: () => 1 });
-if (!opened.ok) throw new Error(String(opened.fault));
-const counts = await opened.value.counts();
-if (!counts.ok) throw new Error(String(counts.fault));
-await opened.value.close();
-console.log(process.version);
+const visitProgram = `
+import { spawn, spawnSync } from "node:child_process";
+import assert from "node:assert/strict";
+const app = spawn(process.argv[2], ["app.ts"], { stdio: ["ignore", "pipe", "inherit"] });
+const ended = new Promise((resolve) => app.on("exit", (code, signal) => resolve(code ?? signal)));
+const overdue = setTimeout(() => app.kill("SIGKILL"), 30_000);
+app.stdout.setEncoding("utf8");
+const url = await new Promise((resolve, reject) => {
+  app.stdout.on("data", (text) => { const found = /http:\\S+/.exec(text); if (found) resolve(found[0]); });
+  ended.then((code) => reject(new Error("The app ended with " + code)));
+});
+const found = await fetch(url + "/cities/1");
+assert.deepEqual([found.status, await found.json()], [200, { id: 1, name: "Bern", population: 134591 }]);
+const missing = await fetch(url + "/cities/2");
+assert.deepEqual([missing.status, (await missing.json()).code], [404, "CITY_NOT_FOUND"]);
+app.kill("SIGTERM");
+assert.equal(await ended, 0);
+clearTimeout(overdue);
+console.log(spawnSync(process.argv[2], ["--version"], { encoding: "utf8" }).stdout);
 `;
 
 const everyNode = `
@@ -90,19 +98,21 @@ function testPackage(): void {
     step(`import ${subPaths.length} sub-paths`, () => run(node, ["import.js"], folder));
   }
 
-  // Worker threads start from files that only their URL names: the built store must find its own.
-  writeFileSync(join(folder, "work.js"), workProgram);
+  // The README's tour, as a reader would try it. Its store shows that a built worker thread finds its own file.
+  const readme = examplesInMarkdown("README.md", readFileSync(join(root, "README.md"), "utf8"));
+  for (const name of ["contract.ts", "app.ts"]) {
+    const block = readme.find((example) => example.name === name);
+    if (block === undefined) throw new Error(`The README has no ${name} any more, which this test runs.`);
+    writeFileSync(join(folder, name), block.code.replace("port: 3000", "port: 0"));
+  }
+  writeFileSync(join(folder, "visit.js"), visitProgram);
   for (const node of [join(folder, "node_modules", ".bin", "node"), process.execPath]) {
-    step("open a SQLite store", () => run(node, ["work.js"], folder));
+    step("serve the README's app", () => run(process.execPath, ["visit.js", node], folder));
   }
 
   const typed = subPaths.map((name, i) => `import * as face${i} from ${JSON.stringify(name)};\nvoid face${i};`);
   writeFileSync(join(folder, "import.ts"), typed.join("\n"));
-  // A contract package of its own needs declarations, so every type in it must have a name that users can import.
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const contract = examplesInMarkdown("README.md", readme).find(({ name }) => name === "contract.ts");
-  if (contract === undefined) throw new Error("The README has no contract.ts any more, which this test compiles.");
-  writeFileSync(join(folder, "contract.ts"), contract.code);
+  // A contract in a package of its own needs declarations, so every type in it must have a name that users can import.
   writeFileSync(join(folder, "every-node.ts"), everyNode);
   const compilerOptions = {
     target: "es2024",
