@@ -5,7 +5,18 @@
 
 /** Letters that Unicode does not take apart into a base letter and a mark, and the sigma that ends a word. */
 const spelled = new Map([
-  ["ß", "ss"], ["æ", "ae"], ["œ", "oe"], ["ø", "o"], ["đ", "d"], ["ð", "d"], ["þ", "th"], ["ł", "l"], ["ħ", "h"], ["ı", "i"], ["ə", "e"], ["ς", "σ"],
+  ["ß", "ss"],
+  ["æ", "ae"],
+  ["œ", "oe"],
+  ["ø", "o"],
+  ["đ", "d"],
+  ["ð", "d"],
+  ["þ", "th"],
+  ["ł", "l"],
+  ["ħ", "h"],
+  ["ı", "i"],
+  ["ə", "e"],
+  ["ς", "σ"],
 ]);
 
 /** Lower case, without accents and apostrophes, single spaces. */

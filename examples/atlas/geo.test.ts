@@ -35,29 +35,44 @@ test("distance is the same both ways", () => {
 test("a circle across the date line is two boxes, one on each side", () => {
   const boxes = boxesAround(-17.7, 179.9, 50);
   assert.equal(boxes.length, 2);
-  assert.deepEqual(boxes.map(({ west, east }) => [west < 180 && east === 180, west === -180 && east < 0]), [
-    [true, false],
-    [false, true],
-  ]);
+  assert.deepEqual(
+    boxes.map(({ west, east }) => [west < 180 && east === 180, west === -180 && east < 0]),
+    [
+      [true, false],
+      [false, true],
+    ],
+  );
 });
 
 test("a circle around a pole meets every longitude", () => {
-  assert.deepEqual(boxesAround(89.9, 20, 50), [{ south: 89.9 - 50 / 111.19508023353292, north: 90, west: -180, east: 180 }]);
+  assert.deepEqual(boxesAround(89.9, 20, 50), [
+    { south: 89.9 - 50 / 111.19508023353292, north: 90, west: -180, east: 180 },
+  ]);
 });
 
 test("every point within the distance lies in a box, at the date line and the poles too", () => {
   const edges = [fc.constantFrom(-90, -89.9, 89.9, 90), fc.constantFrom(-180, -179.9, 179.9, 180)] as const;
   const bearing = fc.double({ min: 0, max: 2 * Math.PI, noNaN: true });
   const share = fc.double({ min: 0, max: 0.99, noNaN: true });
-  const km = fc.oneof(fc.double({ min: 0.1, max: 500, noNaN: true }), fc.double({ min: 0.1, max: 20_000, noNaN: true }));
+  const km = fc.oneof(
+    fc.double({ min: 0.1, max: 500, noNaN: true }),
+    fc.double({ min: 0.1, max: 20_000, noNaN: true }),
+  );
   fc.assert(
-    fc.property(fc.oneof(lat, edges[0]), fc.oneof(lon, edges[1]), km, bearing, share, (lat, lon, km, bearing, share) => {
-      const point = travel(lat, lon, km * share, bearing);
-      const inside = boxesAround(lat, lon, km).some(
-        (box) => box.south <= point.lat && point.lat <= box.north && box.west <= point.lon && point.lon <= box.east,
-      );
-      assert.ok(inside, `${JSON.stringify(point)} is ${km * share} km away`);
-    }),
+    fc.property(
+      fc.oneof(lat, edges[0]),
+      fc.oneof(lon, edges[1]),
+      km,
+      bearing,
+      share,
+      (lat, lon, km, bearing, share) => {
+        const point = travel(lat, lon, km * share, bearing);
+        const inside = boxesAround(lat, lon, km).some(
+          (box) => box.south <= point.lat && point.lat <= box.north && box.west <= point.lon && point.lon <= box.east,
+        );
+        assert.ok(inside, `${JSON.stringify(point)} is ${km * share} km away`);
+      },
+    ),
     { numRuns: 2_000 },
   );
 });
