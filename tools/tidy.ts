@@ -41,7 +41,7 @@ export function tidy(root: string): Complaint[] {
 }
 
 /** While the first version grows, the floors are laid before those who stand on them: these rules only count. */
-const whileBuilding: ReadonlySet<string> = new Set(["architecture", "dead-export", "dead-file", "face"]);
+const whileBuilding: ReadonlySet<string> = new Set(["architecture", "dead-export"]);
 
 if (import.meta.main) {
   const all = tidy(fileURLToPath(new URL("..", import.meta.url)));

@@ -1,6 +1,6 @@
 /** Floor 0: values, faults, time, chance, deadlines and the one lifecycle. Imports nothing. */
 export { Fault, type AnyFault } from "./fault.ts";
-export { kinds, type Kind, type KindRow } from "./kinds.ts";
+export { kinds, type Kind } from "./kinds.ts";
 export {
   Err,
   Ok,
@@ -9,7 +9,6 @@ export {
   attempt,
   err,
   isPromiseLike,
-  isResult,
   map,
   mapErr,
   ok,
@@ -20,16 +19,8 @@ export {
 } from "./result.ts";
 export { match, matchFault } from "./match.ts";
 export { durationMs, type Duration } from "./duration.ts";
-export { Timeouts, type TimeoutEntry } from "./timeouts.ts";
+export { Timeouts } from "./timeouts.ts";
 export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Timer } from "./clock.ts";
-export { Aborted, deadline, type AbortWhy, type Deadline, type DeadlineOptions, type LazySignal } from "./deadline.ts";
-export {
-  lifecycle,
-  type Lifecycle,
-  type LifecycleOptions,
-  type LifecyclePart,
-  type LifecyclePhase,
-  type StopFailure,
-  type StopReport,
-} from "./lifecycle.ts";
+export { Aborted, deadline, type AbortWhy, type Deadline } from "./deadline.ts";
+export { lifecycle, type Lifecycle, type LifecyclePart, type StopReport } from "./lifecycle.ts";
 export { randomHex, seededRandom, systemRandom, type Random } from "./random.ts";

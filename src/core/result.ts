@@ -50,10 +50,6 @@ export function err<F>(fault: F): Err<F> {
   return new Err(fault);
 }
 
-export function isResult(value: unknown): value is Result<unknown, unknown> {
-  return value instanceof Ok || value instanceof Err;
-}
-
 /** Applies `f` to the value of a success; a failure passes through. */
 export function map<T, F, U>(result: Result<T, F>, f: (value: T) => U): Result<U, F> {
   return result.ok ? new Ok(f(result.value)) : result;
