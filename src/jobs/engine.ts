@@ -184,8 +184,8 @@ class Engine implements JobEngine {
   }
 
   #settled(): void {
+    this.#dispatcher.resume();
     if (this.#dispatcher.active === 0 && this.#settler.unsettled === 0) this.#onQuiet?.();
-    else this.#dispatcher.resume();
   }
 }
 
