@@ -32,7 +32,7 @@ export function curlLines(url: string, key: string): string[] {
   const holder = `-H 'authorization: Bearer ${key}'`;
   return [
     `curl '${url}/imports/latest'`,
-    `curl '${url}/cities/3041563'`,
+    `curl '${url}/cities/2267057'`,
     `curl '${url}/cities?prefix=zur&limit=3'`,
     `curl '${url}/cities/nearby?lat=38.72&lon=-9.14&km=20&limit=5'`,
     `curl '${url}/countries/PT'`,

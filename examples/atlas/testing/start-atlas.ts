@@ -1,0 +1,44 @@
+/** A real atlas for tests: real file, real socket, typed client. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serve } from "tensile";
+import { createClient } from "tensile/client";
+import { sqlite } from "tensile/sqlite";
+import { atlasApp } from "../app.ts";
+import { readCities } from "../cities.ts";
+import { atlas, importCities, refreshCountries } from "../contract.ts";
+import type { OnProgress } from "../importer.ts";
+import { migrations } from "../tables.ts";
+
+export const testKey = "a key for tests";
+
+export async function startAtlas(onProgress?: OnProgress) {
+  const folder = mkdtempSync(join(tmpdir(), "atlas-"));
+  const store = sqlite(join(folder, "atlas.db"), { migrations });
+  const cities = readCities(() => store.reader());
+  const app = atlasApp({ store, cities, key: testKey, ...(onProgress && { onProgress }) });
+  const server = await serve(app, { port: 0, store, signals: [] });
+  return {
+    server,
+    url: server.url,
+    store,
+    cities,
+    client: createClient(atlas, { url: server.url }),
+    keyHolder: createClient(atlas, { url: server.url, auth: testKey }),
+    /** Imports the first `rows` rows and adds up the countries. */
+    async import(rows: number) {
+      const job = await server.jobs.enqueue(importCities, { rows });
+      const imported = job.ok ? await job.value.result() : job;
+      // Joins the one that the import has enqueued, or runs it once more.
+      const refresh = await server.jobs.enqueue(refreshCountries, {});
+      if (refresh.ok) await refresh.value.result();
+      return imported;
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      cities.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
