@@ -1,9 +1,5 @@
 /** Tensile under the `http` benchmark: contract routes through the whole framework, as an application would write them. */
-import { bind, implementContract } from "../../src/contract/index.ts";
-import { systemClock } from "../../src/core/index.ts";
-import { createHttpHandler, loadEngine } from "../../src/http/index.ts";
-import { contract, mutation, query, t } from "../../src/index.ts";
-import { Events } from "../../src/telemetry/index.ts";
+import { contract, implement, mutation, query, serve, t } from "../../src/index.ts";
 import { announce } from "../child.ts";
 
 const getUser = query("getUser", {
@@ -49,7 +45,7 @@ const placeOrder = mutation("placeOrder", {
   }),
 });
 
-const app = implementContract(contract("bench.v1", { getUser, placeOrder }), {
+const app = implement(contract("bench.v1", { getUser, placeOrder }), {
   handlers: {
     getUser: ({ input: { id } }) => ({ id, name: `User ${id}`, email: `user${id}@example.com` }),
     placeOrder: ({ input: { customer, items, express } }) => {
@@ -73,17 +69,5 @@ const app = implementContract(contract("bench.v1", { getUser, placeOrder }), {
   },
 });
 
-const handler = createHttpHandler(
-  bind(app, {
-    clock: systemClock,
-    events: new Events(),
-    jobs: {} as never,
-    shutdown: new AbortController().signal,
-    newId: () => "bench",
-  }),
-);
-const { createEngine } = await loadEngine();
-const engine = createEngine({ handler, clock: systemClock, onDefect: console.error });
-const listening = await engine.listen({ port: 0, host: "127.0.0.1" });
-if (!listening.ok) throw new Error(listening.fault.message);
-announce(engine.address());
+const server = await serve(app, { port: 0 });
+announce({ port: server.port });
