@@ -120,7 +120,7 @@ test("a command that makes no sense is answered with what would", () => {
     return typeof command === "object" && "mistake" in command ? command.mistake : "";
   };
   assert.match(mistake(), /Say which benchmark: http/);
-  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http/);
+  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs\./);
   assert.match(mistake("http", "--rounds", "0"), /whole number from 1 to 100/);
   assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, node, fastify.*not "koa"/);
   assert.match(mistake("http", "--slow"), /--slow/);

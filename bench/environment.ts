@@ -7,7 +7,12 @@ export interface Environment {
   readonly [name: string]: string | number | boolean;
 }
 
-export function describeEnvironment(settings: Environment, quick: boolean, rounds: number): Environment {
+export function describeEnvironment(
+  settings: Environment,
+  pinned: boolean,
+  quick: boolean,
+  rounds: number,
+): Environment {
   const allowed = cores();
   return {
     date: new Date().toISOString(),
@@ -18,7 +23,7 @@ export function describeEnvironment(settings: Environment, quick: boolean, round
     processor: cpus()[0]?.model.trim() ?? "unknown",
     cores: allowed.length > 0 ? allowed.length : cpus().length,
     memoryMB: Math.round(totalmem() / 1e6),
-    pinned: pinning(),
+    pinned: pinned && pinning(),
     cpuFrom: usageSource(),
     rounds,
     quick,

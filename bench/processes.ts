@@ -152,6 +152,12 @@ function usageFromProc(pid: number): Usage | undefined {
   };
 }
 
+/** What the process sent to storage so far (log, checkpoints and all); undefined where the system does not say. */
+export function bytesWritten(pid: number): number | undefined {
+  const written = /^write_bytes: (\d+)$/m.exec(readProc(`/proc/${pid}/io`) ?? "")?.[1];
+  return written === undefined ? undefined : Number(written);
+}
+
 function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

@@ -55,6 +55,10 @@ export interface Bench {
   readonly name: string;
   readonly text: string;
   readonly systems: readonly string[];
+  /** Whether the measured process is held on a core of its own. */
+  readonly pinned: boolean;
+  /** Rounds when none are asked for. */
+  readonly rounds: number;
   /** Whether one of these systems lives in bench/peers. */
   needsPeers(systems: readonly string[]): boolean;
   run(options: BenchOptions): Promise<Measurement>;

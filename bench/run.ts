@@ -10,13 +10,14 @@ import { parseArgs } from "node:util";
 import { chartOf } from "./chart.ts";
 import { describeEnvironment, pinnedCores } from "./environment.ts";
 import { httpBench } from "./http/bench.ts";
+import { jobsBench } from "./jobs/bench.ts";
 import { CannotRun, ensurePeers } from "./peers.ts";
 import { endChildrenWithThisProcess, pinning } from "./processes.ts";
 import { writeReadme } from "./readme.ts";
 import type { Bench, BenchResult } from "./result.ts";
 import { report } from "./table.ts";
 
-const benches: readonly Bench[] = [httpBench];
+const benches: readonly Bench[] = [httpBench, jobsBench];
 const results = fileURLToPath(new URL("./results/", import.meta.url));
 const known = benches.map(({ name }) => name).join(", ");
 const say = (line: string): void => console.log(line);
@@ -53,7 +54,7 @@ export function readCommand(args: readonly string[]): Command | "list" | "readme
   if (name === "list" || name === "readme") return name;
   const bench = benches.find((other) => other.name === name);
   if (bench === undefined) return { mistake: `There is no benchmark "${name}". Known: ${known}.` };
-  const rounds = values.rounds === undefined ? (values.quick ? 1 : 7) : Number(values.rounds);
+  const rounds = values.rounds === undefined ? (values.quick ? 1 : bench.rounds) : Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
     return { mistake: `--rounds takes a whole number from 1 to 100, not "${values.rounds}".` };
   }
@@ -80,10 +81,12 @@ async function main(): Promise<number> {
   endChildrenWithThisProcess();
   const { bench, rounds, quick, json, only } = command;
   if (bench.needsPeers(only ?? bench.systems)) ensurePeers(say);
-  if (!pinning()) say("No cores to pin to (two cores and `taskset` are needed): the figures will be noisier.");
-  else say(`The server runs on core ${pinnedCores().server}, the load generator on core ${pinnedCores().load}.`);
+  if (bench.pinned && !pinning())
+    say("No cores to pin to (two cores and `taskset` are needed): the figures will be noisier.");
+  else if (bench.pinned)
+    say(`The server runs on core ${pinnedCores().server}, the load generator on core ${pinnedCores().load}.`);
   const { settings, ...measured } = await bench.run({ rounds, quick, only, say });
-  const environment = describeEnvironment(settings, quick, rounds);
+  const environment = describeEnvironment(settings, bench.pinned, quick, rounds);
   const result: BenchResult = { bench: bench.name, environment, ...measured };
   mkdirSync(dirname(json), { recursive: true });
   writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);

@@ -28,6 +28,8 @@ export const httpBench: Bench = {
   name: "http",
   text: "a contract route beside node:http, Fastify, Hono and Express: server CPU per request",
   systems: systems.map(({ name }) => name),
+  pinned: true,
+  rounds: 7,
   needsPeers: (names) => systems.some(({ name, peer }) => peer && names.includes(name)),
   chart: { metric: "cpuUsPerRequest", title: "Server CPU per request", unit: "µs" },
   run,

@@ -1,0 +1,160 @@
+/**
+ * The producer of the `jobs` benchmark, and the book in which every job is accounted for: when it was sent, whether it was
+ * acknowledged, how often it ran. The same for every system, so that only the system differs.
+ */
+import { nowUs } from "../child.ts";
+import { histogram } from "../histogram.ts";
+import { type JobsReport, type JobsVerdict, type Payload, payloadOf, type RunOrder } from "./protocol.ts";
+
+/** Makes jobs durable; resolves when they are. Rejects when they were refused. */
+export type Enqueue = (payloads: readonly Payload[]) => Promise<void>;
+
+export interface Ledger {
+  /** The handler's part. */
+  ran(payload: { readonly n: number; readonly sentAt: number }): void;
+  run(enqueue: Enqueue, order: RunOrder): Promise<JobsReport>;
+  /** Resolves when every acknowledged job has run, or after `ms`. */
+  untilAllRan(ms: number): Promise<void>;
+  verdict(): Omit<JobsVerdict, "left">;
+}
+
+const jobsInTurn = 50;
+
+export function ledger(): Ledger {
+  const enqueues = histogram();
+  const pickups = histogram();
+  const wrong: string[] = [];
+  let acknowledged = new Uint8Array(1 << 20);
+  let runs = new Uint8Array(1 << 20);
+  let sent = 0;
+  let acked = 0;
+  /** Runs of jobs, each counted once. */
+  let begun = 0;
+  let ackedInWindow = 0;
+  let ranInWindow = 0;
+  let backlog = 0;
+
+  const ran = ({ n, sentAt }: { readonly n: number; readonly sentAt: number }): void => {
+    pickups.record(nowUs() - sentAt);
+    ranInWindow++;
+    const before = runs[n] ?? 0;
+    if (before === 0) begun++;
+    if (before < 255) runs[n] = before + 1;
+  };
+  const make = (count: number): Payload[] => {
+    if (sent + count > runs.length) {
+      runs = grown(runs);
+      acknowledged = grown(acknowledged);
+    }
+    const sentAt = nowUs();
+    return Array.from({ length: count }, () => payloadOf(sent++, sentAt));
+  };
+  const acknowledge = (payloads: readonly Payload[]): void => {
+    const now = nowUs();
+    for (const { n, sentAt } of payloads) {
+      acknowledged[n] = 1;
+      enqueues.record(now - sentAt);
+    }
+    acked += payloads.length;
+    ackedInWindow += payloads.length;
+    backlog = Math.max(backlog, acked - begun);
+  };
+
+  return {
+    ran,
+    async run(enqueue, { ms, batch, unacknowledged, waiting, ratePerSecond }) {
+      enqueues.reset();
+      pickups.reset();
+      ackedInWindow = ranInWindow = backlog = 0;
+      const startedAt = nowUs();
+      const until = startedAt + ms * 1000;
+      const cpuBefore = mainThreadCpuUs();
+      let outstanding = 0;
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      const due = (): number =>
+        ratePerSecond === undefined ? Infinity : ((nowUs() - startedAt) / 1e6) * ratePerSecond;
+      let asked = 0;
+      const send = (): void => {
+        const payloads = make(batch);
+        asked += batch;
+        outstanding += batch;
+        enqueue(payloads).then(
+          () => {
+            acknowledge(payloads);
+            outstanding -= batch;
+            wake();
+          },
+          (error: unknown) => {
+            if (wrong.length < 10) wrong.push(`an enqueue was refused: ${String(error)}`);
+            outstanding -= batch;
+          },
+        );
+      };
+      let timer: NodeJS.Timeout | undefined;
+      let awake: NodeJS.Immediate | undefined;
+      const hasRoom = (): boolean =>
+        nowUs() < until && outstanding + batch <= unacknowledged && acked - begun < waiting && asked + batch <= due();
+      // A few in each turn of the event loop, as requests would bring them: a commit acknowledges hundreds at once, and a
+      // producer that answered with hundreds at once would itself be what delays everything else in the process.
+      const fill = (): void => {
+        awake = undefined;
+        for (let i = 0; i < jobsInTurn && hasRoom(); i += batch) send();
+        if (hasRoom()) wake();
+      };
+      const wake = (): void => void (awake ??= setImmediate(fill));
+      // Wakes the producer when the backlog was full or the rate had nothing due.
+      const tick = (): void => {
+        fill();
+        if (nowUs() < until) timer = setTimeout(tick, 1);
+        else if (outstanding === 0 || wrong.length > 0) resolve();
+        else timer = setTimeout(tick, 1);
+      };
+      tick();
+      // What the window measures ends with the window; what is under way is acknowledged after it.
+      await new Promise((done) => setTimeout(done, ms));
+      const seconds = (nowUs() - startedAt) / 1e6;
+      const cpuAfter = mainThreadCpuUs();
+      const report: JobsReport = {
+        seconds,
+        ran: ranInWindow,
+        acknowledged: ackedInWindow,
+        enqueueP50Us: enqueues.percentile(0.5),
+        enqueueP99Us: enqueues.percentile(0.99),
+        pickupP50Us: pickups.percentile(0.5),
+        pickupP99Us: pickups.percentile(0.99),
+        mainThreadCpuUs: cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore,
+        backlog,
+      };
+      await ended;
+      clearTimeout(timer);
+      return report;
+    },
+    async untilAllRan(ms) {
+      for (const until = nowUs() + ms * 1000; begun < acked && nowUs() < until;) {
+        await new Promise((done) => setTimeout(done, 5));
+      }
+    },
+    verdict() {
+      let neverRan = 0;
+      let ranAgain = 0;
+      for (let n = 0; n < sent; n++) {
+        if (acknowledged[n] === 1 && runs[n] === 0) neverRan++;
+        if ((runs[n] ?? 0) > 1) ranAgain++;
+      }
+      return { acknowledged: acked, neverRan, ranAgain, wrong };
+    },
+  };
+}
+
+function grown(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const more = new Uint8Array(bytes.length * 2);
+  more.set(bytes);
+  return more;
+}
+
+/** Since Node 23.9; before, the process alone can be asked. */
+function mainThreadCpuUs(): number | undefined {
+  if (typeof process.threadCpuUsage !== "function") return undefined;
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}

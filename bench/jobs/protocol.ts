@@ -1,0 +1,78 @@
+/** What the harness asks of a process that enqueues and works, and what it is told. The same for every system of the `jobs` benchmark. */
+
+export type JobsOrder =
+  | ({ readonly do: "run" } & RunOrder)
+  /** Works off what is left and tells what became of everything since the start. */
+  | { readonly do: "settle" };
+
+export interface RunOrder {
+  readonly ms: number;
+  /** Jobs in one call: 1 is `enqueue`, more are `enqueueMany`. */
+  readonly batch: number;
+  /** Jobs that may be under way to their acknowledgement. */
+  readonly unacknowledged: number;
+  /** Acknowledged jobs that may wait for their run: a bounded backlog, so that a long window measures a steady state. */
+  readonly waiting: number;
+  /** Jobs sent on a schedule; absent: as many as the two bounds allow. */
+  readonly ratePerSecond?: number;
+}
+
+export interface JobsReport {
+  readonly seconds: number;
+  /** Handlers begun in the window. */
+  readonly ran: number;
+  readonly acknowledged: number;
+  /** From the call of enqueue to its acknowledgement. */
+  readonly enqueueP50Us: number;
+  readonly enqueueP99Us: number;
+  /** From the call of enqueue to the first line of the handler: the commit is in it. */
+  readonly pickupP50Us: number;
+  readonly pickupP99Us: number;
+  /** CPU of the thread that runs handlers and answers HTTP; undefined where the runtime cannot say. */
+  readonly mainThreadCpuUs: number | undefined;
+  /** Most jobs that were acknowledged and had not begun. */
+  readonly backlog: number;
+}
+
+export interface JobsVerdict {
+  readonly acknowledged: number;
+  /** Of the acknowledged. More than 0 is a lost job. */
+  readonly neverRan: number;
+  readonly ranAgain: number;
+  /** In any state but succeeded, after everything was worked off. */
+  readonly left: number;
+  /** Whatever else was wrong, as sentences. */
+  readonly wrong: readonly string[];
+}
+
+/** What a process announces. */
+export interface JobsReady {
+  /** Of the API route beside the jobs; absent for a peer. */
+  readonly port?: number;
+  /** How commits are made durable, as the process set or read it. */
+  readonly durability: string;
+}
+
+/** The payload: about 160 bytes of JSON. */
+export interface Payload {
+  /** Counts up from 0, so that each job can be accounted for. */
+  readonly n: number;
+  /** When enqueue was called, in microseconds of the process. */
+  readonly sentAt: number;
+  readonly to: string;
+  readonly template: string;
+  readonly locale: string;
+  readonly subject: string;
+}
+
+/** The same digits in every payload: the first ones are what differs. */
+export function payloadOf(n: number, sentAt: number): Payload {
+  return {
+    n,
+    sentAt,
+    to: `user${n}@example.com`,
+    template: "order-confirmation",
+    locale: "en-GB",
+    subject: "Your order is on its way to you",
+  };
+}
