@@ -8,6 +8,7 @@ import fc from "fast-check";
 import type { Result } from "../core/index.ts";
 import { failed } from "./check/walk.ts";
 import { generate } from "./compile/compiled.ts";
+import { scannerOf } from "./compile/scanner.ts";
 import { compile, decode, defaultLimits, encode, type Invalid, type Node } from "./index.ts";
 import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
@@ -82,17 +83,51 @@ test("generated code decides by itself whenever the interpreter would accept wha
   };
   fc.assert(
     fc.property(samples, ({ node, values, wires }) => {
-      const { decode: generated, text } = generate(node, defaultLimits);
+      const { scan, decode: generated, text } = generate(node, defaultLimits);
       for (const wire of wires.map((one) => JSON.parse(JSON.stringify(one)) as unknown)) {
         if (decode(node, wire).ok) count(generated(wire, 0) !== failed);
       }
-      for (const value of values) if (encode(node, value).ok) count(text(value, 0) !== undefined);
+      for (const value of values) {
+        if (!encode(node, value).ok) continue;
+        const json = text(value, 0);
+        count(json !== undefined);
+        const scanner = scannerOf(new TextEncoder().encode(json), false);
+        if (scan !== undefined && scanner !== undefined) count(scan(scanner, 0) !== failed && scanner.ended());
+      }
     }),
     { numRuns },
   );
   assert.equal(slow, 0);
   assert.ok(fast > numRuns);
 });
+
+test("a compiled codec reads bytes as the interpreter does, however they are spaced, ordered, cut or changed", () => {
+  const edits = fc.array(fc.tuple(fc.nat(400), fc.nat(3), fc.constantFrom("", " ", "\n", "\t", "\"", "\\", "\\u0061", "\\n", ",", ":", "{", "}", "[", "]", "0", "-", ".", "1e2", "null", "true", "é", "😀", "\u0000", "\"a\":1,")), { maxLength: 2 });
+  fc.assert(
+    fc.property(samples, edits, fc.constantFrom(0, 1), fc.boolean(), fc.nat(255), ({ node, values, wires }, changes, indent, reversed, byte) => {
+      const fast = compile(node, { mode: "compiled" });
+      const slow = compile(node, { mode: "interpreted" });
+      for (const wire of [...values.flatMap((value) => valid(encode(node, value))), ...wires]) {
+        let text = JSON.stringify(reversed ? reverseKeys(wire) : wire, null, indent);
+        for (const [at, cut, piece] of changes) text = text.slice(0, at) + piece + text.slice(at + cut);
+        assert.deepStrictEqual(fast.parseJson(text), slow.parseJson(text));
+        const bytes = new TextEncoder().encode(text);
+        assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
+        if (bytes.length > 0) bytes[byte % bytes.length] = byte;
+        assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
+      }
+    }),
+    { numRuns },
+  );
+});
+
+function reverseKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reverseKeys);
+  if (typeof value !== "object" || value === null) return value;
+  const reversed = Object.create(null) as { [key: string]: unknown };
+  for (const [key, member] of Object.entries(value).toReversed()) reversed[key] = reverseKeys(member);
+  return reversed;
+}
 
 test("decoding what was encoded gives the value back", () => {
   fc.assert(

@@ -8,6 +8,7 @@ import { defaultLimits } from "./limits.ts";
 import { toNode } from "./make-node.ts";
 import type { AnySchema, Docs, Field, ForeignNode, Node, ObjectNode, TaggedNode } from "./nodes.ts";
 import { decimalPattern, durationPattern } from "./scalars.ts";
+import { some } from "./walk-schema.ts";
 
 export type JsonSchema = { [keyword: string]: unknown };
 
@@ -276,19 +277,6 @@ function given(schema: JsonSchema): JsonSchema {
 }
 
 /** Whether some field inside has a default or is stripped, so that what comes in may look otherwise than what goes out. */
-function differsAsInput(node: Node, seen: Set<Node> = new Set()): boolean {
-  if (seen.has(node)) return false;
-  seen.add(node);
-  const inner = (one: Node): boolean => differsAsInput(one, seen);
-  switch (node.kind) {
-    case "object": return node.unknown === "strip" || node.fields.some((field) => field.presence === "default" || inner(field.node));
-    case "tagged": return node.variants.some((variant) => inner(variant.node));
-    case "array": return inner(node.items);
-    case "tuple": return node.items.some(inner);
-    case "map": return inner(node.values);
-    case "nullable": case "brand": case "refine": return inner(node.inner);
-    case "ref": return inner(node.target());
-    case "foreign": return true;
-    default: return false;
-  }
+function differsAsInput(node: Node): boolean {
+  return some(node, (one) => one.kind === "foreign" || (one.kind === "object" && (one.unknown === "strip" || one.fields.some((field) => field.presence === "default"))));
 }

@@ -10,12 +10,17 @@ import type { Invalid } from "../issues.ts";
 import { countKeys, countMembers, parseText, readText, repeatedKey } from "../json-text.ts";
 import type { SchemaLimits } from "../limits.ts";
 import type { Node } from "../nodes.ts";
+import { some } from "../walk-schema.ts";
 import { emitTextFunction } from "./emit-text.ts";
 import { emitValueFunction } from "./emit-value.ts";
+import { emitScanFunction, isScannable } from "./emit-scan.ts";
 import { Emitter } from "./emitter.ts";
 import { serializeBy } from "./interpreted.ts";
+import { scannerOf, type Scanner } from "./scanner.ts";
 
 interface Generated {
+  /** Straight from JSON bytes; absent where the schema has parts that cannot be read so. */
+  readonly scan: ((scanner: Scanner, depth: number) => unknown) | undefined;
   readonly decode: (wire: unknown, depth: number) => unknown;
   readonly encode: (value: unknown, depth: number) => unknown;
   readonly text: (value: unknown, depth: number) => string | undefined;
@@ -28,11 +33,12 @@ export function generate(node: Node, limits: SchemaLimits): Generated {
   const decode = emitValueFunction(node, "decoded", emitter);
   const encode = emitValueFunction(node, "wire", emitter);
   const text = emitTextFunction(node, emitter);
-  return emitter.build(`{ decode: ${decode}, encode: ${encode}, text: ${text}, takeKeys() { const m = M; M = 0; return m; } }`) as Generated;
+  const scan = isScannable(node) ? emitScanFunction(node, emitter) : "undefined";
+  return emitter.build(`{ scan: ${scan}, decode: ${decode}, encode: ${encode}, text: ${text}, takeKeys() { const m = M; M = 0; return m; } }`) as Generated;
 }
 
 export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, unknown> {
-  const { decode, encode, text, takeKeys } = generate(node, limits);
+  const { scan, decode, encode, text, takeKeys } = generate(node, limits);
   // Once a foreign schema has answered with a promise, generated code would only ask it twice.
   let asynchronous = false;
   const decodeSlowly = (wire: unknown): MaybePromise<Result<unknown, Invalid>> => {
@@ -40,7 +46,9 @@ export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, 
     if (result instanceof Promise) asynchronous = true;
     return result;
   };
-  const exact = countsKeys(node, new Set());
+  // A predicate is foreign code, which may parse something else in the middle of this.
+  const share = !some(node, (one) => one.kind === "refine");
+  const exact = countsKeys(node);
   return {
     node,
     mode: "compiled",
@@ -49,6 +57,11 @@ export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, 
       return value === failed ? decodeSlowly(wire) : new Ok(value);
     },
     parseJson(source) {
+      const scanner = scan === undefined || source.length > limits.maxTextLength ? undefined : scannerOf(source, share);
+      if (scan !== undefined && scanner !== undefined) {
+        const value = scan(scanner, 0);
+        if (value !== failed && scanner.ended()) return new Ok(value);
+      }
       const text = readText(source, limits.maxTextLength);
       if (!text.ok) return text;
       const parsed = parseText(text.value);
@@ -72,19 +85,6 @@ export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, 
 }
 
 /** Whether decoding meets every key of a wire value: not the keys of a stripped field, of any JSON, or of a foreign schema. */
-function countsKeys(node: Node, seen: Set<Node>): boolean {
-  if (seen.has(node)) return true;
-  seen.add(node);
-  const inner = (one: Node): boolean => countsKeys(one, seen);
-  switch (node.kind) {
-    case "json": case "foreign": return false;
-    case "object": return node.unknown === "refuse" && node.fields.every((field) => inner(field.node));
-    case "tagged": return node.variants.every((variant) => inner(variant.node));
-    case "array": return inner(node.items);
-    case "tuple": return node.items.every(inner);
-    case "map": return inner(node.values);
-    case "nullable": case "brand": case "refine": return inner(node.inner);
-    case "ref": return inner(node.target());
-    default: return true;
-  }
+function countsKeys(node: Node): boolean {
+  return !some(node, (one) => one.kind === "json" || one.kind === "foreign" || (one.kind === "object" && one.unknown === "strip"));
 }

@@ -228,7 +228,7 @@ function emitField(field: Field, v: string, place: Place): Member {
 }
 
 /** A statement that gives `x` the field's default: a constant, or made anew where a program could change it. */
-function defaultOf(field: Field, x: string, { emitter, to }: Place): string {
+export function defaultOf(field: Field, x: string, { emitter, to }: Pick<Place, "emitter" | "to">): string {
   if (to === "wire") return `${x} = ${emitter.constant(field.defaultWire)};`;
   const make = (): unknown => {
     const made = decodeNode(field.node, field.defaultWire, emitter.limits);
