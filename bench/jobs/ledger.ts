@@ -47,7 +47,9 @@ export function ledger(): Ledger {
       acknowledged = grown(acknowledged);
     }
     const sentAt = nowUs();
-    return Array.from({ length: count }, () => payloadOf(sent++, sentAt));
+    const payloads: Payload[] = [];
+    for (let i = 0; i < count; i++) payloads.push(payloadOf(sent++, sentAt));
+    return payloads;
   };
   const acknowledge = (payloads: readonly Payload[]): void => {
     const now = nowUs();
@@ -67,7 +69,6 @@ export function ledger(): Ledger {
       pickups.reset();
       ackedInWindow = ranInWindow = backlog = 0;
       const startedAt = nowUs();
-      const until = startedAt + ms * 1000;
       const cpuBefore = mainThreadCpuUs();
       let outstanding = 0;
       const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -92,8 +93,9 @@ export function ledger(): Ledger {
       };
       let timer: NodeJS.Timeout | undefined;
       let awake: NodeJS.Immediate | undefined;
+      let producing = true;
       const hasRoom = (): boolean =>
-        nowUs() < until && outstanding + batch <= unacknowledged && acked - begun < waiting && asked + batch <= due();
+        producing && outstanding + batch <= unacknowledged && acked - begun < waiting && asked + batch <= due();
       // A few in each turn of the event loop, as requests would bring them: a commit acknowledges hundreds at once, and a
       // producer that answered with hundreds at once would itself be what delays everything else in the process.
       const fill = (): void => {
@@ -105,13 +107,13 @@ export function ledger(): Ledger {
       // Wakes the producer when the backlog was full or the rate had nothing due.
       const tick = (): void => {
         fill();
-        if (nowUs() < until) timer = setTimeout(tick, 1);
-        else if (outstanding === 0 || wrong.length > 0) resolve();
+        if (!producing && (outstanding === 0 || wrong.length > 0)) resolve();
         else timer = setTimeout(tick, 1);
       };
       tick();
       // What the window measures ends with the window; what is under way is acknowledged after it.
       await new Promise((done) => setTimeout(done, ms));
+      producing = false;
       const seconds = (nowUs() - startedAt) / 1e6;
       const cpuAfter = mainThreadCpuUs();
       const report: JobsReport = {

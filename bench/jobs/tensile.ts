@@ -9,7 +9,7 @@ const sendMail = job("sendMail", {
   input: {
     n: t.int({ minimum: 0 }),
     sentAt: t.float(),
-    to: t.string({ format: "email" }),
+    to: t.string({ minLength: 3, maxLength: 200 }),
     template: t.string({ minLength: 1, maxLength: 100 }),
     locale: t.string({ pattern: "^[a-z]{2}-[A-Z]{2}$" }),
     subject: t.string({ maxLength: 200 }),
