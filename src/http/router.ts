@@ -58,6 +58,8 @@ const noCaptures: readonly string[] = Object.freeze([]);
 /** A place in the tree: after this many segments, this is what can come. */
 interface Place<T> {
   readonly literals: Map<string, Place<T>>;
+  /** The same while they are few: comparing them in place beats cutting out a text to look it up. */
+  few: { readonly text: string; readonly place: Place<T> }[] | undefined;
   capture: Place<T> | undefined;
   tail: Ending<T> | undefined;
   /** The route that ends here. */
@@ -78,6 +80,8 @@ interface Table<T> {
   readonly root: Place<T>;
   /** Routes without captures by their whole path: always the most specific ones. */
   readonly fixed: Map<string, RouteMatch<T>>;
+  /** By length, whether a fixed route is so long: spares most other paths the price of being hashed. */
+  readonly fixedLengths: boolean[];
 }
 
 class TreeRouter<T> implements Router<T> {
@@ -87,7 +91,8 @@ class TreeRouter<T> implements Router<T> {
   constructor(routes: Iterable<RouteSpec<T>>) {
     for (const route of routes) {
       let table = this.#tables.get(route.method);
-      if (table === undefined) this.#tables.set(route.method, (table = { root: newPlace(), fixed: new Map() }));
+      if (table === undefined)
+        this.#tables.set(route.method, (table = { root: newPlace(), fixed: new Map(), fixedLengths: [] }));
       insert(table, route);
     }
     this.methods = allowed([...this.#tables.keys()]);
@@ -106,8 +111,10 @@ class TreeRouter<T> implements Router<T> {
   #match(method: string, path: string): RouteMatch<T> | RouteMiss | undefined {
     const table = this.#tables.get(method);
     if (table === undefined) return undefined;
-    const fixed = table.fixed.get(path);
-    if (fixed !== undefined) return fixed;
+    if (table.fixedLengths[path.length] === true) {
+      const fixed = table.fixed.get(path);
+      if (fixed !== undefined) return fixed;
+    }
     if (!path.includes("%")) return walk(table.root, path, 1, noCaptures);
     const segments = decodeSegments(path);
     return segments === undefined ? badEscape : walkDecoded(table.root, segments, 0, noCaptures);
@@ -128,7 +135,14 @@ function allowed(methods: readonly string[]): readonly string[] {
 }
 
 function newPlace<T>(): Place<T> {
-  return { literals: new Map(), capture: undefined, tail: undefined, ending: undefined, captureName: undefined };
+  return {
+    literals: new Map(),
+    few: [],
+    capture: undefined,
+    tail: undefined,
+    ending: undefined,
+    captureName: undefined,
+  };
 }
 
 function insert<T>(table: Table<T>, { method, path, value, owner }: RouteSpec<T>): void {
@@ -138,7 +152,12 @@ function insert<T>(table: Table<T>, { method, path, value, owner }: RouteSpec<T>
   for (const part of parsePath(path)) {
     if (part.kind === "literal") {
       let next = place.literals.get(part.text);
-      if (next === undefined) place.literals.set(part.text, (next = newPlace()));
+      if (next === undefined) {
+        next = newPlace();
+        place.literals.set(part.text, next);
+        if (place.literals.size > fewLiterals) place.few = undefined;
+        else place.few?.push({ text: part.text, place: next });
+      }
       place = next;
       continue;
     }
@@ -159,7 +178,10 @@ function insert<T>(table: Table<T>, { method, path, value, owner }: RouteSpec<T>
   }
   if (place.ending !== undefined) throw overlap(owner, place.ending.owner, route);
   place.ending = { value, owner, match: new RouteMatch(value, noCaptures) };
-  if (!captures) table.fixed.set(path, place.ending.match);
+  if (captures) return;
+  table.fixed.set(path, place.ending.match);
+  while (table.fixedLengths.length <= path.length) table.fixedLengths.push(false);
+  table.fixedLengths[path.length] = true;
 }
 
 function overlap(owner: string, other: string, route: string): TypeError {
@@ -170,12 +192,14 @@ function overlap(owner: string, other: string, route: string): TypeError {
 function walk<T>(place: Place<T>, path: string, from: number, captures: readonly string[]): RouteMatch<T> | undefined {
   const slash = path.indexOf("/", from);
   const last = slash === -1;
-  const segment = last ? path.slice(from) : path.slice(from, slash);
-  const literal = place.literals.get(segment);
+  const to = last ? path.length : slash;
+  const literal = literalAt(place, path, from, to);
   if (literal !== undefined) {
     const found = last ? end(literal, captures) : walk(literal, path, slash + 1, captures);
     if (found !== undefined) return found;
   }
+  if (place.capture === undefined && place.tail === undefined) return undefined;
+  const segment = path.slice(from, to);
   if (place.capture !== undefined && isData(segment)) {
     const more = captures.length === 0 ? [segment] : [...captures, segment];
     const found = last ? end(place.capture, more) : walk(place.capture, path, slash + 1, more);
@@ -184,6 +208,16 @@ function walk<T>(place: Place<T>, path: string, from: number, captures: readonly
   if (place.tail !== undefined && from < path.length) {
     const tail = path.slice(from);
     if (tail.split("/").every((one) => !isDots(one))) return new RouteMatch(place.tail.value, [...captures, tail]);
+  }
+  return undefined;
+}
+
+const fewLiterals = 4;
+
+function literalAt<T>(place: Place<T>, path: string, from: number, to: number): Place<T> | undefined {
+  if (place.few === undefined) return place.literals.get(path.slice(from, to));
+  for (const { text, place: next } of place.few) {
+    if (text.length === to - from && path.startsWith(text, from)) return next;
   }
   return undefined;
 }
