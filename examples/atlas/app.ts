@@ -1,11 +1,11 @@
 /**
  * The atlas's contract carried out: one handler for each operation and job. A handler returns the value or a declared fault.
  */
-import { implement, mapErr, type Jobs, type Json } from "tensile";
+import { err, implement, mapErr, ok, type Jobs } from "tensile";
 import type { SqliteStore } from "tensile/sqlite";
 import { apiKey } from "./api-key.ts";
 import type { Cities } from "./cities.ts";
-import { atlas, CityNotFound, CountryNotFound, importCities, ImportNotFound, type Import } from "./contract.ts";
+import { atlas, CityNotFound, CountryNotFound, importCities, ImportNotFound } from "./contract.ts";
 import { runImport, type OnProgress } from "./importer.ts";
 import { busy, save, type Receipt } from "./store.ts";
 
@@ -47,7 +47,10 @@ export function atlasApp({ store, cities, key, onProgress = () => {} }: AtlasOpt
         return latest ? importOf(latest.job, cities, jobs) : ImportNotFound({ id: "latest" });
       },
 
-      getImport: ({ input, cities, jobs }) => importOf(input.id, cities, jobs),
+      getImport: async function* ({ input, cities, jobs }) {
+        const found = yield* await importOf(input.id, cities, jobs);
+        return { ...found, rejects: cities.rejects(input.id) };
+      },
 
       listAudit: ({ input, auth, cities }) => ({ entries: cities.audit(auth.subject, input.before, input.limit) }),
 
@@ -68,11 +71,13 @@ const addUpCountries = `
   SELECT country, count(*), sum(population), id, max(population) FROM city GROUP BY country`;
 
 /** The job as the store knows it, and the counts of its last checkpoint. */
-async function* importOf(id: string, cities: Cities, jobs: Jobs) {
-  const job = yield* mapErr(await jobs.get(id), busy);
-  if (job?.name !== importCities.name) return ImportNotFound({ id });
+async function importOf(id: string, cities: Cities, jobs: Jobs) {
+  const found = mapErr(await jobs.get(id), busy);
+  if (!found.ok) return found;
+  const job = found.value;
+  if (job?.name !== importCities.name) return err(ImportNotFound({ id }));
   const checkpoint = cities.import(id);
-  const found: Import = {
+  return ok({
     id,
     state: job.state,
     attempt: job.attempt,
@@ -80,9 +85,7 @@ async function* importOf(id: string, cities: Cities, jobs: Jobs) {
     total: checkpoint?.total ?? 0,
     imported: checkpoint?.imported ?? 0,
     rejected: checkpoint?.rejected ?? 0,
-    rejects: cities.rejects(id).map(({ record, ...reject }) => ({ ...reject, record: JSON.parse(record) as Json })),
     startedAt: checkpoint ? new Date(checkpoint.started_at) : null,
     finishedAt: job.finishedAt ?? null,
-  };
-  return found;
+  });
 }

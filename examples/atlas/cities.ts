@@ -3,7 +3,9 @@
  * handing it to another thread would. Each has a limit.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { AuditEntry, City, CityPage, Country, NearbyCity } from "./contract.ts";
+import type { Json } from "tensile";
+import type { AuditEntry, City, CityPage, Country, NearbyCity, Reject } from "./contract.ts";
+
 import { fold } from "./fold.ts";
 import { boxesAround, distanceKm, type Box } from "./geo.ts";
 import type { Position } from "./source.ts";
@@ -88,7 +90,7 @@ export function readCities(open: () => DatabaseSync) {
         found.sort((a, b) => a.km - b.km || a.id - b.id);
         return found.slice(0, limit).flatMap((place) => {
           const near = city(place.id);
-          return near === undefined ? [] : [{ ...near, km: place.km }];
+          return near === undefined ? [] : [{ ...near, km: Math.round(place.km * 1000) / 1000 }];
         });
       }
     },
@@ -107,8 +109,10 @@ export function readCities(open: () => DatabaseSync) {
 
     import: (job: string): ImportRow | undefined => statement("import").get(job) as ImportRow | undefined,
     latestImport: (): ImportRow | undefined => statement("latestImport").get() as ImportRow | undefined,
-    rejects: (job: string) =>
-      statement("rejects").all(job) as unknown as { row: number; reason: string; record: string }[],
+    rejects(job: string): Reject[] {
+      const rows = statement("rejects").all(job) as unknown as (Reject & { record: string })[];
+      return rows.map((row) => ({ ...row, record: JSON.parse(row.record) as Json }));
+    },
 
     close(): void {
       db?.close();

@@ -26,7 +26,10 @@ const cityFields = {
 export const City = t.object("City", cityFields);
 export type City = Infer<typeof City>;
 
-export const NearbyCity = t.object("NearbyCity", { ...cityFields, km: t.float({ minimum: 0 }) });
+export const NearbyCity = t.object("NearbyCity", {
+  ...cityFields,
+  km: t.describe(t.float({ minimum: 0 }), { description: "To the metre." }),
+});
 export type NearbyCity = Infer<typeof NearbyCity>;
 
 export const CityPage = t.object("CityPage", {
@@ -46,7 +49,7 @@ export const Country = t.object("Country", {
 });
 export type Country = Infer<typeof Country>;
 
-export const Import = t.object("Import", {
+const importFields = {
   id: t.string(),
   state: t.enum(["scheduled", "ready", "running", "succeeded", "failed", "cancelled"], { name: "JobState" }),
   attempt: t.int32(),
@@ -54,13 +57,21 @@ export const Import = t.object("Import", {
   total: t.int(),
   imported: t.int(),
   rejected: t.int(),
-  rejects: t.describe(t.array(t.object("Reject", { row: t.int(), reason: t.string(), record: t.json() })), {
-    description: "The first ten rows that are no cities, and why.",
-  }),
   startedAt: t.nullable(t.timestamp()),
   finishedAt: t.nullable(t.timestamp()),
+};
+
+export const Import = t.object("Import", importFields);
+
+const Reject = t.object("Reject", { row: t.int(), reason: t.string(), record: t.json() });
+export type Reject = Infer<typeof Reject>;
+
+export const ImportReport = t.object("ImportReport", {
+  ...importFields,
+  rejects: t.describe(t.array(Reject), {
+    description: "The first ten rows that are no cities, and why.",
+  }),
 });
-export type Import = Infer<typeof Import>;
 
 export const AuditEntry = t.object("AuditEntry", {
   id: t.int(),
@@ -101,6 +112,7 @@ export const SourceBroken = fault("SOURCE_BROKEN", {
 const limit = t.default(t.int32({ minimum: 1, maximum: 100 }), 20);
 
 export const getCity = query("getCity", {
+  tags: ["cities"],
   summary: "One city",
   access: "public",
   http: "GET /cities/{id}",
@@ -110,6 +122,7 @@ export const getCity = query("getCity", {
 });
 
 export const searchCities = query("searchCities", {
+  tags: ["cities"],
   summary: "Cities by the beginning of their name, the biggest first",
   description: "Accents and case make no difference: `sao p` finds São Paulo.",
   access: "public",
@@ -124,6 +137,7 @@ export const searchCities = query("searchCities", {
 });
 
 export const nearbyCities = query("nearbyCities", {
+  tags: ["cities"],
   summary: "Cities around a point, the nearest first",
   access: "public",
   http: "GET /cities/nearby",
@@ -137,6 +151,7 @@ export const nearbyCities = query("nearbyCities", {
 });
 
 export const listCountries = query("listCountries", {
+  tags: ["countries"],
   summary: "Every country, with what its cities add up to",
   access: "public",
   http: "GET /countries",
@@ -145,6 +160,7 @@ export const listCountries = query("listCountries", {
 });
 
 export const getCountry = query("getCountry", {
+  tags: ["countries"],
   summary: "One country",
   access: "public",
   http: "GET /countries/{code}",
@@ -154,6 +170,7 @@ export const getCountry = query("getCountry", {
 });
 
 export const startImport = mutation("startImport", {
+  tags: ["imports"],
   summary: "Import the data set again",
   description:
     "The job and its audit entry are committed together. While an import is under way, answers with that one.",
@@ -165,6 +182,7 @@ export const startImport = mutation("startImport", {
 });
 
 export const latestImport = query("latestImport", {
+  tags: ["imports"],
   summary: "How far the latest import is",
   access: "public",
   http: "GET /imports/latest",
@@ -174,15 +192,17 @@ export const latestImport = query("latestImport", {
 });
 
 export const getImport = query("getImport", {
+  tags: ["imports"],
   summary: "One import: its state, its counts and what it rejected",
   access: { scopes: ["import"] },
   http: "GET /imports/{id}",
   input: { id: t.string({ maxLength: 40 }) },
-  output: Import,
+  output: ImportReport,
   faults: [ImportNotFound, StoreBusy],
 });
 
 export const listAudit = query("listAudit", {
+  tags: ["imports"],
   summary: "What the holder of this key has done, the latest first",
   access: { scopes: ["import"] },
   http: "GET /audit",
