@@ -39,7 +39,7 @@ export function claimJobs(core: Core, consuming: readonly JobName[]): Claimed {
   claim.left = claim.size;
   core.claims.set(claim.id, claim);
   core.journal.add(() => core.claims.delete(claim.id));
-  return { reply: { claim: claim.id, ranges: numbers, bytes: join(parts, bytes) }, more };
+  return { reply: { claim: claim.id, ranges: numbers, bytes: join(core, parts, bytes) }, more };
 }
 
 function takeFrom(
@@ -93,8 +93,10 @@ function advance(core: Core, block: Block, maxJobs: number, maxBytes: number): v
   });
 }
 
-function join(parts: readonly Part[], bytes: number): ArrayBuffer {
-  const buffer = new ArrayBuffer(bytes);
+/** Small claims go into a buffer that has come back from the calling thread, where there is one. */
+function join(core: Core, parts: readonly Part[], bytes: number): ArrayBuffer {
+  const standard = bytes <= limits.arenaBytes;
+  const buffer = (standard ? core.spent.pop() : undefined) ?? new ArrayBuffer(standard ? limits.arenaBytes : bytes);
   const target = new Uint8Array(buffer);
   let at = 0;
   for (const part of parts) {

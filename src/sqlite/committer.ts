@@ -72,6 +72,7 @@ export class Committer {
       this.#core.now = batch.now;
       batch.names.forEach((name, index) => (this.#told[batch.namesFrom + index] = name));
       this.#grants.push(...batch.grants);
+      if (this.#core.spent.length < limits.arenasKept) this.#core.spent.push(...batch.spent);
     }
     try {
       const reply = this.#attempt(batches, { growth: true, transactions: true });

@@ -106,6 +106,8 @@ export interface Core {
   /** History rows up to this one keep nothing any more. */
   prunedTo: number;
   totals: Float64Array;
+  /** Buffers for claims that came back. */
+  readonly spent: ArrayBuffer[];
 }
 
 export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as {

@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import { err, ok, type Result } from "../core/index.ts";
-import type { EnqueueReceipt, NewJob, Settlement, SettleReceipt, StoreFault } from "../jobs/index.ts";
+import type { ClaimedJob, EnqueueReceipt, NewJob, Settlement, SettleReceipt, StoreFault } from "../jobs/index.ts";
 import { ClaimFence, type SlottedJob } from "./claimed.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { Packer, type Run } from "./packer.ts";
@@ -18,8 +18,12 @@ interface Part {
   count: number;
 }
 
+/** The first part stands by itself: most calls have no other. */
 interface EnqueueWaiter {
-  readonly parts: readonly Part[];
+  readonly run: Run;
+  readonly start: number;
+  readonly count: number;
+  readonly more: readonly Part[] | undefined;
   readonly resolve: (result: Result<readonly EnqueueReceipt[], StoreFault>) => void;
 }
 
@@ -69,6 +73,8 @@ export class Outbox {
   #opWaiters: OpWaiter[] = [];
   #ops: Op[] = [];
   #grants: number[] = [];
+  /** Buffers of claims that were unpacked: the writer fills them again. */
+  #spent: ArrayBuffer[] = [];
 
   /** Whether there is anything to send. */
   get empty(): boolean {
@@ -113,33 +119,44 @@ export class Outbox {
   }
 
   enqueue(jobs: readonly NewJob[], now: number): Promise<Result<readonly EnqueueReceipt[], StoreFault>> {
-    const parts: Part[] = [];
+    let run: Run | undefined;
+    let start = 0;
+    let count = 0;
+    let more: Part[] | undefined;
     let last: Part | undefined;
     for (const job of jobs) {
-      const run = this.#packer.addJob(this.numberOf(job.name) * 10 + job.priority, job, now);
-      if (last !== undefined && last.run === run) last.count++;
-      else parts.push((last = { run, start: this.#packer.place, count: 1 }));
+      const packed = this.#packer.addJob(this.numberOf(job.name) * 10 + job.priority, job, now);
+      if (run === undefined) {
+        run = packed;
+        start = this.#packer.place;
+      }
+      if (last !== undefined && last.run === packed) last.count++;
+      else if (last === undefined && run === packed) count++;
+      else (more ??= []).push((last = { run: packed, start: this.#packer.place, count: 1 }));
     }
     this.#jobs += jobs.length;
-    return new Promise((resolve) => this.#enqueues.push({ parts, resolve }));
+    const first = must(run);
+    return new Promise((resolve) => this.#enqueues.push({ run: first, start, count, more, resolve }));
   }
 
   settle(settlements: readonly Settlement[], epoch: number): Promise<Result<readonly SettleReceipt[], StoreFault>> {
     const stretches: Stretch[] = [];
     const ops: number[] = [];
     let last: Stretch | undefined;
-    settlements.forEach((settlement, index) => {
-      const ref = refOf(settlement, epoch);
-      if (settlement.to !== "succeeded" || !("slot" in ref)) {
+    let index = -1;
+    for (const settlement of settlements) {
+      index++;
+      const { job } = settlement;
+      if (settlement.to !== "succeeded" || !isSlotted(job, epoch)) {
         ops.push(index, this.#ops.length);
-        this.#ops.push(settleOp(settlement, ref));
-        return;
+        this.#ops.push(settleOp(settlement, refOf(job, epoch)));
+        continue;
       }
-      this.#packer.addSuccess(ref.claim, ref.slot, settlement.result);
+      this.#packer.addSuccess(job.fence.claim, job.slot, settlement.result);
       const section = this.#packer.sections - 1;
       if (last !== undefined && last.section === section && last.index + last.count === index) last.count++;
       else stretches.push((last = { section, place: this.#packer.place, index, count: 1 }));
-    });
+    }
     return new Promise((resolve) => this.#settles.push({ size: settlements.length, stretches, ops, resolve }));
   }
 
@@ -170,6 +187,7 @@ export class Outbox {
       names: this.#nameList.slice(namesFrom),
       ops: this.#ops,
       grants: this.#grants,
+      spent: this.#spent,
     };
     this.#sent.set(number, {
       jobs: this.#jobs,
@@ -187,7 +205,14 @@ export class Outbox {
     this.#opWaiters = [];
     this.#ops = [];
     this.#grants = [];
-    return { batch, transfer: arenas.map((arena) => arena.buffer) };
+    const transfer = [...this.#spent, ...arenas.map((arena) => arena.buffer)];
+    this.#spent = [];
+    return { batch, transfer };
+  }
+
+  /** The claim in this buffer was unpacked. */
+  giveBack(buffer: ArrayBuffer): void {
+    if (buffer.byteLength === limits.arenaBytes && this.#spent.length < limits.arenasKept) this.#spent.push(buffer);
   }
 
   recycle(buffers: readonly ArrayBuffer[]): void {
@@ -237,17 +262,17 @@ function failAll(sent: Sent, reason: string): void {
 
 function receiptsOf(waiter: EnqueueWaiter): EnqueueReceipt[] {
   const receipts: EnqueueReceipt[] = [];
-  for (const { run, start, count } of waiter.parts) {
-    const { first, ids, duplicates } = must(run.reply);
-    for (let place = start; place < start + count; place++) {
-      receipts.push(
-        ids === undefined
-          ? { id: String(first + place), duplicate: false }
-          : receipt(must(ids[place]), must(duplicates)[place] === 1),
-      );
-    }
-  }
+  addReceipts(receipts, waiter);
+  if (waiter.more !== undefined) for (const part of waiter.more) addReceipts(receipts, part);
   return receipts;
+}
+
+function addReceipts(receipts: EnqueueReceipt[], { run, start, count }: Readonly<Part>): void {
+  const { first, ids, duplicates } = must(run.reply);
+  for (let place = start; place < start + count; place++) {
+    if (ids === undefined) receipts.push({ id: String(first + place), duplicate: false });
+    else receipts.push(receipt(must(ids[place]), must(duplicates)[place] === 1));
+  }
 }
 
 function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[] {
@@ -266,12 +291,14 @@ function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[
   return receipts;
 }
 
-/** By place in the claim where the fence is one that this session gave, else by id. */
-function refOf({ job }: Settlement, epoch: number): AttemptRef {
-  const { fence } = job;
-  if (fence instanceof ClaimFence && fence.epoch === epoch && "slot" in job)
-    return { claim: fence.claim, slot: (job as SlottedJob).slot };
-  return { epoch: fence.epoch, claim: fence.claim, id: job.id };
+/** Whether the job came from this session as it is: then its place in the claim names it. */
+function isSlotted(job: ClaimedJob, epoch: number): job is SlottedJob {
+  return job.fence instanceof ClaimFence && job.fence.epoch === epoch && "slot" in job;
+}
+
+function refOf(job: ClaimedJob, epoch: number): AttemptRef {
+  if (isSlotted(job, epoch)) return { claim: job.fence.claim, slot: job.slot };
+  return { epoch: job.fence.epoch, claim: job.fence.claim, id: job.id };
 }
 
 function settleOp(settlement: Settlement, ref: AttemptRef): SettleOp {

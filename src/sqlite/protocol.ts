@@ -68,6 +68,8 @@ export interface Batch {
   readonly ops: readonly Op[];
   /** Pairs of name number and credit. */
   readonly grants: readonly number[];
+  /** Buffers of claims, to be filled again. */
+  readonly spent: readonly ArrayBuffer[];
 }
 
 export interface WriterOptions {

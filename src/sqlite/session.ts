@@ -70,7 +70,8 @@ export class Session implements StoreSession {
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
     const fault = this.#refusal(jobs.length);
     if (fault !== undefined) return Promise.resolve(err(fault));
-    for (const job of jobs) checkJob(job);
+    // Every mistake is found before the first job is packed.
+    for (const job of jobs) this.#check(job);
     if (jobs.length === 0) return Promise.resolve(ok([]));
     const result = this.#outbox.enqueue(jobs, this.#clock.now());
     this.#planFlush();
@@ -175,10 +176,7 @@ export class Session implements StoreSession {
   async transact(steps: readonly SqlStep[], jobs: readonly NewJob[]): Promise<Result<TransactionReply, StoreFault>> {
     const fault = this.#refusal(jobs.length);
     if (fault !== undefined) return err(fault);
-    for (const job of jobs) {
-      checkJob(job);
-      this.#outbox.numberOf(job.name);
-    }
+    for (const job of jobs) this.#check(job);
     const result = this.#outbox.operate({ op: "transaction", steps, jobs }, true, jobs.length);
     this.#planFlush();
     const done = await result;
@@ -246,8 +244,11 @@ export class Session implements StoreSession {
     for (const batch of reply.batches) this.#outbox.resolve(batch);
     // The next batch is on its way while handlers start.
     if (!this.#outbox.empty) this.#flush();
-    if (reply.claim !== undefined)
-      this.#deliver(unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local)));
+    if (reply.claim !== undefined) {
+      const jobs = unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local));
+      this.#outbox.giveBack(reply.claim.bytes);
+      this.#deliver(jobs);
+    }
     this.#noteTrouble(reply.trouble ?? reply.longLog);
     this.#planWake(reply.wakeAt);
     this.#holdIfBusy();
@@ -270,6 +271,11 @@ export class Session implements StoreSession {
     const now = reason !== undefined;
     if (now && !this.#inTrouble) this.#consumer?.options.onTrouble(unavailable(reason));
     this.#inTrouble = now;
+  }
+
+  #check(job: NewJob): void {
+    checkJob(job);
+    this.#outbox.numberOf(job.name);
   }
 
   #unavailable(): string | undefined {

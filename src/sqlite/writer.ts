@@ -76,6 +76,7 @@ function prepare(opened: DatabaseSync): Core {
     nextClaim: 1,
     prunedTo: 0,
     totals: new Float64Array(6),
+    spent: [],
   };
   made.epoch = Number(made.sql.getMeta.get("epoch")?.value ?? 0) + 1;
   made.sql.setMeta.run("epoch", made.epoch);
