@@ -3,14 +3,15 @@
  * transaction: when it fails, the journal puts memory back, and the callers learn that nothing was kept.
  */
 import { must } from "./must.ts";
+import { answer } from "./answers.ts";
 import { claimJobs, type Claimed } from "./claims.ts";
 import { Completions } from "./completion.ts";
 import { laneOf, makeName, moveCount, total, waiting, type Core, type JobName } from "./core.ts";
 import { bufferOf } from "./entries.ts";
+import { isDeferredConstraint, isStorage, rejection, storageReason } from "./failures.ts";
 import { enqueueInTransaction, Intake } from "./intake.ts";
 import { loadBlock } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { isBusy, sqliteCode } from "./ownership.ts";
 import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
 import {
@@ -25,7 +26,7 @@ import {
   type Op,
   type OpReply,
 } from "./protocol.ts";
-import { listRecords, locate, readRecord, readState } from "./reading.ts";
+import { locate, readState } from "./reading.ts";
 import { placeReleased, settleOne, type Released } from "./settling.ts";
 import type { ApplicationSql } from "./transaction.ts";
 
@@ -350,40 +351,11 @@ export class Committer {
   /** Reads see what was just committed. */
   #finish(batch: Batch, draft: Draft, growthFault: string | undefined): BatchReply {
     batch.ops.forEach((op, index) => {
-      const read = this.#read(op);
+      const read = answer(this.#core, op);
       if (read !== undefined) draft.ops[index] = read;
     });
     const reply = { number: batch.number, jobs: draft.jobs, stale: draft.stale, ops: draft.ops };
     return growthFault === undefined ? reply : { ...reply, growthFault };
-  }
-
-  #read(op: Op): OpReply {
-    const core = this.#core;
-    switch (op.op) {
-      case "get": {
-        const record = readRecord(core, op.id);
-        return record === undefined ? undefined : { record };
-      }
-      case "state": {
-        const state = readState(core, op.id);
-        return state === undefined ? undefined : { state };
-      }
-      case "list":
-        return { records: listRecords(core, op.filter) };
-      case "counts": {
-        const totals = op.name === undefined ? core.totals : core.names.get(op.name)?.counts;
-        const [scheduled = 0, ready = 0, running = 0, succeeded = 0, failed = 0, cancelled = 0] = totals ?? [];
-        return { counts: { scheduled, ready, running, succeeded, failed, cancelled } };
-      }
-      case "occurrences":
-        return {
-          occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(
-            ({ schedule, at }) => [schedule, at] as const,
-          ),
-        };
-      default:
-        return undefined;
-    }
   }
 
   #reply(batches: readonly BatchReply[], claimed: Claimed | undefined, sources: readonly Batch[]): CommitReply {
@@ -408,27 +380,4 @@ export class Committer {
     if (finished && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
     return Math.min(total(core, "scheduled") > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
   }
-}
-
-function rejection(thrown: unknown): OpReply {
-  return { rejected: thrown instanceof Error ? thrown.message : String(thrown), sqlCode: sqliteCode(thrown) ?? 0 };
-}
-
-/** SQLITE_CONSTRAINT_FOREIGNKEY outside of a statement: a deferred one, found at COMMIT. */
-function isDeferredConstraint(thrown: unknown): boolean {
-  return sqliteCode(thrown) === 787;
-}
-
-/** Failures of the disk or of another connection's lock, as against mistakes of this program. */
-function isStorage(thrown: unknown): boolean {
-  const code = sqliteCode(thrown);
-  return code !== undefined && [5, 6, 7, 8, 10, 11, 13, 14, 15, 26].includes(code & 0xff);
-}
-
-function storageReason(thrown: unknown): string {
-  if (!isStorage(thrown)) throw thrown;
-  const code = must(sqliteCode(thrown)) & 0xff;
-  if (code === 13) return "the disk is full";
-  if (isBusy(thrown)) return "another connection keeps the database locked";
-  return (thrown as Error).message;
 }

@@ -2,8 +2,8 @@
  * One process owns a store file. The proof is a lock that the operating system takes back when the process dies, however it dies: a write transaction
  * held open on a small side file. Readers of the side file see who owns it.
  */
-import { must } from "./must.ts";
 import { DatabaseSync } from "node:sqlite";
+import { isBusy } from "./failures.ts";
 
 export class Owned extends Error {}
 
@@ -52,15 +52,4 @@ function ownedBy(path: string, lock: DatabaseSync): string {
     // The owner is just writing its number.
   }
   return `${path} is owned by ${owner}; stop it first, or give this program a file of its own. Reading the file is possible at any time.`;
-}
-
-/** SQLITE_BUSY, with any extension. */
-export function isBusy(thrown: unknown): boolean {
-  return sqliteCode(thrown) !== undefined && (must(sqliteCode(thrown)) & 0xff) === 5;
-}
-
-/** The extended result code of an error that SQLite raised. */
-export function sqliteCode(thrown: unknown): number | undefined {
-  if (!(thrown instanceof Error) || !("errcode" in thrown)) return undefined;
-  return typeof thrown.errcode === "number" ? thrown.errcode : undefined;
 }

@@ -150,7 +150,7 @@ test(
       "nonsense",
       "SELECT 1; SELECT 2",
     ];
-    for (const sql of refused.filter((text) => text !== "SELECT 1; SELECT 2")) {
+    for (const sql of refused) {
       const result = await store.transaction((tx) => tx.run(sql));
       assert.ok(!result.ok && result.fault.code === "SQL_REJECTED", sql);
     }

@@ -68,6 +68,10 @@ export class ApplicationSql {
       return known;
     }
     const statement = this.#guard(() => this.#db.prepare(sql));
+    // SQLite would prepare the first statement and pass over the rest in silence.
+    if (hasMore(sql.slice(statement.sourceSQL.length))) {
+      throw new Error("a step of a transaction is one statement; give each statement a run() of its own");
+    }
     if (this.#prepared.size >= limits.preparedStatements) {
       const oldest = this.#prepared.keys().next();
       if (!oldest.done) this.#prepared.delete(oldest.value);
@@ -84,6 +88,11 @@ export class ApplicationSql {
       this.#guarded = false;
     }
   }
+}
+
+/** Whether anything but space, semicolons and comments is left. */
+function hasMore(rest: string): boolean {
+  return rest.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, "").replaceAll(/[\s;]/g, "") !== "";
 }
 
 /**

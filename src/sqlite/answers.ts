@@ -1,0 +1,33 @@
+/** Operations that only read, answered from what was just committed. */
+import type { Core } from "./core.ts";
+import type { Op, OpReply } from "./protocol.ts";
+import { listRecords, readRecord, readState } from "./reading.ts";
+
+/** The answer to an operation that only reads; undefined for all others. */
+export function answer(core: Core, op: Op): OpReply {
+  switch (op.op) {
+    case "get": {
+      const record = readRecord(core, op.id);
+      return record === undefined ? undefined : { record };
+    }
+    case "state": {
+      const state = readState(core, op.id);
+      return state === undefined ? undefined : { state };
+    }
+    case "list":
+      return { records: listRecords(core, op.filter) };
+    case "counts": {
+      const totals = op.name === undefined ? core.totals : core.names.get(op.name)?.counts;
+      const [scheduled = 0, ready = 0, running = 0, succeeded = 0, failed = 0, cancelled = 0] = totals ?? [];
+      return { counts: { scheduled, ready, running, succeeded, failed, cancelled } };
+    }
+    case "occurrences":
+      return {
+        occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(
+          ({ schedule, at }) => [schedule, at] as const,
+        ),
+      };
+    default:
+      return undefined;
+  }
+}
