@@ -10,6 +10,7 @@ import { failed } from "./check/walk.ts";
 import { generate } from "./compile/compiled.ts";
 import { scannerOf } from "./compile/scanner.ts";
 import { compile, decode, defaultLimits, encode, type Invalid, type Node } from "./index.ts";
+import { some } from "./walk-schema.ts";
 import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
 const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 400);
@@ -83,16 +84,18 @@ test("generated code decides by itself whenever the interpreter would accept wha
   };
   fc.assert(
     fc.property(samples, ({ node, values, wires }) => {
-      const { scan, decode: generated, text } = generate(node, defaultLimits);
+      const { scan, decode: generated, encode: written } = generate(node, defaultLimits);
       for (const wire of wires.map((one) => JSON.parse(JSON.stringify(one)) as unknown)) {
         if (decode(node, wire).ok) count(generated(wire, 0) !== failed);
       }
       for (const value of values) {
         if (!encode(node, value).ok) continue;
-        const json = text(value, 0);
-        count(json !== undefined);
-        const scanner = scannerOf(new TextEncoder().encode(json), false);
-        if (scan !== undefined && scanner !== undefined) count(scan(scanner, 0) !== failed && scanner.ended());
+        const wire = written(value, 0);
+        count(wire !== failed);
+        const scanner = scannerOf(new TextEncoder().encode(JSON.stringify(wire)), false);
+        // JavaScript moves a field named "0" before the tag, and then the tag comes too late.
+        const tagFirst = !some(node, (one) => one.kind === "tagged" && one.variants.some((variant) => variant.node.fields.some((field) => field.wireName === "0")));
+        if (tagFirst && scan !== undefined && scanner !== undefined) count(scan(scanner, 0) !== failed && scanner.ended());
       }
     }),
     { numRuns },

@@ -1,6 +1,6 @@
 /**
  * Generated checks for values that hold no others: what is wrong with the value in variable `v`, and what its other form is. Used
- * by the generators of decoded values, wire values and texts alike.
+ * by the generators of decoded values and of wire values alike.
  */
 import { patternOf } from "../check/scalars.ts";
 import { formats } from "../formats.ts";
@@ -18,81 +18,69 @@ export interface Scalar {
   readonly wrong: string;
   /** The other form, as an expression. */
   readonly other: string;
-  /** The other form as JSON text, as an expression; only asked for on the way to the wire. */
-  readonly text: string;
 }
 
 /** The check of a scalar node on the value in `v`, or undefined when the node is not a scalar. */
 export function emitScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
   const decoding = to === "decoded";
   switch (node.kind) {
-    case "string": {
-      const safe = node.format !== undefined && node.format !== "email" && node.format !== "uri";
-      return scalar(stringWrong(node, v, emitter), v, safe ? quoted(v) : `${emitter.constant(quote)}(${v})`);
-    }
-    case "int32": return scalar(`typeof ${v} !== "number" || (${v} | 0) !== ${v}${outside(v, node.minimum, node.maximum)}`, `${v} | 0`, `(${v} | 0)`);
-    case "int": return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum, node.maximum)}`, `${v} + 0`, v);
+    case "string": return scalar(stringWrong(node, v, emitter), v);
+    case "int32": return scalar(`typeof ${v} !== "number" || (${v} | 0) !== ${v}${outside(v, node.minimum, node.maximum)}`, `${v} | 0`);
+    case "int": return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum, node.maximum)}`, `${v} + 0`);
     // Infinity and NaN are the numbers whose difference with themselves is not 0.
-    case "float": return scalar(`typeof ${v} !== "number" || ${v} - ${v} !== 0${outside(v, node.minimum, node.maximum)}`, `${v} + 0`, v);
-    case "boolean": return scalar(`typeof ${v} !== "boolean"`, v, v);
+    case "float": return scalar(`typeof ${v} !== "number" || ${v} - ${v} !== 0${outside(v, node.minimum, node.maximum)}`, `${v} + 0`);
+    case "boolean": return scalar(`typeof ${v} !== "boolean"`, v);
     case "literal": {
       const value = JSON.stringify(node.value);
-      return scalar(`${v} !== ${value}`, value, JSON.stringify(value));
+      return scalar(`${v} !== ${value}`, value);
     }
-    case "enum": {
-      const plain = node.values.every((value) => JSON.stringify(value) === `"${value}"`);
-      return scalar(enumWrong(node.values, v, emitter), v, plain ? quoted(v) : `${emitter.constant(quote)}(${v})`);
-    }
+    case "enum": return scalar(enumWrong(node.values, v, emitter), v);
     case "decimal": {
       const pattern = emitter.constant(patternOf(decimalPattern(node.precision, node.scale)));
       const other = `${emitter.constant(canonicalDecimal)}(${v})`;
-      return scalar(`typeof ${v} !== "string" || !${pattern}.test(${v})`, other, quoted(other));
+      return scalar(`typeof ${v} !== "string" || !${pattern}.test(${v})`, other);
     }
     case "nothing": return decoding
-      ? scalar(`${v} !== null`, "undefined", "")
-      : scalar(`${v} !== null && ${v} !== undefined`, "null", '"null"');
+      ? scalar(`${v} !== null`, "undefined")
+      : scalar(`${v} !== null && ${v} !== undefined`, "null");
     case "int64": return decoding
       ? viaReader(v, readInt64, "", (x) => outside(x, node.minimum, node.maximum, "n"), emitter)
-      : scalar(`typeof ${v} !== "bigint"${outside(v, node.minimum ?? minInt64, node.maximum ?? maxInt64, "n")}`, `String(${v})`, quoted(v));
+      : scalar(`typeof ${v} !== "bigint"${outside(v, node.minimum ?? minInt64, node.maximum ?? maxInt64, "n")}`, `String(${v})`);
     case "timestamp": {
       if (decoding) return viaReader(v, readTimestamp, "new Date", () => "", emitter);
       const x = emitter.fresh("x");
       const read = `const ${x} = ${v} instanceof Date ? ${emitter.constant(writeTimestamp)}(${v}) : undefined;`;
-      return { before: [read], wrong: `${x} === undefined`, other: x, text: quoted(x) };
+      return { before: [read], wrong: `${x} === undefined`, other: x };
     }
     case "duration": {
       if (decoding) return viaReader(v, readDuration, "", (x) => outside(x, node.minimum, node.maximum), emitter);
       const other = `${emitter.constant(writeDuration)}(${v} + 0)`;
-      return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum ?? 0, node.maximum ?? maxDuration)}`, other, quoted(other));
+      return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum ?? 0, node.maximum ?? maxDuration)}`, other);
     }
     case "bytes": {
       if (!decoding) {
         const over = node.maxLength === undefined ? "" : ` || ${v}.length > ${node.maxLength}`;
         const other = `${emitter.constant(writeBase64)}(${v})`;
-        return scalar(`!(${v} instanceof Uint8Array)${over}`, other, quoted(other));
+        return scalar(`!(${v} instanceof Uint8Array)${over}`, other);
       }
       const x = emitter.fresh("x");
       const read = `const ${x} = typeof ${v} === "string" ? ${emitter.constant(base64Length)}(${v}) : -1;`;
       const over = node.maxLength === undefined ? "" : ` || ${x} > ${node.maxLength}`;
-      return { before: [read], wrong: `${x} < 0${over}`, other: `${emitter.constant(readBase64)}(${v})`, text: "" };
+      return { before: [read], wrong: `${x} < 0${over}`, other: `${emitter.constant(readBase64)}(${v})` };
     }
     default: return undefined;
   }
 }
 
-function scalar(wrong: string, other: string, text: string): Scalar {
-  return { before: [], wrong, other, text };
+function scalar(wrong: string, other: string): Scalar {
+  return { before: [], wrong, other };
 }
 
 /** Decoding by a function that returns undefined for what it refuses. */
 function viaReader(v: string, reader: (text: string) => unknown, wrap: string, more: (x: string) => string, emitter: Emitter): Scalar {
   const x = emitter.fresh("x");
   const read = `const ${x} = typeof ${v} === "string" ? ${emitter.constant(reader)}(${v}) : undefined;`;
-  return { before: [read], wrong: `${x} === undefined${more(x)}`, other: wrap === "" ? x : `${wrap}(${x})`, text: "" };
-}
-
-function quoted(expression: string): string {
-  return `'"' + ${expression} + '"'`;
+  return { before: [read], wrong: `${x} === undefined${more(x)}`, other: wrap === "" ? x : `${wrap}(${x})` };
 }
 
 function outside(v: string, minimum: number | bigint | undefined, maximum: number | bigint | undefined, suffix = ""): string {
@@ -116,18 +104,4 @@ function stringWrong(node: Extract<Node, { kind: "string" }>, v: string, emitter
 function enumWrong(values: readonly string[], v: string, emitter: Emitter): string {
   if (values.length > 8) return `!${emitter.constant(new Set(values))}.has(${v})`;
   return values.map((value) => `${v} !== ${JSON.stringify(value)}`).join(" && ");
-}
-
-/**
- * A string as JSON. Most hold nothing to escape. Short ones are looked at here, which costs less than the call into the engine;
- * long ones the engine looks at faster.
- */
-export function quote(text: string): string {
-  const { length } = text;
-  if (length > 80) return JSON.stringify(text);
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return JSON.stringify(text);
-  }
-  return `"${text}"`;
 }

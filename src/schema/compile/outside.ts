@@ -45,15 +45,6 @@ export function foreignReader(node: ForeignNode, to: "decoded" | "wire"): (value
   };
 }
 
-/** Validates by a foreign schema and writes JSON: undefined for no value, `failed` for what JSON cannot write. */
-export function foreignWriter(node: ForeignNode): (value: unknown) => string | undefined | typeof failed {
-  const read = foreignReader(node, "wire");
-  return (value) => {
-    const wire = read(value);
-    return wire === failed ? failed : jsonText(wire);
-  };
-}
-
 function jsonText(value: unknown): string | undefined | typeof failed {
   try {
     return JSON.stringify(value);
