@@ -33,7 +33,7 @@ export const BadBody = fault("BAD_BODY", {
   message: ({ reason }) => `The request body cannot be read: ${reason}.`,
 });
 export const BodyTimeout = fault("BODY_TIMEOUT", {
-  kind: "deadline_exceeded",
+  kind: "request_timeout",
   message: "The request body did not arrive in time.",
 });
 export const ClientGone = fault("CLIENT_GONE", {

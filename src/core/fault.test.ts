@@ -43,5 +43,5 @@ test("kinds that may be repeated are those that time can mend", () => {
   const retryable = Object.entries(kinds)
     .filter(([, row]) => row.retryable)
     .map(([kind]) => kind);
-  assert.deepEqual(retryable, ["resource_exhausted", "unavailable", "deadline_exceeded"]);
+  assert.deepEqual(retryable, ["request_timeout", "resource_exhausted", "unavailable", "deadline_exceeded"]);
 });

@@ -24,6 +24,7 @@ export const kinds = Object.freeze({
   not_found: row(404, 5, "NOT_FOUND", false, "Not found"),
   method_not_allowed: row(405, 12, "METHOD_NOT_ALLOWED", false, "Method not allowed"),
   not_acceptable: row(406, 3, "NOT_ACCEPTABLE", false, "Not acceptable"),
+  request_timeout: row(408, 4, "REQUEST_TIMEOUT", true, "Request timeout"),
   conflict: row(409, 10, "CONFLICT", false, "Conflict"),
   already_exists: row(409, 6, "ALREADY_EXISTS", false, "Already exists"),
   gone: row(410, 5, "GONE", false, "Gone"),

@@ -130,10 +130,11 @@ test("every status lists exactly the faults that the operation can end with", ()
     "400": ["BAD_BODY", "INVALID_INPUT"],
     "403": ["PERMISSION_DENIED"],
     "404": ["CITY_NOT_FOUND"],
+    "408": ["BODY_TIMEOUT"],
     "413": ["PAYLOAD_TOO_LARGE"],
     "415": ["UNSUPPORTED_MEDIA_TYPE"],
     "503": ["SHUTTING_DOWN"],
-    [String(kinds.deadline_exceeded.http)]: ["BODY_TIMEOUT", "DEADLINE_EXCEEDED"],
+    [String(kinds.deadline_exceeded.http)]: ["DEADLINE_EXCEEDED"],
   });
 });
 

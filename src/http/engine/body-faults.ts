@@ -13,7 +13,7 @@ export function badBody(reason: string): Err<BodyFault> {
 }
 
 export function bodyTimeout(): Err<BodyFault> {
-  return new Err(new Fault("BODY_TIMEOUT", "deadline_exceeded", {}, "The request body did not arrive in time."));
+  return new Err(new Fault("BODY_TIMEOUT", "request_timeout", {}, "The request body did not arrive in time."));
 }
 
 export function clientGone(): Err<BodyFault> {
