@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Unauthenticated, contract, fault, implementContract, mutation, query } from "../contract/index.ts";
 import { t } from "../schema/index.ts";
+import * as z from "zod";
+import { HeaderBlock } from "./index.ts";
 import { bothFaces, type Face, type Received } from "./testing/faces.ts";
 
 const City = t.object("City", { id: t.int32(), name: t.string({ maxLength: 40 }), founded: t.optional(t.timestamp()) });
@@ -344,4 +346,97 @@ on("the tail of a path is one decoded text", async ({ send }) => {
   assert.equal((await send("GET", "/files/a/b%20c/d.txt")).text, '{"path":"a/b c/d.txt"}');
   assert.equal((await problem(send("GET", "/files/"))).status, 404);
   assert.equal((await problem(send("GET", "/files/a%2Fb"))).status, 404);
+});
+
+const foreign = contract("foreign.v1", {
+  convert: query("convert", {
+    access: "public",
+    http: "GET /convert/{unit}",
+    input: z.object({ unit: z.enum(["m", "km"]), width: z.number().positive(), tags: z.array(z.string()).default([]) }),
+    output: z.object({ metres: z.number(), tags: z.array(z.string()) }),
+  }),
+  save: mutation("save", {
+    access: "public",
+    http: "PUT /saved/{id}",
+    input: z.object({ id: z.string(), name: z.string().refine(async (name) => name !== "taken", "is taken") }),
+    output: { id: t.string(), name: t.string() },
+  }),
+  mixed: mutation("mixed", {
+    access: "public",
+    input: { kind: z.literal("x"), n: t.int32() },
+    output: { kind: z.string(), n: t.int32() },
+  }),
+});
+const foreignApp = implementContract(foreign, {
+  handlers: {
+    convert: ({ input }) => ({ metres: input.width * (input.unit === "km" ? 1000 : 1), tags: input.tags, secret: 1 }),
+    save: ({ input }) => input,
+    mixed: ({ input }) => input,
+  },
+});
+
+bothFaces(
+  "another library's schema reads path, query and body, and filters the output",
+  foreignApp,
+  async ({ send }) => {
+    const answer = await send("GET", "/convert/km?width=1.5&tags=a");
+    assert.deepEqual([answer.status, answer.text], [200, '{"metres":1500,"tags":["a"]}']);
+    for (const target of ["/convert/mile?width=1", "/convert/m?width=x", "/convert/m", "/convert/m?width=-1"]) {
+      assert.equal((await problem(send("GET", target))).status, 400, target);
+    }
+    assert.equal(
+      (await send("POST", "/mixed", { headers: json, body: '{"kind":"x","n":1}' })).text,
+      '{"kind":"x","n":1}',
+    );
+    assert.equal((await problem(send("POST", "/mixed", { headers: json, body: '{"kind":"y","n":1}' }))).status, 400);
+  },
+);
+
+bothFaces("a schema that validates asynchronously is waited for", foreignApp, async ({ send }) => {
+  const saved = await send("PUT", "/saved/7", { headers: json, body: '{"name":"free"}' });
+  assert.deepEqual([saved.status, saved.text], [200, '{"id":"7","name":"free"}']);
+  const taken = await problem(send("PUT", "/saved/7", { headers: json, body: '{"name":"taken"}' }));
+  assert.deepEqual(taken.data, { issues: [{ pointer: "/name", code: "foreign", message: "is taken" }] });
+  assert.equal((await problem(send("PUT", "/saved/7", { headers: json, body: '{"name":"a","id":"8"}' }))).status, 400);
+  assert.equal((await problem(send("PUT", "/saved/7", { headers: json, body: "[]" }))).status, 400);
+});
+
+const extraRoutes = [
+  {
+    method: "GET",
+    path: "/health",
+    handle: () => ({ status: 200, headers: new HeaderBlock(["content-type", "text/plain"]), body: "up" }),
+  },
+  {
+    method: "GET",
+    path: "/broken-extra",
+    handle: () => {
+      throw new Error("password=hunter2");
+    },
+  },
+  { method: "GET", path: "/broken-later", handle: () => Promise.reject(new Error("password=hunter2")) },
+];
+bothFaces(
+  "routes beside the contract's are served, and one that throws is an incident",
+  app,
+  async ({ send, defects }) => {
+    const up = await send("GET", "/health");
+    assert.deepEqual([up.status, up.text, up.headers["content-type"]], [200, "up", "text/plain"]);
+    assert.equal((await send("HEAD", "/health")).status, 200);
+    for (const target of ["/broken-extra", "/broken-later"]) {
+      const answer = await problem(send("GET", target));
+      assert.deepEqual([answer.code, answer.data], ["INTERNAL", { incident: defects.at(-1)?.incident }]);
+      assert.doesNotMatch(answer.received.text, /hunter2/);
+    }
+  },
+  { extraRoutes },
+);
+
+on("a target that only a socket can send is taken as it stands", async ({ name, send }) => {
+  // A Web Request has resolved its dot segments before anybody sees it, and knows no `*`.
+  if (name === "fetch") return;
+  assert.equal((await problem(send("GET", "/files/../cities/1"))).status, 404);
+  assert.equal((await problem(send("GET", "/files/%2e%2e/x"))).status, 404);
+  const everywhere = await send("OPTIONS", "*");
+  assert.deepEqual([everywhere.status, everywhere.headers["allow"]], [204, "DELETE, GET, HEAD, OPTIONS, POST, PUT"]);
 });

@@ -106,7 +106,8 @@ function toResponse(request: Request, { status, headers, body }: HttpResponse): 
   // The Response constructor refuses a body with these.
   const bodyless = status === 204 || status === 205 || status === 304;
   if (request.method === "HEAD" || bodyless || body === null) {
-    if (request.method === "HEAD" && !bodyless) fields.set("content-length", String(lengthOf(body) ?? 0));
+    const length = lengthOf(body);
+    if (request.method === "HEAD" && !bodyless && length !== undefined) fields.set("content-length", String(length));
     if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) closeUnread(body);
     return new Response(null, { status, headers: fields });
   }
@@ -117,7 +118,7 @@ function toResponse(request: Request, { status, headers, body }: HttpResponse): 
 
 function lengthOf(body: HttpResponse["body"]): number | undefined {
   if (typeof body === "string") return new TextEncoder().encode(body).length;
-  return body instanceof Uint8Array ? body.length : undefined;
+  return body === null ? 0 : body instanceof Uint8Array ? body.length : undefined;
 }
 
 /** An iterable that nobody will read still frees what it holds. */
