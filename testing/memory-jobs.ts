@@ -10,6 +10,7 @@ import {
   type JobRecord,
   type JobState,
   type NewJob,
+  type Retention,
 } from "../src/jobs/index.ts";
 
 const errorsKept = 32;
@@ -26,7 +27,8 @@ export class MemoryJob {
   result: string | undefined;
   errors: readonly AttemptError[] = [];
   fence: Fence | undefined;
-  cancelAsked = false;
+  /** Its place among the ready jobs of its priority: kept when it is handed back, new when it is made ready again. */
+  place = 0;
   /** Stands in the list of ready jobs, perhaps without being ready any more. */
   listed = false;
 
@@ -46,7 +48,6 @@ export class MemoryJob {
     this.fence = undefined;
     if (to !== "scheduled") this.runAt = undefined;
     this.finishedAt = isFinished(to) ? now : undefined;
-    if (to !== "running") this.cancelAsked = false;
   }
 
   addError(error: AttemptError): void {
@@ -78,8 +79,15 @@ export class MemoryJobs {
   readonly #holders = new Map<string, MemoryJob>();
   readonly scheduled = new Set<MemoryJob>();
   /** Ready jobs by name; a job that is no longer ready is skipped when its turn comes. */
-  readonly #ready = new Map<string, MemoryJob[]>();
+  readonly #ready = new Map<string, Line[]>();
+  /** Finished jobs by state, in the order in which they finished. */
+  readonly #finished = {
+    succeeded: new Set<MemoryJob>(),
+    failed: new Set<MemoryJob>(),
+    cancelled: new Set<MemoryJob>(),
+  };
   #lastId = 0;
+  #lastPlace = 0;
   epoch = 0;
   waiting = 0;
 
@@ -104,29 +112,85 @@ export class MemoryJobs {
     if (job.job.uniqueKey !== undefined) this.#holders.set(`${job.job.name}\n${job.job.uniqueKey}`, job);
   }
 
-  makeReady(job: MemoryJob): void {
+  /** `back`: it was claimed and comes back, to where it stood. */
+  makeReady(job: MemoryJob, back = false): void {
+    if (!back || job.place === 0) job.place = ++this.#lastPlace;
     if (job.listed) return;
     job.listed = true;
     const { name, priority } = job.job;
-    const list = this.#ready.get(name) ?? [];
-    this.#ready.set(name, list);
-    // Mostly at the end: searching from there is cheap.
-    let at = list.length;
-    while (at > 0 && (list[at - 1] as MemoryJob).job.priority > priority) at--;
-    list.splice(at, 0, job);
+    const lines = this.#ready.get(name) ?? Array.from({ length: 10 }, () => new Line());
+    this.#ready.set(name, lines);
+    lines[priority]?.add(job);
   }
 
   /** Up to `count` ready jobs of a name, most urgent first. */
   takeReady(name: string, count: number): MemoryJob[] {
-    const list = this.#ready.get(name) ?? [];
     const taken: MemoryJob[] = [];
-    let looked = 0;
-    while (looked < list.length && taken.length < count) {
-      const job = list[looked++] as MemoryJob;
-      job.listed = false;
-      if (job.state === "ready") taken.push(job);
+    for (const line of this.#ready.get(name) ?? []) {
+      while (taken.length < count) {
+        const job = line.take();
+        if (job === undefined) break;
+        job.listed = false;
+        if (job.state === "ready") taken.push(job);
+      }
     }
-    list.splice(0, looked);
     return taken;
+  }
+
+  finish(job: MemoryJob): void {
+    if (job.state === "succeeded" || job.state === "failed" || job.state === "cancelled")
+      this.#finished[job.state].add(job);
+  }
+
+  /** Removes what retention no longer keeps; the oldest first. */
+  prune(retention: Retention, now: number): number {
+    let removed = 0;
+    for (const state of ["succeeded", "failed", "cancelled"] as const) {
+      const { ageMs, count } = retention[state];
+      const finished = this.#finished[state];
+      for (const job of finished) {
+        const gone = job.state !== state;
+        if (!gone && finished.size <= count && now - (job.finishedAt ?? now) < ageMs) break;
+        finished.delete(job);
+        if (gone) continue;
+        this.byId.delete(job.id);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  /** A job left the finished by hand. */
+  unfinish(job: MemoryJob): void {
+    for (const finished of Object.values(this.#finished)) finished.delete(job);
+  }
+}
+
+/** Jobs of one name and priority, in order of their places. */
+class Line {
+  #jobs: MemoryJob[] = [];
+  #head = 0;
+
+  add(job: MemoryJob): void {
+    const jobs = this.#jobs;
+    const last = jobs.at(-1);
+    if (this.#head === jobs.length || last === undefined || last.place < job.place) {
+      jobs.push(job);
+      return;
+    }
+    // What comes back stands near the head.
+    let at = this.#head;
+    while ((jobs[at]?.place ?? Infinity) < job.place) at++;
+    jobs.splice(at, 0, job);
+  }
+
+  take(): MemoryJob | undefined {
+    const job = this.#jobs[this.#head];
+    if (job === undefined) return undefined;
+    if (++this.#head >= 1_000 && this.#head * 2 > this.#jobs.length) {
+      this.#jobs = this.#jobs.slice(this.#head);
+      this.#head = 0;
+    }
+    return job;
   }
 }

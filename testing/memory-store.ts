@@ -62,7 +62,7 @@ class MemorySession implements StoreSession {
   readonly #jobs: MemoryJobs;
   readonly #options: StoreOpenOptions;
   readonly #trouble: () => string | undefined;
-  readonly #waiters = new Map<string, ((record: JobRecord | undefined) => void)[]>();
+  readonly #waiters = new Map<string, ((answer: Result<JobRecord, StoreFault>) => void)[]>();
   readonly #credit = new Map<string, number>();
   #consume: ConsumeOptions | undefined;
   #claims = 0;
@@ -91,19 +91,19 @@ class MemorySession implements StoreSession {
   }
 
   #enqueueOne(record: NewJob, now: number): EnqueueReceipt {
+    const holder = this.#jobs.holder(record);
+    if (holder !== undefined) return { id: holder.id, duplicate: true };
     const { occurrence } = record;
     if (occurrence !== undefined) {
       if (occurrence.at <= (this.#jobs.occurrences.get(occurrence.schedule) ?? -Infinity))
         return { id: "", duplicate: true };
       this.#jobs.occurrences.set(occurrence.schedule, occurrence.at);
     }
-    const holder = this.#jobs.holder(record);
-    return holder === undefined
-      ? { id: this.#jobs.add(record, now).id, duplicate: false }
-      : { id: holder.id, duplicate: true };
+    return { id: this.#jobs.add(record, now).id, duplicate: false };
   }
 
   consume(options: ConsumeOptions): Consumer {
+    if (this.#consume !== undefined) throw new TypeError("A session has one consumer. Stop the first one.");
     this.#consume = options;
     return {
       grant: (name, credit) => {
@@ -130,7 +130,6 @@ class MemorySession implements StoreSession {
     const job = this.#jobs.byId.get(settlement.job.id);
     if (job?.state !== "running" || job.fence?.epoch !== fence.epoch || job.fence.claim !== fence.claim) return "stale";
     const now = this.#options.clock.now();
-    const { cancelAsked } = job;
     if ("error" in settlement && settlement.error !== undefined) job.addError(settlement.error);
     switch (settlement.to) {
       case "succeeded":
@@ -144,25 +143,27 @@ class MemorySession implements StoreSession {
         job.move("cancel", now);
         break;
       case "retry":
-        // Asked to stop while the attempt was ending: there is no next one.
-        job.move(cancelAsked ? "cancel" : "retry", now);
-        if (!cancelAsked) job.runAt = settlement.runAt;
+        job.move("retry", now);
+        job.runAt = settlement.runAt;
         break;
       case "released":
         job.attempt--;
-        job.move(cancelAsked ? "cancel" : "release", now);
+        job.move("release", now);
         break;
     }
-    this.#moved(job);
+    this.#moved(job, settlement.to === "released");
     return "settled";
   }
 
   /** Keeps the books after a job left `running` or was moved by hand. */
-  #moved(job: MemoryJob): void {
-    if (job.state === "ready") this.#jobs.makeReady(job);
+  #moved(job: MemoryJob, back = false): void {
+    if (job.state === "ready") this.#jobs.makeReady(job, back);
     if (job.state === "scheduled") this.#jobs.scheduled.add(job);
     if (!isFinished(job.state)) this.#jobs.waiting++;
-    if (isFinished(job.state)) this.#tell(job.id, job.record());
+    if (isFinished(job.state)) {
+      this.#jobs.finish(job);
+      this.#tell(job.id, ok(job.record()));
+    }
     this.#deliverSoon();
   }
 
@@ -174,7 +175,6 @@ class MemorySession implements StoreSession {
         job.move("cancel", this.#options.clock.now());
         this.#moved(job);
       } else if (job?.state === "running") {
-        job.cancelAsked = true;
         this.#consume?.onCancelRequested(id);
       }
       return ok(job?.state);
@@ -188,6 +188,7 @@ class MemorySession implements StoreSession {
       const again = (job?.state === "failed" || job?.state === "cancelled") && this.#jobs.holder(job.job) === undefined;
       if (job !== undefined && again) {
         job.move("redrive", this.#options.clock.now());
+        this.#jobs.unfinish(job);
         this.#jobs.holdKey(job);
         this.#moved(job);
       }
@@ -202,15 +203,16 @@ class MemorySession implements StoreSession {
   async finished(id: string, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
     const found = await this.get(id);
     if (!found.ok || found.value === undefined || isFinished(found.value.state)) return found;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const waiters = this.#waiters.get(id) ?? [];
       this.#waiters.set(id, waiters);
-      const tell = (record: JobRecord | undefined): void => resolve(ok(record));
-      waiters.push(tell);
-      signal?.addEventListener("abort", () => {
-        waiters.splice(waiters.indexOf(tell), 1);
-        resolve(ok(undefined));
-      });
+      waiters.push(resolve);
+      const onAbort = (): void => {
+        waiters.splice(waiters.indexOf(resolve), 1);
+        reject(signal?.reason as Error);
+      };
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 
@@ -218,7 +220,7 @@ class MemorySession implements StoreSession {
     return this.#commit(() => {
       const found: JobRecord[] = [];
       for (const job of this.#jobs.byId.values()) {
-        if (found.length >= limit) break;
+        if (found.length >= Math.min(1_000, Math.max(1, limit))) break;
         if (Number(job.id) <= Number(after)) continue;
         if ((state ?? job.state) === job.state && (name ?? job.job.name) === job.job.name) found.push(job.record());
       }
@@ -240,26 +242,15 @@ class MemorySession implements StoreSession {
 
   prune(): StoreResult<number> {
     return this.#commit(() => {
-      const now = this.#options.clock.now();
-      let removed = 0;
-      for (const state of ["succeeded", "failed", "cancelled"] as const) {
-        const { ageMs, count } = this.#options.retention[state];
-        const kept = [...this.#jobs.byId.values()].filter((job) => job.state === state);
-        kept.sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0));
-        for (const [index, job] of kept.entries()) {
-          if (index < count && now - (job.finishedAt ?? now) <= ageMs) continue;
-          this.#jobs.byId.delete(job.id);
-          removed++;
-        }
-      }
-      return ok(removed);
+      return ok(this.#jobs.prune(this.#options.retention, this.#options.clock.now()));
     });
   }
 
   async close(): Promise<void> {
-    if (this.ended) return;
+    // What was called before is under way, and ends first.
+    await Promise.resolve();
     this.crash();
-    for (const [id] of this.#waiters) this.#tell(id, undefined);
+    for (const [id] of this.#waiters) this.#tell(id, err(StoreUnavailable({ reason: "the session is closed" })));
   }
 
   crash(): void {
@@ -272,11 +263,13 @@ class MemorySession implements StoreSession {
   async #commit<T>(act: () => Result<T, StoreFault>): StoreResult<T> {
     await Promise.resolve();
     const reason = this.ended ? "the session is closed" : this.#trouble();
-    return reason === undefined ? act() : err(StoreUnavailable({ reason }));
+    if (reason !== undefined) return err(StoreUnavailable({ reason }));
+    this.#jobs.prune(this.#options.retention, this.#options.clock.now());
+    return act();
   }
 
-  #tell(id: string, record: JobRecord | undefined): void {
-    for (const waiter of this.#waiters.get(id) ?? []) waiter(record);
+  #tell(id: string, answer: Result<JobRecord, StoreFault>): void {
+    for (const waiter of this.#waiters.get(id) ?? []) waiter(answer);
     this.#waiters.delete(id);
   }
 
@@ -291,9 +284,8 @@ class MemorySession implements StoreSession {
         code: "CRASHED",
         message: "The process ended during the attempt.",
       });
-      if (job.cancelAsked) job.move("cancel", now);
-      else job.move(job.attempt >= this.#options.maxAttempts(job.job.name) ? "crash_out" : "crash", now);
-      this.#moved(job);
+      job.move(job.attempt >= this.#options.maxAttempts(job.job.name) ? "crash_out" : "crash", now);
+      this.#moved(job, true);
     }
   }
 

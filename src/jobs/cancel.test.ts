@@ -136,6 +136,26 @@ test("a cancellation that comes while the outcome is on its way does no harm", a
   assert.equal((await engine.drain()).unfinished, 0);
 });
 
+test("a cancellation that comes while a retry is on its way still cancels the job", async () => {
+  const { jobs, engine, session, clock } = await bench(() => {
+    throw new Error("again");
+  });
+  const settle = session.settle.bind(session);
+  let go: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  session.settle = (settlements) => held.then(() => settle(settlements));
+  const ref = value(await jobs.enqueue(work, { n: 1 }));
+  await settled();
+  assert.equal(value(await jobs.cancel(ref.id)), "running");
+  go();
+  await elapse(clock, 100);
+  const info = value(await jobs.get(ref.id));
+  assert.deepEqual([info?.state, info?.attempt], ["cancelled", 1]);
+  await engine.drain();
+});
+
 test("a cancelled job can be retried by hand", async () => {
   const { jobs, engine } = await bench(({ input }) => void input);
   const ref = value(await jobs.enqueue(work, { n: 1 }, { delay: "1m" }));

@@ -86,11 +86,12 @@ export class Dispatcher {
     this.#schedule();
   }
 
-  /** A job was asked to stop. One that has just ended is left alone: its outcome is on its way to the store. */
+  /** A job was asked to stop, wherever it is now. One that has just succeeded or failed for good is left alone. */
   cancel(id: JobId): void {
     const attempt = this.#attempts.get(id);
     if (attempt !== undefined) attempt.abort("cancelled");
     else if (this.#order.some((lane) => lane.has(id))) this.#cancelled.add(id);
+    else this.#options.settler.cancel(id);
   }
 
   /** Begins nothing more and hands back what has not begun. */

@@ -5,7 +5,7 @@
 import type { Clock, Fault, Timer } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { JobLimits } from "./limits.ts";
-import type { Settlement, StoreSession } from "./store.ts";
+import type { JobId, Settlement, StoreSession } from "./store.ts";
 
 export interface SettlerOptions {
   readonly session: StoreSession;
@@ -18,6 +18,8 @@ export interface SettlerOptions {
 
 export class Settler {
   readonly #options: SettlerOptions;
+  /** Jobs that are on their way to another run; true: somebody asked meanwhile to cancel them. */
+  readonly #again = new Map<JobId, boolean>();
   #batch: Settlement[] = [];
   #waiting = 0;
   #refused: Settlement[] = [];
@@ -37,6 +39,12 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#batch.push(settlement);
     this.#waiting++;
+    if (settlement.to === "retry" || settlement.to === "released") this.#again.set(settlement.job.id, false);
+  }
+
+  /** A job was asked to stop. If its attempt has just ended with another run to come, it is cancelled as soon as that is committed. */
+  cancel(id: JobId): void {
+    if (this.#again.has(id)) this.#again.set(id, true);
   }
 
   /** Sends what gathered. */
@@ -59,6 +67,7 @@ export class Settler {
     if (!result.ok) return this.#refuse(batch, result.fault);
     this.#retryMs = 0;
     this.#waiting -= batch.length;
+    if (this.#again.size > 0) this.#cancelAgain(batch);
     if (events.heard("job.stale")) {
       for (const [index, receipt] of result.value.entries()) {
         const job = batch[index]?.job;
@@ -66,6 +75,15 @@ export class Settler {
       }
     }
     onSettled();
+  }
+
+  #cancelAgain(batch: readonly Settlement[]): void {
+    for (const { job } of batch) {
+      const asked = this.#again.get(job.id);
+      this.#again.delete(job.id);
+      // Refused: the caller was told that the job was running, and sees that it runs again.
+      if (asked === true) void this.#options.session.cancel(job.id);
+    }
   }
 
   #refuse(batch: Settlement[], fault: Fault): void {
