@@ -21,7 +21,9 @@ export function decode<S extends AnySchema>(schema: S, wire: unknown): Result<In
   const result = decodeNode(toNode(schema), wire, defaultLimits);
   if (result instanceof Promise) {
     void result.catch(() => undefined);
-    throw new TypeError("This schema validates asynchronously, which decode() cannot wait for. Use compile(schema).parse(value) and await it.");
+    throw new TypeError(
+      "This schema validates asynchronously, which decode() cannot wait for. Use compile(schema).parse(value) and await it.",
+    );
   }
   return result;
 }
@@ -32,7 +34,12 @@ export function encode<S extends AnySchema>(schema: S, value: InferInput<S>): Re
 }
 
 /** `decode` for a node: a promise only when a foreign schema gave one. `eitherForm` accepts decoded values as well. */
-export function decodeNode(node: Node, wire: unknown, limits: SchemaLimits, eitherForm = false): MaybePromise<Result<unknown, Invalid>> {
+export function decodeNode(
+  node: Node,
+  wire: unknown,
+  limits: SchemaLimits,
+  eitherForm = false,
+): MaybePromise<Result<unknown, Invalid>> {
   const walk = newWalk("decoded", limits, eitherForm);
   const value = walkNode(node, wire, walk);
   if (walk.waiting.size > 0) return decodeAgain(node, wire, walk, eitherForm);
@@ -40,7 +47,12 @@ export function decodeNode(node: Node, wire: unknown, limits: SchemaLimits, eith
 }
 
 /** Walks again once the asynchronous answers are there. One that only now comes to be asked is waited for as well. */
-async function decodeAgain(node: Node, wire: unknown, walk: Walk, eitherForm: boolean): Promise<Result<unknown, Invalid>> {
+async function decodeAgain(
+  node: Node,
+  wire: unknown,
+  walk: Walk,
+  eitherForm: boolean,
+): Promise<Result<unknown, Invalid>> {
   const answers = new Map<string, ForeignAnswer>(walk.answers);
   for (const [pointer, waiting] of walk.waiting) answers.set(pointer, await waiting);
   const again = newWalk("decoded", walk.limits, eitherForm, answers);

@@ -26,7 +26,9 @@ export function compile<S extends AnySchema>(schema: S, options: CodecOptions = 
 
 function modeOf(options: CodecOptions): "compiled" | "interpreted" {
   if (options.mode === "compiled" && !mayGenerate()) {
-    throw new TypeError('This runtime forbids code generation (new Function). Leave the option "mode" out, or set it to "interpreted".');
+    throw new TypeError(
+      'This runtime forbids code generation (new Function). Leave the option "mode" out, or set it to "interpreted".',
+    );
   }
   return options.mode ?? (mayGenerate() ? "compiled" : "interpreted");
 }

@@ -25,11 +25,15 @@ interface Sample {
 const samples: fc.Arbitrary<Sample> = arbitrarySchema().chain((node) =>
   fc.array(arbitraryValue(node), { minLength: 1, maxLength: 4 }).chain((values) => {
     const encoded = values.flatMap((value) => valid(encode(node, value)));
-    const mutated = encoded.slice(0, 2).map((wire) => fc.array(arbitraryMutation(wire), { minLength: 2, maxLength: 4 }));
+    const mutated = encoded
+      .slice(0, 2)
+      .map((wire) => fc.array(arbitraryMutation(wire), { minLength: 2, maxLength: 4 }));
     return fc.record({
       node: fc.constant(node),
       values: fc.tuple(...values.slice(0, 2).map(arbitraryMutation)).map((more) => [...values, ...more]),
-      wires: fc.tuple(fc.array(arbitraryJson, { maxLength: 3 }), ...mutated).map((more) => [...encoded, ...more.flat()]),
+      wires: fc
+        .tuple(fc.array(arbitraryJson, { maxLength: 3 }), ...mutated)
+        .map((more) => [...encoded, ...more.flat()]),
     });
   }),
 );
@@ -67,7 +71,8 @@ test("a compiled codec encodes and serializes as the interpreter does", () => {
         assert.deepStrictEqual(codec.encode(value), expected);
         const text = codec.serialize(value);
         assert.equal(text.ok, expected.ok);
-        if (text.ok && expected.ok) assert.deepStrictEqual(JSON.parse(text.value), JSON.parse(JSON.stringify(expected.value)));
+        if (text.ok && expected.ok)
+          assert.deepStrictEqual(JSON.parse(text.value), JSON.parse(JSON.stringify(expected.value)));
       }
     }),
     { numRuns },
@@ -94,8 +99,14 @@ test("generated code decides by itself whenever the interpreter would accept wha
         count(wire !== failed);
         const scanner = scannerOf(new TextEncoder().encode(JSON.stringify(wire)), false);
         // JavaScript moves a field named "0" before the tag, and then the tag comes too late.
-        const tagFirst = !some(node, (one) => one.kind === "tagged" && one.variants.some((variant) => variant.node.fields.some((field) => field.wireName === "0")));
-        if (tagFirst && scan !== undefined && scanner !== undefined) count(scan(scanner, 0) !== failed && scanner.ended());
+        const tagFirst = !some(
+          node,
+          (one) =>
+            one.kind === "tagged" &&
+            one.variants.some((variant) => variant.node.fields.some((field) => field.wireName === "0")),
+        );
+        if (tagFirst && scan !== undefined && scanner !== undefined)
+          count(scan(scanner, 0) !== failed && scanner.ended());
       }
     }),
     { numRuns },
@@ -105,21 +116,60 @@ test("generated code decides by itself whenever the interpreter would accept wha
 });
 
 test("a compiled codec reads bytes as the interpreter does, however they are spaced, ordered, cut or changed", () => {
-  const edits = fc.array(fc.tuple(fc.nat(400), fc.nat(3), fc.constantFrom("", " ", "\n", "\t", "\"", "\\", "\\u0061", "\\n", ",", ":", "{", "}", "[", "]", "0", "-", ".", "1e2", "null", "true", "é", "😀", "\u0000", "\"a\":1,")), { maxLength: 2 });
+  const edits = fc.array(
+    fc.tuple(
+      fc.nat(400),
+      fc.nat(3),
+      fc.constantFrom(
+        "",
+        " ",
+        "\n",
+        "\t",
+        '"',
+        "\\",
+        "\\u0061",
+        "\\n",
+        ",",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        "0",
+        "-",
+        ".",
+        "1e2",
+        "null",
+        "true",
+        "é",
+        "😀",
+        "\u0000",
+        '"a":1,',
+      ),
+    ),
+    { maxLength: 2 },
+  );
   fc.assert(
-    fc.property(samples, edits, fc.constantFrom(0, 1), fc.boolean(), fc.nat(255), ({ node, values, wires }, changes, indent, reversed, byte) => {
-      const fast = compile(node, { mode: "compiled" });
-      const slow = compile(node, { mode: "interpreted" });
-      for (const wire of [...values.flatMap((value) => valid(encode(node, value))), ...wires]) {
-        let text = JSON.stringify(reversed ? reverseKeys(wire) : wire, null, indent);
-        for (const [at, cut, piece] of changes) text = text.slice(0, at) + piece + text.slice(at + cut);
-        assert.deepStrictEqual(fast.parseJson(text), slow.parseJson(text));
-        const bytes = new TextEncoder().encode(text);
-        assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
-        if (bytes.length > 0) bytes[byte % bytes.length] = byte;
-        assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
-      }
-    }),
+    fc.property(
+      samples,
+      edits,
+      fc.constantFrom(0, 1),
+      fc.boolean(),
+      fc.nat(255),
+      ({ node, values, wires }, changes, indent, reversed, byte) => {
+        const fast = compile(node, { mode: "compiled" });
+        const slow = compile(node, { mode: "interpreted" });
+        for (const wire of [...values.flatMap((value) => valid(encode(node, value))), ...wires]) {
+          let text = JSON.stringify(reversed ? reverseKeys(wire) : wire, null, indent);
+          for (const [at, cut, piece] of changes) text = text.slice(0, at) + piece + text.slice(at + cut);
+          assert.deepStrictEqual(fast.parseJson(text), slow.parseJson(text));
+          const bytes = new TextEncoder().encode(text);
+          assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
+          if (bytes.length > 0) bytes[byte % bytes.length] = byte;
+          assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
+        }
+      },
+    ),
     { numRuns },
   );
 });

@@ -3,10 +3,30 @@
  * a password sent to the wrong field would otherwise end up in a log or in an answer.
  */
 export type IssueCode =
-  | "type" | "required" | "unknown_field" | "literal" | "enum" | "variant"
-  | "minimum" | "maximum" | "min_length" | "max_length" | "pattern" | "format"
-  | "min_items" | "max_items" | "unique_items" | "max_entries"
-  | "refine" | "foreign" | "async" | "max_depth" | "max_text" | "json" | "utf8" | "duplicate_key";
+  | "type"
+  | "required"
+  | "unknown_field"
+  | "literal"
+  | "enum"
+  | "variant"
+  | "minimum"
+  | "maximum"
+  | "min_length"
+  | "max_length"
+  | "pattern"
+  | "format"
+  | "min_items"
+  | "max_items"
+  | "unique_items"
+  | "max_entries"
+  | "refine"
+  | "foreign"
+  | "async"
+  | "max_depth"
+  | "max_text"
+  | "json"
+  | "utf8"
+  | "duplicate_key";
 
 export interface Issue {
   readonly code: IssueCode;

@@ -41,8 +41,19 @@ test("Ajv gives the same verdict on what comes in", () => {
   let refused = 0;
   const samples = arbitrarySchema({ sayable: true }).chain((node) =>
     fc.array(arbitraryValue(node), { minLength: 1, maxLength: 3 }).chain((values) => {
-      const encoded = values.flatMap((value) => { const wire = encode(node, value); return wire.ok ? [wire.value] : []; });
-      return fc.record({ node: fc.constant(node), wires: fc.tuple(fc.array(arbitraryJson, { maxLength: 2 }), ...encoded.slice(0, 2).map((wire) => fc.array(arbitraryMutation(wire), { minLength: 3, maxLength: 5 }))).map((more) => [...encoded, ...more.flat()]) });
+      const encoded = values.flatMap((value) => {
+        const wire = encode(node, value);
+        return wire.ok ? [wire.value] : [];
+      });
+      return fc.record({
+        node: fc.constant(node),
+        wires: fc
+          .tuple(
+            fc.array(arbitraryJson, { maxLength: 2 }),
+            ...encoded.slice(0, 2).map((wire) => fc.array(arbitraryMutation(wire), { minLength: 3, maxLength: 5 })),
+          )
+          .map((more) => [...encoded, ...more.flat()]),
+      });
     }),
   );
   fc.assert(
@@ -52,7 +63,8 @@ test("Ajv gives the same verdict on what comes in", () => {
         const ours = decode(node, wire).ok;
         if (ours) accepted++;
         else refused++;
-        if (accepts(wire) !== ours) assert.ok(!ours && beyondJsonSchema(node, wire), `${JSON.stringify(wire)}: Ajv ${!ours}, Tensile ${ours}`);
+        if (accepts(wire) !== ours)
+          assert.ok(!ours && beyondJsonSchema(node, wire), `${JSON.stringify(wire)}: Ajv ${!ours}, Tensile ${ours}`);
       }
     }),
     { numRuns },
@@ -62,48 +74,91 @@ test("Ajv gives the same verdict on what comes in", () => {
 
 test("Ajv accepts whatever goes out", () => {
   fc.assert(
-    fc.property(arbitrarySchema({ sayable: true }).chain((node) => fc.tuple(fc.constant(node), fc.array(arbitraryValue(node), { minLength: 1, maxLength: 4 }))), ([node, values]) => {
-      const accepts = ajvOf(jsonSchema(node, { io: "output" }));
-      for (const value of values) {
-        const wire = encode(node, value);
-        if (wire.ok) assert.ok(accepts(JSON.parse(JSON.stringify(wire.value))), JSON.stringify(wire.value));
-      }
-    }),
+    fc.property(
+      arbitrarySchema({ sayable: true }).chain((node) =>
+        fc.tuple(fc.constant(node), fc.array(arbitraryValue(node), { minLength: 1, maxLength: 4 })),
+      ),
+      ([node, values]) => {
+        const accepts = ajvOf(jsonSchema(node, { io: "output" }));
+        for (const value of values) {
+          const wire = encode(node, value);
+          if (wire.ok) assert.ok(accepts(JSON.parse(JSON.stringify(wire.value))), JSON.stringify(wire.value));
+        }
+      },
+    ),
     { numRuns },
   );
 });
 
 test("named types and recursion become definitions, and input is named apart where it differs", () => {
   const City = t.object("City", { id: t.int32(), kind: t.enum(["town", "city"], { name: "CityKind" }) });
-  const Trip: AnySchema = t.object("Trip", { stops: t.array(City), nights: t.default(t.int32(), 1), next: t.optional(t.ref((): AnySchema => Trip)) });
+  const Trip: AnySchema = t.object("Trip", {
+    stops: t.array(City),
+    nights: t.default(t.int32(), 1),
+    next: t.optional(t.ref((): AnySchema => Trip)),
+  });
   assert.deepStrictEqual(jsonSchema(City, { io: "input" }), {
     $ref: "#/$defs/City",
     $defs: {
-      City: { type: "object", properties: { id: { type: "integer", format: "int32", minimum: -2147483648, maximum: 2147483647 }, kind: { $ref: "#/$defs/CityKind" } }, required: ["id", "kind"], additionalProperties: false },
+      City: {
+        type: "object",
+        properties: {
+          id: { type: "integer", format: "int32", minimum: -2147483648, maximum: 2147483647 },
+          kind: { $ref: "#/$defs/CityKind" },
+        },
+        required: ["id", "kind"],
+        additionalProperties: false,
+      },
       CityKind: { type: "string", enum: ["town", "city"] },
     },
   });
   const refs = jsonSchemaRefs("#/components/schemas/");
   assert.deepStrictEqual(jsonSchema(Trip, { io: "input", refs }), { $ref: "#/components/schemas/TripInput" });
-  assert.deepStrictEqual(jsonSchema(t.array(Trip), { io: "output", refs }), { type: "array", items: { $ref: "#/components/schemas/Trip" } });
+  assert.deepStrictEqual(jsonSchema(t.array(Trip), { io: "output", refs }), {
+    type: "array",
+    items: { $ref: "#/components/schemas/Trip" },
+  });
   assert.deepStrictEqual(Object.keys(refs.defs).toSorted(), ["City", "CityKind", "Trip", "TripInput"]);
   assert.deepStrictEqual(refs.defs["Trip"]?.["required"], ["stops", "nights"]);
   assert.deepStrictEqual(refs.defs["TripInput"]?.["required"], ["stops"]);
-  assert.throws(() => jsonSchema(t.object("City", { other: t.string() }), { io: "input", refs }), /Two different types are named "City"/);
-  assert.throws(() => jsonSchema(t.object("A", { a: t.object("A", {}) }), { io: "input" }), /Two different types are named "A"/);
+  assert.throws(
+    () => jsonSchema(t.object("City", { other: t.string() }), { io: "input", refs }),
+    /Two different types are named "City"/,
+  );
+  assert.throws(
+    () => jsonSchema(t.object("A", { a: t.object("A", {}) }), { io: "input" }),
+    /Two different types are named "A"/,
+  );
 });
 
 test("documentation is written beside the type, examples in their wire form", () => {
-  const When = t.describe(t.timestamp(), { title: "When", description: "UTC", examples: [new Date(0)], deprecated: true });
+  const When = t.describe(t.timestamp(), {
+    title: "When",
+    description: "UTC",
+    examples: [new Date(0)],
+    deprecated: true,
+  });
   assert.deepStrictEqual(jsonSchema(When, { io: "input" }), {
-    type: "string", format: "date-time", title: "When", description: "UTC", examples: ["1970-01-01T00:00:00.000Z"], deprecated: true,
+    type: "string",
+    format: "date-time",
+    title: "When",
+    description: "UTC",
+    examples: ["1970-01-01T00:00:00.000Z"],
+    deprecated: true,
   });
   const City = t.object("City", { id: t.int32() });
-  const Trip = t.object({ from: t.describe(City, { description: "start" }), to: t.describe(t.optional(City), { description: "end" }) });
-  assert.deepStrictEqual(jsonSchema(Trip, { io: "input" })["properties"], {
-    from: { $ref: "#/$defs/City", description: "start" }, to: { $ref: "#/$defs/City", description: "end" },
+  const Trip = t.object({
+    from: t.describe(City, { description: "start" }),
+    to: t.describe(t.optional(City), { description: "end" }),
   });
-  assert.throws(() => jsonSchema(t.describe(t.int32(), { examples: ["x"] }), { io: "input" }), /example in t\.describe does not fit/);
+  assert.deepStrictEqual(jsonSchema(Trip, { io: "input" })["properties"], {
+    from: { $ref: "#/$defs/City", description: "start" },
+    to: { $ref: "#/$defs/City", description: "end" },
+  });
+  assert.throws(
+    () => jsonSchema(t.describe(t.int32(), { examples: ["x"] }), { io: "input" }),
+    /example in t\.describe does not fit/,
+  );
 });
 
 test("the formats that ajv-formats knows are named as it names them", () => {

@@ -83,8 +83,11 @@ function writeShared(node: Node, writer: Writer): JsonSchema {
 }
 
 function writeRef(target: Node, writer: Writer): JsonSchema {
-  if ((target.kind === "object" || target.kind === "tagged" || target.kind === "enum") && target.name !== undefined) return writeShared(target, writer);
-  for (const [name, owner] of writer.refs.owners) if (owner.node === target && name.endsWith(writer.io === "input" ? "Input" : "Output")) return { $ref: writer.refs.prefix + name };
+  if ((target.kind === "object" || target.kind === "tagged" || target.kind === "enum") && target.name !== undefined)
+    return writeShared(target, writer);
+  for (const [name, owner] of writer.refs.owners)
+    if (owner.node === target && name.endsWith(writer.io === "input" ? "Input" : "Output"))
+      return { $ref: writer.refs.prefix + name };
   return define(`Unnamed${writer.refs.owners.size + 1}${writer.io === "input" ? "Input" : "Output"}`, target, writer);
 }
 
@@ -108,47 +111,102 @@ function define(name: string, node: Node, writer: Writer): JsonSchema {
 }
 
 function twoTypes(name: string): TypeError {
-  return new TypeError(`Two different types are named "${name}". Names stand for one type in OpenAPI, GraphQL and protobuf: rename one of them.`);
+  return new TypeError(
+    `Two different types are named "${name}". Names stand for one type in OpenAPI, GraphQL and protobuf: rename one of them.`,
+  );
 }
 
 /** `t.describe` and `t.rename` copy a node, and the copy shares what it consists of. */
 function sameBody(a: Node, b: Node): boolean {
-  return a === b || (a.kind === "object" && b.kind === "object" && a.fields === b.fields)
-    || (a.kind === "tagged" && b.kind === "tagged" && a.variants === b.variants)
-    || (a.kind === "enum" && b.kind === "enum" && a.values === b.values);
+  return (
+    a === b ||
+    (a.kind === "object" && b.kind === "object" && a.fields === b.fields) ||
+    (a.kind === "tagged" && b.kind === "tagged" && a.variants === b.variants) ||
+    (a.kind === "enum" && b.kind === "enum" && a.values === b.values)
+  );
 }
 
 function writePlain(node: Node, writer: Writer): JsonSchema {
   switch (node.kind) {
-    case "string": return given({ type: "string", minLength: node.minLength, maxLength: node.maxLength, pattern: node.pattern, format: node.format });
-    case "int32": return { type: "integer", format: "int32", minimum: node.minimum ?? -2_147_483_648, maximum: node.maximum ?? 2_147_483_647 };
-    case "int": return { type: "integer", minimum: node.minimum ?? Number.MIN_SAFE_INTEGER, maximum: node.maximum ?? Number.MAX_SAFE_INTEGER };
-    case "int64": return { type: "string", format: "int64", pattern: "^(?:0|-?[1-9][0-9]{0,18})$" };
-    case "float": return given({ type: "number", format: "double", minimum: node.minimum, maximum: node.maximum });
-    case "boolean": return { type: "boolean" };
-    case "literal": return { const: node.value };
-    case "enum": return { type: "string", enum: node.values };
-    case "bytes": return given({ type: "string", contentEncoding: "base64", pattern: base64Pattern, maxLength: base64Characters(node.maxLength) });
-    case "timestamp": return { type: "string", format: "date-time" };
-    case "duration": return { type: "string", pattern: durationPattern };
-    case "decimal": return { type: "string", pattern: decimalPattern(node.precision, node.scale) };
-    case "json": return {};
-    case "nothing": return { type: "null" };
-    case "array": return given({ type: "array", items: inside("[]", node.items, writer), minItems: node.minItems, maxItems: node.maxItems, uniqueItems: node.uniqueItems });
-    case "tuple": return writeTuple(node.items, writer);
-    case "map": return given({
-      type: "object",
-      additionalProperties: inside("*", node.values, writer),
-      propertyNames: node.key === undefined ? undefined : write(node.key, writer),
-      maxProperties: node.maxEntries,
-    });
-    case "object": return writeObject(node, writer);
-    case "tagged": return writeTagged(node, writer);
-    case "nullable": return orNull(write(node.inner, writer));
-    case "brand": return write(node.inner, writer);
-    case "refine": return write(node.inner, writer);
-    case "ref": return writeRef(node.target(), writer);
-    case "foreign": return writeForeign(node, writer);
+    case "string":
+      return given({
+        type: "string",
+        minLength: node.minLength,
+        maxLength: node.maxLength,
+        pattern: node.pattern,
+        format: node.format,
+      });
+    case "int32":
+      return {
+        type: "integer",
+        format: "int32",
+        minimum: node.minimum ?? -2_147_483_648,
+        maximum: node.maximum ?? 2_147_483_647,
+      };
+    case "int":
+      return {
+        type: "integer",
+        minimum: node.minimum ?? Number.MIN_SAFE_INTEGER,
+        maximum: node.maximum ?? Number.MAX_SAFE_INTEGER,
+      };
+    case "int64":
+      return { type: "string", format: "int64", pattern: "^(?:0|-?[1-9][0-9]{0,18})$" };
+    case "float":
+      return given({ type: "number", format: "double", minimum: node.minimum, maximum: node.maximum });
+    case "boolean":
+      return { type: "boolean" };
+    case "literal":
+      return { const: node.value };
+    case "enum":
+      return { type: "string", enum: node.values };
+    case "bytes":
+      return given({
+        type: "string",
+        contentEncoding: "base64",
+        pattern: base64Pattern,
+        maxLength: base64Characters(node.maxLength),
+      });
+    case "timestamp":
+      return { type: "string", format: "date-time" };
+    case "duration":
+      return { type: "string", pattern: durationPattern };
+    case "decimal":
+      return { type: "string", pattern: decimalPattern(node.precision, node.scale) };
+    case "json":
+      return {};
+    case "nothing":
+      return { type: "null" };
+    case "array":
+      return given({
+        type: "array",
+        items: inside("[]", node.items, writer),
+        minItems: node.minItems,
+        maxItems: node.maxItems,
+        uniqueItems: node.uniqueItems,
+      });
+    case "tuple":
+      return writeTuple(node.items, writer);
+    case "map":
+      return given({
+        type: "object",
+        additionalProperties: inside("*", node.values, writer),
+        propertyNames: node.key === undefined ? undefined : write(node.key, writer),
+        maxProperties: node.maxEntries,
+      });
+    case "object":
+      return writeObject(node, writer);
+    case "tagged":
+      return writeTagged(node, writer);
+    case "nullable":
+      return orNull(write(node.inner, writer));
+    case "brand":
+      return write(node.inner, writer);
+    case "refine":
+      return write(node.inner, writer);
+    case "ref":
+      return writeRef(node.target(), writer);
+    case "foreign":
+      return writeForeign(node, writer);
   }
 }
 
@@ -176,12 +234,17 @@ function writeTuple(items: readonly Node[], writer: Writer): JsonSchema {
   };
 }
 
-function writeObject(node: ObjectNode, writer: Writer, tag?: { readonly name: string; readonly value: string }): JsonSchema {
+function writeObject(
+  node: ObjectNode,
+  writer: Writer,
+  tag?: { readonly name: string; readonly value: string },
+): JsonSchema {
   const properties: JsonSchema = tag === undefined ? {} : { [tag.name]: { const: tag.value } };
   const required = tag === undefined ? [] : [tag.name];
   for (const field of node.fields) {
     properties[field.wireName] = writeField(field, writer);
-    if (field.presence === "required" || (field.presence === "default" && writer.io === "output")) required.push(field.wireName);
+    if (field.presence === "required" || (field.presence === "default" && writer.io === "output"))
+      required.push(field.wireName);
   }
   return {
     type: "object",
@@ -207,7 +270,12 @@ function writeTagged(node: TaggedNode, writer: Writer): JsonSchema {
 }
 
 function orNull(written: JsonSchema): JsonSchema {
-  if (typeof written["type"] === "string" && !("enum" in written) && written["type"] !== "null" && !("oneOf" in written)) {
+  if (
+    typeof written["type"] === "string" &&
+    !("enum" in written) &&
+    written["type"] !== "null" &&
+    !("oneOf" in written)
+  ) {
     return { ...written, type: [written["type"], "null"] };
   }
   return { anyOf: [written, { type: "null" }] };
@@ -218,14 +286,19 @@ function writeForeign(node: ForeignNode, writer: Writer): JsonSchema {
   const where = writer.at.length === 0 ? "This schema" : `The schema at ${writer.at.join(".")}`;
   if (!hasJsonSchema(standard)) {
     if (writer.foreign === "any") return {};
-    throw new TypeError(`${where} comes from "${standard.vendor}" and offers no Standard JSON Schema, so it cannot be described. Wrap it (Valibot: toStandardJsonSchema of @valibot/to-json-schema), or write it with t.`);
+    throw new TypeError(
+      `${where} comes from "${standard.vendor}" and offers no Standard JSON Schema, so it cannot be described. Wrap it (Valibot: toStandardJsonSchema of @valibot/to-json-schema), or write it with t.`,
+    );
   }
   let written: Record<string, unknown>;
   try {
     written = standard.jsonSchema[writer.io]({ target: "draft-2020-12" });
   } catch (cause) {
     if (writer.foreign === "any") return {};
-    throw new TypeError(`${where} comes from "${standard.vendor}", which cannot write it as JSON Schema: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new TypeError(
+      `${where} comes from "${standard.vendor}", which cannot write it as JSON Schema: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   const { $schema: _dialect, ...plain } = written;
   return JSON.stringify(plain).includes('"$ref":"#') ? hoist(plain, node, writer) : plain;
@@ -239,7 +312,9 @@ function hasJsonSchema(standard: object): standard is StandardJSONSchemaV1.Props
 function hoist(plain: JsonSchema, node: ForeignNode, writer: Writer): JsonSchema {
   const { owners, defs, prefix } = writer.refs;
   const ending = writer.io === "input" ? "Input" : "Output";
-  for (const [name, owner] of owners) if (owner.node.kind === "foreign" && owner.node.schema === node.schema && name.endsWith(ending)) return { $ref: prefix + name };
+  for (const [name, owner] of owners)
+    if (owner.node.kind === "foreign" && owner.node.schema === node.schema && name.endsWith(ending))
+      return { $ref: prefix + name };
   const name = `Foreign${owners.size + 1}${ending}`;
   owners.set(name, { node, text: undefined });
   defs[name] = pointInto(plain, prefix + name) as JsonSchema;
@@ -252,7 +327,9 @@ function pointInto(value: unknown, root: string): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [
       key,
-      key === "$ref" && typeof member === "string" && member.startsWith("#") ? root + member.slice(1) : pointInto(member, root),
+      key === "$ref" && typeof member === "string" && member.startsWith("#")
+        ? root + member.slice(1)
+        : pointInto(member, root),
     ]),
   );
 }
@@ -278,5 +355,10 @@ function given(schema: JsonSchema): JsonSchema {
 
 /** Whether some field inside has a default or is stripped, so that what comes in may look otherwise than what goes out. */
 function differsAsInput(node: Node): boolean {
-  return some(node, (one) => one.kind === "foreign" || (one.kind === "object" && (one.unknown === "strip" || one.fields.some((field) => field.presence === "default"))));
+  return some(
+    node,
+    (one) =>
+      one.kind === "foreign" ||
+      (one.kind === "object" && (one.unknown === "strip" || one.fields.some((field) => field.presence === "default"))),
+  );
 }

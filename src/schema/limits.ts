@@ -20,7 +20,8 @@ export const defaultLimits: SchemaLimits = Object.freeze({
 export function withLimits(limits: Partial<SchemaLimits> = {}): SchemaLimits {
   const merged = { ...defaultLimits, ...limits };
   for (const [name, value] of Object.entries(merged)) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`The limit ${name} is a whole number of at least 1, not ${value}.`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new TypeError(`The limit ${name} is a whole number of at least 1, not ${value}.`);
   }
   return merged;
 }

@@ -44,7 +44,9 @@ export function isNode(schema: AnySchema): schema is FieldNode {
 export function toNode(schema: AnySchema): Node {
   const node = toFieldNode(schema);
   if (node.kind === "optional" || node.kind === "default") {
-    throw new TypeError(`t.${node.kind}(…) says that a field may be missing, so it stands only as a field of t.object(…). For a value that may be null write t.nullable(…).`);
+    throw new TypeError(
+      `t.${node.kind}(…) says that a field may be missing, so it stands only as a field of t.object(…). For a value that may be null write t.nullable(…).`,
+    );
   }
   return node;
 }
@@ -53,7 +55,9 @@ export function toFieldNode(schema: AnySchema): FieldNode {
   if (isNode(schema)) return schema;
   const standard: unknown = (schema as AnySchema | undefined | null)?.["~standard"];
   if (typeof standard !== "object" || standard === null || !("validate" in standard)) {
-    throw new TypeError("This is not a schema. Write one with t, such as t.string(), or give a Standard Schema of Zod, ArkType or Valibot.");
+    throw new TypeError(
+      "This is not a schema. Write one with t, such as t.string(), or give a Standard Schema of Zod, ArkType or Valibot.",
+    );
   }
   return makeNode<ForeignNode>({ kind: "foreign", schema });
 }

@@ -209,10 +209,30 @@ export interface Variant {
 }
 
 export type Node =
-  | StringNode | Int32Node | IntNode | Int64Node | FloatNode | BooleanNode | LiteralNode | EnumNode | BytesNode
-  | TimestampNode | DurationNode | DecimalNode | JsonNode | NothingNode
-  | ArrayNode | TupleNode | MapNode | ObjectNode | TaggedNode
-  | NullableNode | RefNode | BrandNode | RefineNode | ForeignNode;
+  | StringNode
+  | Int32Node
+  | IntNode
+  | Int64Node
+  | FloatNode
+  | BooleanNode
+  | LiteralNode
+  | EnumNode
+  | BytesNode
+  | TimestampNode
+  | DurationNode
+  | DecimalNode
+  | JsonNode
+  | NothingNode
+  | ArrayNode
+  | TupleNode
+  | MapNode
+  | ObjectNode
+  | TaggedNode
+  | NullableNode
+  | RefNode
+  | BrandNode
+  | RefineNode
+  | ForeignNode;
 /** What a shape may hold. */
 export type FieldNode = Node | OptionalNode | DefaultNode;
 /** A `t` node by its types alone: for annotations, as a recursive schema needs one. */

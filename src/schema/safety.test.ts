@@ -7,8 +7,12 @@ import { bothModes, issuesOf, valueOf } from "./testing/both-modes.ts";
 bothModes("__proto__ is an unknown field, and no object's prototype changes", ({ codec }) => {
   const one = codec(t.object({ a: t.optional(t.json()) }));
   assert.deepStrictEqual(issuesOf(one.parseJson('{"__proto__":{"admin":true}}')), ["/__proto__ unknown_field"]);
-  assert.deepStrictEqual(issuesOf(one.parseJson('{"constructor":{"prototype":{"admin":true}}}')), ["/constructor unknown_field"]);
-  const stripped = valueOf(codec(t.object({ a: t.optional(t.json()) }, { unknown: "strip" })).parseJson('{"__proto__":{"admin":true}}')) as object;
+  assert.deepStrictEqual(issuesOf(one.parseJson('{"constructor":{"prototype":{"admin":true}}}')), [
+    "/constructor unknown_field",
+  ]);
+  const stripped = valueOf(
+    codec(t.object({ a: t.optional(t.json()) }, { unknown: "strip" })).parseJson('{"__proto__":{"admin":true}}'),
+  ) as object;
   assert.equal(Object.getPrototypeOf(stripped), Object.prototype);
   assert.equal("admin" in stripped, false);
   assert.equal("admin" in {}, false);
@@ -24,7 +28,13 @@ bothModes("__proto__ is a key like others in maps and JSON", ({ codec }) => {
 });
 
 bothModes("a key that an object holds twice is refused, at any depth", ({ codec }) => {
-  const schemas: AnySchema[] = [t.object({ a: t.object({ b: t.int32(), c: t.optional(t.int32()) }) }), t.map(t.map(t.int32())), t.json(), t.object({ a: t.json() }), t.object({}, { unknown: "strip" })];
+  const schemas: AnySchema[] = [
+    t.object({ a: t.object({ b: t.int32(), c: t.optional(t.int32()) }) }),
+    t.map(t.map(t.int32())),
+    t.json(),
+    t.object({ a: t.json() }),
+    t.object({}, { unknown: "strip" }),
+  ];
   for (const schema of schemas) {
     assert.deepStrictEqual(issuesOf(codec(schema).parseJson('{"a":{"b":1,"b":2}}')), [" duplicate_key"]);
     assert.deepStrictEqual(issuesOf(codec(schema).parseJson('{"a":{"b":1,"\\u0062":2}}')), [" duplicate_key"]);
@@ -39,7 +49,8 @@ bothModes("invalid UTF-8, a byte order mark and broken JSON are refused", ({ cod
   assert.deepStrictEqual(issuesOf(one.parseJson(new Uint8Array([0x22, 0xff, 0x22]))), [" utf8"]);
   assert.deepStrictEqual(issuesOf(one.parseJson(new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]))), [" utf8"]);
   assert.deepStrictEqual(issuesOf(one.parseJson(new Uint8Array([0xef, 0xbb, 0xbf, 0x31]))), [" json"]);
-  for (const text of ["", " ", "{", "[1,]", "{'a':1}", "NaN", "1 2", '"\n"', "\ufeff1"]) assert.deepStrictEqual(issuesOf(one.parseJson(text)), [" json"]);
+  for (const text of ["", " ", "{", "[1,]", "{'a':1}", "NaN", "1 2", '"\n"', "\ufeff1"])
+    assert.deepStrictEqual(issuesOf(one.parseJson(text)), [" json"]);
   assert.equal(valueOf(one.parseJson(new TextEncoder().encode('"é😀\ufffd"'))), "é😀\ufffd");
 });
 
@@ -62,7 +73,10 @@ bothModes("depth is bounded for JSON, recursion, and plain nesting", ({ codec })
   }
   assert.deepStrictEqual(issuesOf(codec(t.array(t.array(t.int32())), { maxDepth: 1 }).parse([[1]])), ["/0 max_depth"]);
   const strip = codec(t.array(t.object({}, { unknown: "strip" }), { uniqueItems: true }));
-  assert.equal(issuesOf(strip.parseJson(`[{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}},{"b":1},{"b":1}]`))[0], "/2 unique_items");
+  assert.equal(
+    issuesOf(strip.parseJson(`[{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}},{"b":1},{"b":1}]`))[0],
+    "/2 unique_items",
+  );
 });
 
 bothModes("a value that holds itself ends as too deep", ({ codec }) => {
@@ -73,7 +87,14 @@ bothModes("a value that holds itself ends as too deep", ({ codec }) => {
 
 test("what a client sent is never part of the generated code", () => {
   const evil = '"];process.exit(1);//';
-  const one = compile(t.object({ [evil]: t.enum([evil, "`${process.exit(1)}`"]), "\u2028": t.literal("\u2029</script>"), "'": t.default(t.string(), evil) }), { mode: "compiled" });
+  const one = compile(
+    t.object({
+      [evil]: t.enum([evil, "`${process.exit(1)}`"]),
+      "\u2028": t.literal("\u2029</script>"),
+      "'": t.default(t.string(), evil),
+    }),
+    { mode: "compiled" },
+  );
   const wire = { [evil]: evil, "\u2028": "\u2029</script>" };
   assert.deepStrictEqual(valueOf(one.parse(wire)), { ...wire, "'": evil });
   assert.deepStrictEqual(JSON.parse(valueOf(one.serialize(wire as never)) as string), { ...wire, "'": evil });
@@ -83,7 +104,10 @@ test("mistakes in a schema are found when it is written", () => {
   const wrong: (readonly [() => unknown, RegExp])[] = [
     [() => t.object({ ["__proto__"]: t.int32() }), /cannot be named "__proto__"/],
     [() => t.object({ a: t.rename(t.int32(), "__proto__") }), /cannot be named "__proto__"/],
-    [() => t.object({ a: t.int32(), b: t.rename(t.int32(), "a") }), /Two fields of an object are named "a" on the wire/],
+    [
+      () => t.object({ a: t.int32(), b: t.rename(t.int32(), "a") }),
+      /Two fields of an object are named "a" on the wire/,
+    ],
     [() => t.object("bad name", {}), /is not a type name/],
     [() => t.array(t.optional(t.int32())), /stands only as a field of t\.object/],
     [() => compile(t.default(t.int32(), 1)), /stands only as a field of t\.object/],
@@ -105,7 +129,12 @@ test("mistakes in a schema are found when it is written", () => {
     [() => t.object({ id: 5 as never }), /Field "id" of an object has no schema/],
     [() => compile(t.int32(), { limits: { maxDepth: 0 } }), /maxDepth/],
   ];
-  for (const [write, message] of wrong) assert.throws(write, (error: unknown) => error instanceof TypeError && message.test(error.message), String(message));
+  for (const [write, message] of wrong)
+    assert.throws(
+      write,
+      (error: unknown) => error instanceof TypeError && message.test(error.message),
+      String(message),
+    );
   const Endless: AnySchema = t.nullable(t.ref((): AnySchema => Endless));
   assert.throws(() => decode(Endless, 1), /comes back to itself/);
   assert.throws(() => compile(Endless), /comes back to itself/);
@@ -113,5 +142,10 @@ test("mistakes in a schema are found when it is written", () => {
 
 test("nodes are frozen", () => {
   const node = t.object({ a: t.default(t.array(t.int32()), [1]) });
-  assert.ok(Object.isFrozen(node) && Object.isFrozen(node.fields) && Object.isFrozen(node.fields[0]) && Object.isFrozen(node.fields[0]?.defaultWire));
+  assert.ok(
+    Object.isFrozen(node) &&
+      Object.isFrozen(node.fields) &&
+      Object.isFrozen(node.fields[0]) &&
+      Object.isFrozen(node.fields[0]?.defaultWire),
+  );
 });

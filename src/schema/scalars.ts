@@ -35,7 +35,8 @@ export function readTimestamp(text: string): number | undefined {
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
   const offset = parts[8] === undefined ? 0 : (parts[8] === "-" ? -1 : 1) * (Number(parts[9]) * 60 + Number(parts[10]));
   const fraction = parts[7] === undefined ? 0 : Number(parts[7].slice(0, 3).padEnd(3, "0"));
-  const ms = date.getTime() + ((Number(parts[4]) * 60 + Number(parts[5]) - offset) * 60 + Number(parts[6])) * 1000 + fraction;
+  const ms =
+    date.getTime() + ((Number(parts[4]) * 60 + Number(parts[5]) - offset) * 60 + Number(parts[6])) * 1000 + fraction;
   return ms >= minTimestamp && ms <= maxTimestamp ? ms : undefined;
 }
 

@@ -27,12 +27,24 @@ for (const [library, schema] of Object.entries(foreign)) {
     const inside = codec(t.object({ list: t.array(schema), one: t.optional(schema) }));
     assert.deepStrictEqual(valueOf(inside.parse({ list: [{ id: 1 }] })), { list: [{ id: 1, tag: "none" }] });
     assert.deepStrictEqual(issuesOf(inside.parse({ list: [{ id: 1 }, { id: "1" }] })), ["/list/1/id foreign"]);
-    assert.equal(valueOf(inside.serialize({ list: [{ id: 1 }], one: { id: 2 } })), '{"list":[{"id":1,"tag":"none"}],"one":{"id":2,"tag":"none"}}');
+    assert.equal(
+      valueOf(inside.serialize({ list: [{ id: 1 }], one: { id: 2 } })),
+      '{"list":[{"id":1,"tag":"none"}],"one":{"id":2,"tag":"none"}}',
+    );
   });
 }
 
 bothModes("a foreign field may turn nothing into a value, and a value into nothing", ({ codec }) => {
-  const one = codec(t.object({ page: z.int().default(1), note: z.string().optional(), gone: z.string().optional().transform(() => undefined) }));
+  const one = codec(
+    t.object({
+      page: z.int().default(1),
+      note: z.string().optional(),
+      gone: z
+        .string()
+        .optional()
+        .transform(() => undefined),
+    }),
+  );
   assert.deepStrictEqual(valueOf(one.parse({})), { page: 1 });
   assert.deepStrictEqual(valueOf(one.parse({ page: 2, note: "n", gone: "g" })), { page: 2, note: "n" });
   assert.equal(valueOf(one.serialize({ page: undefined, note: undefined, gone: "g" })), '{"page":1}');
@@ -41,8 +53,14 @@ bothModes("a foreign field may turn nothing into a value, and a value into nothi
 
 bothModes("an asynchronous schema makes parse a promise, and cannot stand in an output", async ({ codec }) => {
   let asked = 0;
-  const Taken = z.string().refine(async (name) => { asked++; await Promise.resolve(); return name !== "taken"; }, "is taken");
-  const one = codec(t.object({ name: Taken, friends: t.array(Taken), big: t.refine(t.int64(), (n) => n > 0n, "must be above 0") }));
+  const Taken = z.string().refine(async (name) => {
+    asked++;
+    await Promise.resolve();
+    return name !== "taken";
+  }, "is taken");
+  const one = codec(
+    t.object({ name: Taken, friends: t.array(Taken), big: t.refine(t.int64(), (n) => n > 0n, "must be above 0") }),
+  );
   for (let i = 0; i < 2; i++) {
     const good = one.parse({ name: "a", friends: ["b"], big: "1" });
     assert.ok(good instanceof Promise);
@@ -72,7 +90,9 @@ test("foreign types are inferred like ours", () => {
 test("JSON Schema of foreign schemas comes from Standard JSON Schema, input and output apart", () => {
   for (const schema of [foreign.zod, foreign.arktype, toStandardJsonSchema(foreign.valibot)]) {
     const input = jsonSchema(schema, { io: "input" });
-    const output = jsonSchema(t.object({ it: schema }), { io: "output" })["properties"] as { it: { required: string[] } };
+    const output = jsonSchema(t.object({ it: schema }), { io: "output" })["properties"] as {
+      it: { required: string[] };
+    };
     assert.deepStrictEqual(input["required"], ["id"]);
     assert.equal("$schema" in input, false);
     assert.ok(output.it.required.includes("id"));
@@ -80,7 +100,12 @@ test("JSON Schema of foreign schemas comes from Standard JSON Schema, input and 
 });
 
 test("a foreign schema that holds itself becomes a definition with its references kept", () => {
-  const Tree = z.object({ name: z.string(), get kids() { return z.array(Tree); } });
+  const Tree = z.object({
+    name: z.string(),
+    get kids() {
+      return z.array(Tree);
+    },
+  });
   const written = jsonSchema(t.object({ tree: Tree }), { io: "input" });
   const name = Object.keys(written["$defs"] as object)[0] as string;
   assert.deepStrictEqual(written["properties"], { tree: { $ref: `#/$defs/${name}` } });
@@ -88,22 +113,63 @@ test("a foreign schema that holds itself becomes a definition with its reference
 });
 
 test("a foreign schema without JSON Schema is refused with a sentence that names its place, or described as anything", () => {
-  assert.throws(() => jsonSchema(t.object({ at: t.array(foreign.valibot) }), { io: "input" }), /The schema at at\.\[\] comes from "valibot" and offers no Standard JSON Schema/);
+  assert.throws(
+    () => jsonSchema(t.object({ at: t.array(foreign.valibot) }), { io: "input" }),
+    /The schema at at\.\[\] comes from "valibot" and offers no Standard JSON Schema/,
+  );
   assert.throws(() => jsonSchema(z.date(), { io: "input" }), /comes from "zod", which cannot write it as JSON Schema/);
-  assert.deepStrictEqual(jsonSchema(t.array(foreign.valibot), { io: "input", foreign: "any" }), { type: "array", items: {} });
+  assert.deepStrictEqual(jsonSchema(t.array(foreign.valibot), { io: "input", foreign: "any" }), {
+    type: "array",
+    items: {},
+  });
 });
 
 test("our nodes are Standard Schemas: wire values and program values are both taken", async () => {
-  const City = t.object({ id: t.int64(), at: t.timestamp(), for: t.duration(), raw: t.bytes(), page: t.default(t.int32(), 1), old: t.rename(t.optional(t.string()), "old_name"), no: t.nothing() });
+  const City = t.object({
+    id: t.int64(),
+    at: t.timestamp(),
+    for: t.duration(),
+    raw: t.bytes(),
+    page: t.default(t.int32(), 1),
+    old: t.rename(t.optional(t.string()), "old_name"),
+    no: t.nothing(),
+  });
   const standard: StandardSchemaV1<InferInput<typeof City>, Infer<typeof City>> = City;
   const decoded = { id: 5n, at: new Date(0), for: 1500, raw: new Uint8Array([1]), page: 1, old: "o", no: undefined };
-  const fromWire = await standard["~standard"].validate({ id: "5", at: "1970-01-01T00:00:00Z", for: "1.5s", raw: "AQ==", old_name: "o", no: null });
-  const fromProgram = await standard["~standard"].validate({ id: 5n, at: new Date(0), for: 1500, raw: new Uint8Array([1]), old: "o", no: undefined });
+  const fromWire = await standard["~standard"].validate({
+    id: "5",
+    at: "1970-01-01T00:00:00Z",
+    for: "1.5s",
+    raw: "AQ==",
+    old_name: "o",
+    no: null,
+  });
+  const fromProgram = await standard["~standard"].validate({
+    id: 5n,
+    at: new Date(0),
+    for: 1500,
+    raw: new Uint8Array([1]),
+    old: "o",
+    no: undefined,
+  });
   assert.deepStrictEqual(fromWire, { value: decoded });
   assert.deepStrictEqual(fromProgram, { value: decoded });
-  const bad = await standard["~standard"].validate({ id: 2n ** 70n, at: new Date(Number.NaN), for: -1, raw: [], no: null, more: 1 });
-  assert.deepStrictEqual(bad.issues?.map((issue) => issue.path?.map(String).join(".")), ["id", "at", "for", "raw", "more"]);
+  const bad = await standard["~standard"].validate({
+    id: 2n ** 70n,
+    at: new Date(Number.NaN),
+    for: -1,
+    raw: [],
+    no: null,
+    more: 1,
+  });
+  assert.deepStrictEqual(
+    bad.issues?.map((issue) => issue.path?.map(String).join(".")),
+    ["id", "at", "for", "raw", "more"],
+  );
   assert.equal(City["~standard"].vendor, "tensile");
-  assert.deepStrictEqual(t.int32()["~standard"].jsonSchema.input({ target: "draft-2020-12" }), jsonSchema(t.int32(), { io: "input" }));
+  assert.deepStrictEqual(
+    t.int32()["~standard"].jsonSchema.input({ target: "draft-2020-12" }),
+    jsonSchema(t.int32(), { io: "input" }),
+  );
   assert.throws(() => t.int32()["~standard"].jsonSchema.input({ target: "draft-07" }), /draft-2020-12 only/);
 });

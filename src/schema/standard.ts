@@ -13,7 +13,9 @@ import { defaultLimits } from "./limits.ts";
 import { toNode } from "./make-node.ts";
 import type { FieldNode } from "./nodes.ts";
 
-export function standardOf(node: FieldNode): StandardSchemaV1.Props<unknown, unknown> & StandardJSONSchemaV1.Props<unknown, unknown> {
+export function standardOf(
+  node: FieldNode,
+): StandardSchemaV1.Props<unknown, unknown> & StandardJSONSchemaV1.Props<unknown, unknown> {
   return {
     version: 1,
     vendor: "tensile",
@@ -29,7 +31,9 @@ export function standardOf(node: FieldNode): StandardSchemaV1.Props<unknown, unk
 }
 
 function standardResult(result: Result<unknown, Invalid>): StandardSchemaV1.Result<unknown> {
-  return result.ok ? { value: result.value } : { issues: result.fault.issues.map(({ message, path }) => ({ message, path })) };
+  return result.ok
+    ? { value: result.value }
+    : { issues: result.fault.issues.map(({ message, path }) => ({ message, path })) };
 }
 
 function jsonSchemaFor(node: FieldNode, io: "input" | "output", target: string): Record<string, unknown> {

@@ -1,8 +1,25 @@
 /** The part of `t` that makes arrays, maps, objects and unions. */
 import { makeNode, toFieldNode, toNode } from "./make-node.ts";
 import type {
-  AnySchema, ArrayNode, Docs, EnumNode, Field, FieldNode, Infer, InferInput, MapNode, Node, ObjectNode, Shape, ShapeInput,
-  ShapeOutput, StringNode, TaggedInput, TaggedNode, TaggedOutput, TupleNode,
+  AnySchema,
+  ArrayNode,
+  Docs,
+  EnumNode,
+  Field,
+  FieldNode,
+  Infer,
+  InferInput,
+  MapNode,
+  Node,
+  ObjectNode,
+  Shape,
+  ShapeInput,
+  ShapeOutput,
+  StringNode,
+  TaggedInput,
+  TaggedNode,
+  TaggedOutput,
+  TupleNode,
 } from "./nodes.ts";
 import { countOption, orderOptions } from "./t-scalars.ts";
 
@@ -13,12 +30,18 @@ export interface ArrayOptions {
   readonly uniqueItems?: boolean;
 }
 
-function array<S extends AnySchema>(items: S, options: ArrayOptions = {}): ArrayNode<readonly InferInput<S>[], Infer<S>[]> {
+function array<S extends AnySchema>(
+  items: S,
+  options: ArrayOptions = {},
+): ArrayNode<readonly InferInput<S>[], Infer<S>[]> {
   const { minItems, maxItems, uniqueItems } = options;
   countOption("array", "minItems", minItems);
   countOption("array", "maxItems", maxItems);
   orderOptions("array", "minItems", minItems, "maxItems", maxItems);
-  return makeNode({ kind: "array", items: toNode(items), minItems, maxItems, uniqueItems } as ArrayNode<readonly InferInput<S>[], Infer<S>[]>);
+  return makeNode({ kind: "array", items: toNode(items), minItems, maxItems, uniqueItems } as ArrayNode<
+    readonly InferInput<S>[],
+    Infer<S>[]
+  >);
 }
 
 type TupleOutput<S extends readonly AnySchema[]> = { -readonly [K in keyof S]: Infer<S[K]> };
@@ -42,7 +65,8 @@ function map<S extends AnySchema>(
 ): MapNode<{ readonly [key: string]: InferInput<S> }, { [key: string]: Infer<S> }> {
   const { maxEntries, key } = options;
   countOption("map", "maxEntries", maxEntries);
-  if (key !== undefined && key.kind !== "string" && key.kind !== "enum") throw new TypeError("The key of t.map is a t.string(…) or a t.enum(…).");
+  if (key !== undefined && key.kind !== "string" && key.kind !== "enum")
+    throw new TypeError("The key of t.map is a t.string(…) or a t.enum(…).");
   return makeNode({ kind: "map", values: toNode(values), key, maxEntries } as MapNode<
     { readonly [key: string]: InferInput<S> },
     { [key: string]: Infer<S> }
@@ -60,7 +84,11 @@ export interface ObjectOptions {
  * t.object("City", { id: t.int32(), note: t.optional(t.string()) })
  * t.object({ id: t.int32() }, { unknown: "strip" })
  */
-function object<S extends Shape>(name: string, shape: S, options?: ObjectOptions): ObjectNode<ShapeInput<S>, ShapeOutput<S>>;
+function object<S extends Shape>(
+  name: string,
+  shape: S,
+  options?: ObjectOptions,
+): ObjectNode<ShapeInput<S>, ShapeOutput<S>>;
 function object<S extends Shape>(shape: S, options?: ObjectOptions): ObjectNode<ShapeInput<S>, ShapeOutput<S>>;
 function object(first: string | Shape, second?: Shape | ObjectOptions, third?: ObjectOptions): ObjectNode {
   const options = (typeof first === "string" ? third : second) as ObjectOptions | undefined;
@@ -70,11 +98,13 @@ function object(first: string | Shape, second?: Shape | ObjectOptions, third?: O
 
 function objectNode(name: string | undefined, shape: Shape, unknown: "refuse" | "strip"): ObjectNode {
   checkName(name);
-  if (typeof shape !== "object" || shape === null) throw new TypeError("t.object takes its fields as an object: t.object({ id: t.int32() }).");
+  if (typeof shape !== "object" || shape === null)
+    throw new TypeError("t.object takes its fields as an object: t.object({ id: t.int32() }).");
   const fields = Object.entries(shape).map(([field, schema]) => fieldOf(field, schema, name));
   const wireNames = new Set<string>();
   for (const { wireName } of fields) {
-    if (wireNames.has(wireName)) throw new TypeError(`Two fields of ${name ?? "an object"} are named "${wireName}" on the wire.`);
+    if (wireNames.has(wireName))
+      throw new TypeError(`Two fields of ${name ?? "an object"} are named "${wireName}" on the wire.`);
     wireNames.add(wireName);
   }
   return makeNode({ kind: "object", name, fields: Object.freeze(fields), unknown } as ObjectNode);
@@ -85,17 +115,26 @@ function fieldOf(name: string, schema: AnySchema, of: string | undefined): Field
   try {
     outer = toFieldNode(schema);
   } catch (cause) {
-    throw new TypeError(`Field "${name}" of ${of ?? "an object"} has no schema. ${(cause as Error).message}`, { cause });
+    throw new TypeError(`Field "${name}" of ${of ?? "an object"} has no schema. ${(cause as Error).message}`, {
+      cause,
+    });
   }
-  const wireName = outer.wireName ?? (outer.kind === "optional" || outer.kind === "default" ? outer.inner.wireName : undefined) ?? name;
+  const wireName =
+    outer.wireName ??
+    (outer.kind === "optional" || outer.kind === "default" ? outer.inner.wireName : undefined) ??
+    name;
   for (const one of [name, wireName]) {
-    if (one === "__proto__") throw new TypeError('A field cannot be named "__proto__": JavaScript gives that name another meaning.');
+    if (one === "__proto__")
+      throw new TypeError('A field cannot be named "__proto__": JavaScript gives that name another meaning.');
   }
   const presence = outer.kind === "optional" || outer.kind === "default" ? outer.kind : "required";
   const node: Node = outer.kind === "optional" || outer.kind === "default" ? outer.inner : outer;
   const docs: Docs | undefined = outer.docs ?? node.docs;
   return Object.freeze({
-    name, wireName, node, presence,
+    name,
+    wireName,
+    node,
+    presence,
     ...(outer.kind === "default" ? { defaultWire: outer.wire } : {}),
     ...(docs === undefined ? {} : { docs }),
   });
@@ -117,13 +156,20 @@ function tagged<const Tag extends string, V extends { readonly [tag: string]: Sh
   checkName(name);
   if (tag === "__proto__") throw new TypeError('The tag of a union cannot be named "__proto__".');
   const list = Object.entries(variants).map(([variant, shape]) => {
-    if (Object.hasOwn(shape, tag)) throw new TypeError(`Variant "${variant}" of ${name} has a field "${tag}", which is the tag's name.`);
+    if (Object.hasOwn(shape, tag))
+      throw new TypeError(`Variant "${variant}" of ${name} has a field "${tag}", which is the tag's name.`);
     const node = objectNode(undefined, shape, options.unknown ?? "refuse");
-    if (node.fields.some((field) => field.wireName === tag)) throw new TypeError(`Variant "${variant}" of ${name} renames a field to the tag's name "${tag}".`);
+    if (node.fields.some((field) => field.wireName === tag))
+      throw new TypeError(`Variant "${variant}" of ${name} renames a field to the tag's name "${tag}".`);
     return Object.freeze({ tag: variant, node });
   });
   if (list.length === 0) throw new TypeError(`t.tagged("${name}", …) needs at least one variant.`);
-  return makeNode<TaggedNode<TaggedInput<Tag, V>, TaggedOutput<Tag, V>>>({ kind: "tagged", name, tag, variants: Object.freeze(list) });
+  return makeNode<TaggedNode<TaggedInput<Tag, V>, TaggedOutput<Tag, V>>>({
+    kind: "tagged",
+    name,
+    tag,
+    variants: Object.freeze(list),
+  });
 }
 
 /** Names go into OpenAPI, GraphQL and protobuf, whose common ground is this. */

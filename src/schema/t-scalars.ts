@@ -2,8 +2,23 @@
 import { formats } from "./formats.ts";
 import { makeNode } from "./make-node.ts";
 import type {
-  BooleanNode, BytesNode, DecimalNode, DurationNode, EnumNode, FloatNode, Int32Node, Int64Node, IntNode, Json, JsonNode,
-  LiteralNode, LiteralValue, NothingNode, StringFormat, StringNode, TimestampNode,
+  BooleanNode,
+  BytesNode,
+  DecimalNode,
+  DurationNode,
+  EnumNode,
+  FloatNode,
+  Int32Node,
+  Int64Node,
+  IntNode,
+  Json,
+  JsonNode,
+  LiteralNode,
+  LiteralValue,
+  NothingNode,
+  StringFormat,
+  StringNode,
+  TimestampNode,
 } from "./nodes.ts";
 import { maxDuration, maxInt64, minInt64 } from "./scalars.ts";
 
@@ -35,7 +50,13 @@ function string(options: StringOptions = {}): StringNode<string, string> {
   if (format !== undefined && !Object.hasOwn(formats, format)) {
     throw new TypeError(`t.string knows no format "${String(format)}". Formats: ${Object.keys(formats).join(", ")}.`);
   }
-  return makeNode({ kind: "string", minLength, maxLength, pattern: patternSource(options.pattern), format } as StringNode<string, string>);
+  return makeNode({
+    kind: "string",
+    minLength,
+    maxLength,
+    pattern: patternSource(options.pattern),
+    format,
+  } as StringNode<string, string>);
 }
 
 function patternSource(pattern: string | RegExp | undefined): string | undefined {
@@ -78,7 +99,8 @@ function int64(options: Bounds<bigint> = {}): Int64Node<bigint, bigint> {
 /** A finite number. */
 function float(options: Bounds<number> = {}): FloatNode<number, number> {
   for (const bound of [options.minimum, options.maximum]) {
-    if (bound !== undefined && !Number.isFinite(bound)) throw new TypeError(`A bound of t.float is a finite number, not ${bound}.`);
+    if (bound !== undefined && !Number.isFinite(bound))
+      throw new TypeError(`A bound of t.float is a finite number, not ${bound}.`);
   }
   orderOptions("float", "minimum", options.minimum, "maximum", options.maximum);
   return makeNode({ kind: "float", minimum: options.minimum, maximum: options.maximum } as FloatNode<number, number>);
@@ -90,7 +112,8 @@ function boolean(): BooleanNode<boolean, boolean> {
 
 /** Exactly this value. */
 function literal<const V extends LiteralValue>(value: V): LiteralNode<V, V> {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError("t.literal takes a finite number: JSON has no other.");
+  if (typeof value === "number" && !Number.isFinite(value))
+    throw new TypeError("t.literal takes a finite number: JSON has no other.");
   if (value !== null && !["string", "number", "boolean"].includes(typeof value)) {
     throw new TypeError(`t.literal takes a string, number, boolean or null, not ${typeof value}.`);
   }
@@ -99,10 +122,17 @@ function literal<const V extends LiteralValue>(value: V): LiteralNode<V, V> {
 }
 
 /** One of these strings. `name` is the type's name in GraphQL and protobuf. */
-function enumeration<const V extends readonly string[]>(values: V, options: { readonly name?: string } = {}): EnumNode<V[number], V[number]> {
-  if (values.length === 0 || values.some((value) => typeof value !== "string")) throw new TypeError("t.enum takes at least one string.");
+function enumeration<const V extends readonly string[]>(
+  values: V,
+  options: { readonly name?: string } = {},
+): EnumNode<V[number], V[number]> {
+  if (values.length === 0 || values.some((value) => typeof value !== "string"))
+    throw new TypeError("t.enum takes at least one string.");
   if (new Set(values).size !== values.length) throw new TypeError("t.enum was given the same value twice.");
-  return makeNode({ kind: "enum", values: Object.freeze([...values]), name: options.name } as EnumNode<V[number], V[number]>);
+  return makeNode({ kind: "enum", values: Object.freeze([...values]), name: options.name } as EnumNode<
+    V[number],
+    V[number]
+  >);
 }
 
 /** Bytes. In JSON base64; `maxLength` counts bytes. */
@@ -119,7 +149,10 @@ function timestamp(): TimestampNode<Date, Date> {
 /** A length of time in whole milliseconds, at least 0. In JSON seconds with the suffix `s`, as protobuf writes it: `"1.500s"`. */
 function duration(options: Bounds<number> = {}): DurationNode<number, number> {
   integerBounds("duration", options, 0, maxDuration);
-  return makeNode({ kind: "duration", minimum: options.minimum, maximum: options.maximum } as DurationNode<number, number>);
+  return makeNode({ kind: "duration", minimum: options.minimum, maximum: options.maximum } as DurationNode<
+    number,
+    number
+  >);
 }
 
 /**
@@ -132,7 +165,9 @@ function decimal(options: { readonly precision?: number; readonly scale?: number
   countOption("decimal", "precision", precision);
   countOption("decimal", "scale", scale);
   if (precision < 1 || precision > 1000 || scale > precision) {
-    throw new TypeError(`t.decimal takes a precision of 1 to 1000 and a scale of at most that, not ${precision} and ${scale}.`);
+    throw new TypeError(
+      `t.decimal takes a precision of 1 to 1000 and a scale of at most that, not ${precision} and ${scale}.`,
+    );
   }
   return makeNode<DecimalNode<string, string>>({ kind: "decimal", precision, scale });
 }
@@ -162,10 +197,31 @@ export function countOption(of: string, name: string, value: number | undefined)
   }
 }
 
-export function orderOptions<T extends number | bigint>(of: string, low: string, least: T | undefined, high: string, most: T | undefined): void {
+export function orderOptions<T extends number | bigint>(
+  of: string,
+  low: string,
+  least: T | undefined,
+  high: string,
+  most: T | undefined,
+): void {
   if (least !== undefined && most !== undefined && least > most) {
     throw new TypeError(`${low} of t.${of} is above its ${high}: no value would fit.`);
   }
 }
 
-export const t = { string, int32, int, int64, float, boolean, literal, enum: enumeration, bytes, timestamp, duration, decimal, json, nothing };
+export const t = {
+  string,
+  int32,
+  int,
+  int64,
+  float,
+  boolean,
+  literal,
+  enum: enumeration,
+  bytes,
+  timestamp,
+  duration,
+  decimal,
+  json,
+  nothing,
+};

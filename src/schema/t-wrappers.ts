@@ -3,7 +3,20 @@ import { encodeNode } from "./check.ts";
 import { defaultLimits } from "./limits.ts";
 import { makeNode, toNode } from "./make-node.ts";
 import type {
-  AnySchema, Brand, BrandNode, DefaultNode, Docs, FieldNode, ForeignNode, Infer, InferInput, Node, NullableNode, OptionalNode, RefineNode, RefNode,
+  AnySchema,
+  Brand,
+  BrandNode,
+  DefaultNode,
+  Docs,
+  FieldNode,
+  ForeignNode,
+  Infer,
+  InferInput,
+  Node,
+  NullableNode,
+  OptionalNode,
+  RefineNode,
+  RefNode,
 } from "./nodes.ts";
 
 /** A field that may be missing. Null is not missing: for that, `t.nullable`. */
@@ -63,15 +76,24 @@ function ref<S extends AnySchema>(target: () => S): RefNode<InferInput<S>, Infer
 /** A schema that comes back to itself without an object or list between would never end on any value. */
 function refuseEndless(start: Node): void {
   const seen = new Set<Node>();
-  for (let node = start; node.kind === "ref" || node.kind === "nullable" || node.kind === "brand" || node.kind === "refine"; ) {
-    if (seen.has(node)) throw new TypeError("A t.ref comes back to itself with no object, array or map between, so no value would ever fit it.");
+  for (
+    let node = start;
+    node.kind === "ref" || node.kind === "nullable" || node.kind === "brand" || node.kind === "refine";
+  ) {
+    if (seen.has(node))
+      throw new TypeError(
+        "A t.ref comes back to itself with no object, array or map between, so no value would ever fit it.",
+      );
     seen.add(node);
     node = node.kind === "ref" ? node.target() : node.inner;
   }
 }
 
 /** A nominal type: a plain value may be written where one is sent, and what is decoded carries the brand. */
-function brand<S extends AnySchema, const B extends string>(inner: S, name: B): BrandNode<InferInput<S>, Infer<S> & Brand<B>> {
+function brand<S extends AnySchema, const B extends string>(
+  inner: S,
+  name: B,
+): BrandNode<InferInput<S>, Infer<S> & Brand<B>> {
   return makeNode<BrandNode<InferInput<S>, Infer<S> & Brand<B>>>({ kind: "brand", inner: toNode(inner), brand: name });
 }
 
@@ -79,7 +101,11 @@ function brand<S extends AnySchema, const B extends string>(inner: S, name: B): 
  * A condition that the decoded value must meet, with the sentence that a client reads when it does not. Both ways. JSON Schema
  * cannot say it. The predicate must not throw.
  */
-function refine<S extends AnySchema>(inner: S, predicate: (value: Infer<S>) => boolean, message: string): RefineNode<InferInput<S>, Infer<S>> {
+function refine<S extends AnySchema>(
+  inner: S,
+  predicate: (value: Infer<S>) => boolean,
+  message: string,
+): RefineNode<InferInput<S>, Infer<S>> {
   return makeNode<RefineNode<InferInput<S>, Infer<S>>>({ kind: "refine", inner: toNode(inner), predicate, message });
 }
 

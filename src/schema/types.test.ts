@@ -41,7 +41,14 @@ function small() {
 
 test("a caller may leave out a default and writes an unbranded value", () => {
   const input: InferInput<typeof City> = {
-    id: 1, population: 2n, mayor: null, kind: "town", place: [1, 2], extra: {}, owner: "u1", version: 2,
+    id: 1,
+    population: 2n,
+    mayor: null,
+    kind: "town",
+    place: [1, 2],
+    extra: {},
+    owner: "u1",
+    version: 2,
   };
   assert.equal(input.id, 1);
   same<InferInput<ReturnType<typeof small>>, { readonly a: number; readonly b?: string | undefined }>(true);
@@ -53,8 +60,16 @@ test("a tagged union is a union of its variants with the tag", () => {
 });
 
 test("a recursive schema is written with its type once", () => {
-  interface Tree { name: string; note?: string; children: Tree[] }
-  const Tree = t.object("Tree", { name: t.string(), note: t.optional(t.string()), children: t.array(t.ref((): Schema<Tree> => Tree)) });
+  interface Tree {
+    name: string;
+    note?: string;
+    children: Tree[];
+  }
+  const Tree = t.object("Tree", {
+    name: t.string(),
+    note: t.optional(t.string()),
+    children: t.array(t.ref((): Schema<Tree> => Tree)),
+  });
   same<Infer<typeof Tree>["children"], Tree[]>(true);
   const input: InferInput<typeof Tree> = { name: "a", children: [{ name: "b", note: undefined, children: [] }] };
   assert.equal(input.children.length, 1);

@@ -2,16 +2,26 @@
 import type { Node } from "./nodes.ts";
 
 /** The nodes directly inside a node. */
-export function children(node: Node): readonly Node[] {
+function children(node: Node): readonly Node[] {
   switch (node.kind) {
-    case "object": return node.fields.map((field) => field.node);
-    case "tagged": return node.variants.map((variant) => variant.node);
-    case "array": return [node.items];
-    case "tuple": return node.items;
-    case "map": return node.key === undefined ? [node.values] : [node.key, node.values];
-    case "nullable": case "brand": case "refine": return [node.inner];
-    case "ref": return [node.target()];
-    default: return [];
+    case "object":
+      return node.fields.map((field) => field.node);
+    case "tagged":
+      return node.variants.map((variant) => variant.node);
+    case "array":
+      return [node.items];
+    case "tuple":
+      return node.items;
+    case "map":
+      return node.key === undefined ? [node.values] : [node.key, node.values];
+    case "nullable":
+    case "brand":
+    case "refine":
+      return [node.inner];
+    case "ref":
+      return [node.target()];
+    default:
+      return [];
   }
 }
 

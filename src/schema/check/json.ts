@@ -10,7 +10,8 @@ export function checkJson(value: unknown, walk: Walk): unknown {
     return Number.isFinite(value) ? value : report(walk, "type", "must be a finite number", "a finite number", value);
   }
   if (typeof value !== "object") return wrongType(walk, "a JSON value", value);
-  if (!Array.isArray(value) && !isPlain(value)) return report(walk, "type", "must be a plain object", "a JSON value", value);
+  if (!Array.isArray(value) && !isPlain(value))
+    return report(walk, "type", "must be a plain object", "a JSON value", value);
   if (!enter(walk)) return failed;
   const before = walk.issues.length;
   if (Array.isArray(value)) for (let i = 0; i < value.length; i++) checkMember(value[i], i, walk);

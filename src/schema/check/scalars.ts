@@ -3,19 +3,53 @@
  */
 import { formats } from "../formats.ts";
 import type {
-  BytesNode, DecimalNode, DurationNode, EnumNode, FloatNode, Int32Node, Int64Node, IntNode, LiteralNode, Node, StringNode,
+  BytesNode,
+  DecimalNode,
+  DurationNode,
+  EnumNode,
+  FloatNode,
+  Int32Node,
+  Int64Node,
+  IntNode,
+  LiteralNode,
+  Node,
+  StringNode,
   TimestampNode,
 } from "../nodes.ts";
 import {
-  base64Length, canonicalDecimal, codePoints, decimalPattern, maxDuration, maxInt64, minInt64, readBase64, readDuration,
-  readInt64, readTimestamp, writeBase64, writeDuration, writeTimestamp,
+  base64Length,
+  canonicalDecimal,
+  codePoints,
+  decimalPattern,
+  maxDuration,
+  maxInt64,
+  minInt64,
+  readBase64,
+  readDuration,
+  readInt64,
+  readTimestamp,
+  writeBase64,
+  writeDuration,
+  writeTimestamp,
 } from "../scalars.ts";
 import { checkJson } from "./json.ts";
 import { failed, report, wrongType, type Walk } from "./walk.ts";
 
 type ScalarKind =
-  | "string" | "int32" | "int" | "int64" | "float" | "boolean" | "literal" | "enum" | "bytes" | "timestamp" | "duration"
-  | "decimal" | "json" | "nothing";
+  | "string"
+  | "int32"
+  | "int"
+  | "int64"
+  | "float"
+  | "boolean"
+  | "literal"
+  | "enum"
+  | "bytes"
+  | "timestamp"
+  | "duration"
+  | "decimal"
+  | "json"
+  | "nothing";
 type Act<N> = (node: N, value: unknown, walk: Walk) => unknown;
 export interface Acts<N> {
   readonly decode: Act<N>;
@@ -24,8 +58,12 @@ export interface Acts<N> {
 
 export const scalarActs: { readonly [K in ScalarKind]: Acts<Extract<Node, { kind: K }>> } = {
   string: both(checkString),
-  int32: both((node, value, walk) => checkInteger(node, value, walk, -2_147_483_648, 2_147_483_647, "a 32-bit integer")),
-  int: both((node, value, walk) => checkInteger(node, value, walk, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a safe integer")),
+  int32: both((node, value, walk) =>
+    checkInteger(node, value, walk, -2_147_483_648, 2_147_483_647, "a 32-bit integer"),
+  ),
+  int: both((node, value, walk) =>
+    checkInteger(node, value, walk, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a safe integer"),
+  ),
   int64: { decode: decodeInt64, encode: encodeInt64 },
   float: both(checkFloat),
   boolean: both((_node, value, walk) => (typeof value === "boolean" ? value : wrongType(walk, "boolean", value))),
@@ -37,7 +75,8 @@ export const scalarActs: { readonly [K in ScalarKind]: Acts<Extract<Node, { kind
   decimal: both(checkDecimal),
   json: both((_node, value, walk) => checkJson(value, walk)),
   nothing: {
-    decode: (_node, value, walk) => (value === null || (walk.eitherForm && value === undefined) ? undefined : wrongType(walk, "null", value)),
+    decode: (_node, value, walk) =>
+      value === null || (walk.eitherForm && value === undefined) ? undefined : wrongType(walk, "null", value),
     encode: (_node, value, walk) => (value === null || value === undefined ? null : wrongType(walk, "nothing", value)),
   },
 };
@@ -78,7 +117,14 @@ function checkString(node: StringNode, value: unknown, walk: Walk): unknown {
   return walk.issues.length === before ? value : failed;
 }
 
-function checkInteger(node: Int32Node | IntNode, value: unknown, walk: Walk, least: number, most: number, what: string): unknown {
+function checkInteger(
+  node: Int32Node | IntNode,
+  value: unknown,
+  walk: Walk,
+  least: number,
+  most: number,
+  what: string,
+): unknown {
   if (typeof value !== "number") return wrongType(walk, what, value);
   if (!Number.isInteger(value)) return report(walk, "type", `must be ${what}`, what, value);
   // Adding 0 turns -0 into 0: JSON text has both, and nothing that stands on a schema should tell them apart.
@@ -91,7 +137,12 @@ function checkFloat(node: FloatNode, value: unknown, walk: Walk): unknown {
   return inRange(value, node.minimum, node.maximum, walk) ? value + 0 : failed;
 }
 
-function inRange<T extends number | bigint>(value: T, minimum: T | undefined, maximum: T | undefined, walk: Walk): boolean {
+function inRange<T extends number | bigint>(
+  value: T,
+  minimum: T | undefined,
+  maximum: T | undefined,
+  walk: Walk,
+): boolean {
   if (minimum !== undefined && value < minimum) {
     report(walk, "minimum", `must be at least ${minimum}`, `at least ${minimum}`);
     return false;
@@ -169,16 +220,19 @@ function encodeTimestamp(_node: TimestampNode, value: unknown, walk: Walk): unkn
 const durationText = 'seconds with the suffix "s"';
 
 function decodeDuration(node: DurationNode, value: unknown, walk: Walk): unknown {
-  if (walk.eitherForm && typeof value === "number") return encodeDuration(node, value, walk) === failed ? failed : value + 0;
+  if (walk.eitherForm && typeof value === "number")
+    return encodeDuration(node, value, walk) === failed ? failed : value + 0;
   if (typeof value !== "string") return wrongType(walk, durationText, value);
   const ms = readDuration(value);
-  if (ms === undefined) return report(walk, "format", `must be ${durationText}, such as "5s" or "0.250s"`, durationText);
+  if (ms === undefined)
+    return report(walk, "format", `must be ${durationText}, such as "5s" or "0.250s"`, durationText);
   return inRange(ms, node.minimum, node.maximum, walk) ? ms : failed;
 }
 
 function encodeDuration(node: DurationNode, value: unknown, walk: Walk): unknown {
   if (typeof value !== "number") return wrongType(walk, "number", value);
-  if (!Number.isInteger(value)) return report(walk, "type", "must be a whole number of milliseconds", "whole milliseconds", value);
+  if (!Number.isInteger(value))
+    return report(walk, "type", "must be a whole number of milliseconds", "whole milliseconds", value);
   return inRange(value, node.minimum ?? 0, node.maximum ?? maxDuration, walk) ? writeDuration(value + 0) : failed;
 }
 

@@ -2,7 +2,8 @@
 const deepest = 64;
 
 export function uniqueKey(value: unknown, depth = 0): string {
-  if (typeof value !== "object" || value === null) return typeof value === "number" ? String(value + 0) : JSON.stringify(value) ?? "";
+  if (typeof value !== "object" || value === null)
+    return typeof value === "number" ? String(value + 0) : (JSON.stringify(value) ?? "");
   // Only fields that the schema strips can lie this deep, since the rest has passed the depth limit.
   if (depth >= deepest) return "…";
   if (Array.isArray(value)) return `[${value.map((item) => uniqueKey(item, depth + 1)).join(",")}]`;

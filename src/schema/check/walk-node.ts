@@ -4,7 +4,15 @@
 import { isPromiseLike } from "../../core/index.ts";
 import { jsonPointer } from "../issues.ts";
 import type {
-  ArrayNode, Field, ForeignNode, MapNode, Node, ObjectNode, RefineNode, TaggedNode, TupleNode,
+  ArrayNode,
+  Field,
+  ForeignNode,
+  MapNode,
+  Node,
+  ObjectNode,
+  RefineNode,
+  TaggedNode,
+  TupleNode,
 } from "../nodes.ts";
 import { uniqueKey } from "./unique-key.ts";
 import { inheritedNames } from "../scalars.ts";
@@ -15,16 +23,26 @@ import { enter, failed, isFull, isRecord, leave, newWalk, report, wrongType, typ
 /** The value in its other form, or `failed` after at least one issue was reported. */
 export function walkNode(node: Node, value: unknown, walk: Walk): unknown {
   switch (node.kind) {
-    case "object": return walkObject(node, value, walk);
-    case "tagged": return walkTagged(node, value, walk);
-    case "array": return walkArray(node, value, walk);
-    case "tuple": return walkTuple(node, value, walk);
-    case "map": return walkMap(node, value, walk);
-    case "nullable": return value === null ? null : walkNode(node.inner, value, walk);
-    case "ref": return walkNode(node.target(), value, walk);
-    case "brand": return walkNode(node.inner, value, walk);
-    case "refine": return walkRefine(node, value, walk);
-    case "foreign": return walkForeign(node, value, walk);
+    case "object":
+      return walkObject(node, value, walk);
+    case "tagged":
+      return walkTagged(node, value, walk);
+    case "array":
+      return walkArray(node, value, walk);
+    case "tuple":
+      return walkTuple(node, value, walk);
+    case "map":
+      return walkMap(node, value, walk);
+    case "nullable":
+      return value === null ? null : walkNode(node.inner, value, walk);
+    case "ref":
+      return walkNode(node.target(), value, walk);
+    case "brand":
+      return walkNode(node.inner, value, walk);
+    case "refine":
+      return walkRefine(node, value, walk);
+    case "foreign":
+      return walkForeign(node, value, walk);
     default: {
       const acts = scalarActs[node.kind] as Acts<Node>;
       return walk.to === "decoded" ? acts.decode(node, value, walk) : acts.encode(node, value, walk);
@@ -40,7 +58,12 @@ function walkMember(node: Node, value: unknown, key: string | number, walk: Walk
   return other;
 }
 
-function walkObject(node: ObjectNode, value: unknown, walk: Walk, tag?: { readonly name: string; readonly value: string }): unknown {
+function walkObject(
+  node: ObjectNode,
+  value: unknown,
+  walk: Walk,
+  tag?: { readonly name: string; readonly value: string },
+): unknown {
   if (!isRecord(value)) return wrongType(walk, "object", value);
   if (!enter(walk)) return failed;
   const before = walk.issues.length;
@@ -55,7 +78,12 @@ function walkObject(node: ObjectNode, value: unknown, walk: Walk, tag?: { readon
   return walk.issues.length === before ? other : failed;
 }
 
-function walkField(field: Field, from: Readonly<Record<string, unknown>>, to: Record<string, unknown>, walk: Walk): void {
+function walkField(
+  field: Field,
+  from: Readonly<Record<string, unknown>>,
+  to: Record<string, unknown>,
+  walk: Walk,
+): void {
   const decoding = walk.to === "decoded";
   const fromName = decoding ? field.wireName : field.name;
   const toName = decoding ? field.name : field.wireName;
@@ -80,7 +108,12 @@ function walkField(field: Field, from: Readonly<Record<string, unknown>>, to: Re
 
 /** A foreign schema may turn a value into nothing, and an absent one into something. */
 function walkForeignField(
-  node: ForeignNode, value: unknown, fromName: string, toName: string, to: Record<string, unknown>, walk: Walk,
+  node: ForeignNode,
+  value: unknown,
+  fromName: string,
+  toName: string,
+  to: Record<string, unknown>,
+  walk: Walk,
 ): void {
   walk.path.push(fromName);
   const member = foreignValue(node, value, walk);
@@ -91,24 +124,40 @@ function walkForeignField(
 /** Whether an absent member is the node's own business: a foreign schema decides itself, and "nothing" is written as null. */
 function mayBeUndefined(node: Node, decoding: boolean): boolean {
   switch (node.kind) {
-    case "foreign": return true;
-    case "nothing": return !decoding;
-    case "nullable": case "brand": case "refine": return mayBeUndefined(node.inner, decoding);
-    case "ref": return mayBeUndefined(node.target(), decoding);
-    default: return false;
+    case "foreign":
+      return true;
+    case "nothing":
+      return !decoding;
+    case "nullable":
+    case "brand":
+    case "refine":
+      return mayBeUndefined(node.inner, decoding);
+    case "ref":
+      return mayBeUndefined(node.target(), decoding);
+    default:
+      return false;
   }
 }
 
 /** A member by name. Names that every object inherits count only when the object has them itself. */
-export function readField(from: Readonly<Record<string, unknown>>, name: string): unknown {
+function readField(from: Readonly<Record<string, unknown>>, name: string): unknown {
   return inheritedNames.has(name) && !Object.hasOwn(from, name) ? undefined : from[name];
 }
 
-function refuseUnknown(node: ObjectNode, value: Readonly<Record<string, unknown>>, walk: Walk, tag: string | undefined): void {
+function refuseUnknown(
+  node: ObjectNode,
+  value: Readonly<Record<string, unknown>>,
+  walk: Walk,
+  tag: string | undefined,
+): void {
   for (const key of Object.keys(value)) {
     if (isFull(walk)) return;
-    if (key === tag || node.fields.some((field) => field.wireName === key || (walk.eitherForm && field.name === key))) continue;
-    const meant = nearest(key, node.fields.map((field) => field.wireName));
+    if (key === tag || node.fields.some((field) => field.wireName === key || (walk.eitherForm && field.name === key)))
+      continue;
+    const meant = nearest(
+      key,
+      node.fields.map((field) => field.wireName),
+    );
     walk.path.push(key);
     report(walk, "unknown_field", `is not a field here${meant === undefined ? "" : `; did you mean "${meant}"?`}`);
     walk.path.pop();
@@ -158,7 +207,8 @@ function walkArray(node: ArrayNode, value: unknown, walk: Walk): unknown {
     report(walk, "max_items", `must have at most ${maxItems} items`, `at most ${maxItems} items`);
   } else {
     for (let i = 0; i < value.length && !isFull(walk); i++) other.push(walkMember(node.items, value[i], i, walk));
-    if (node.uniqueItems === true && walk.issues.length === before) refuseRepeats(walk.to === "decoded" ? value : other, walk);
+    if (node.uniqueItems === true && walk.issues.length === before)
+      refuseRepeats(walk.to === "decoded" ? value : other, walk);
   }
   leave(walk);
   return walk.issues.length === before ? other : failed;

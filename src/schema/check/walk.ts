@@ -36,7 +36,13 @@ export function newWalk(
 }
 
 /** Notes an issue at the current place. */
-export function report(walk: Walk, code: IssueCode, message: string, expected?: string, value?: unknown): typeof failed {
+export function report(
+  walk: Walk,
+  code: IssueCode,
+  message: string,
+  expected?: string,
+  value?: unknown,
+): typeof failed {
   if (!isFull(walk)) {
     walk.issues.push({
       code,
@@ -62,7 +68,12 @@ export function wrongType(walk: Walk, expected: string, value: unknown): typeof 
 /** Goes one container deeper; false (and an issue) when that is too deep. The caller ends with `leave` when this was true. */
 export function enter(walk: Walk): boolean {
   if (walk.depth >= walk.limits.maxDepth) {
-    report(walk, "max_depth", `is nested more than ${walk.limits.maxDepth} levels deep`, `${walk.limits.maxDepth} levels`);
+    report(
+      walk,
+      "max_depth",
+      `is nested more than ${walk.limits.maxDepth} levels deep`,
+      `${walk.limits.maxDepth} levels`,
+    );
     return false;
   }
   walk.depth += 1;

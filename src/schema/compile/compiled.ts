@@ -31,7 +31,9 @@ export function generate(node: Node, limits: SchemaLimits): Generated {
   const decode = emitValueFunction(node, "decoded", emitter);
   const encode = emitValueFunction(node, "wire", emitter);
   const scan = isScannable(node) ? emitScanFunction(node, emitter) : "undefined";
-  return emitter.build(`{ scan: ${scan}, decode: ${decode}, encode: ${encode}, takeKeys() { const m = M; M = 0; return m; } }`) as Generated;
+  return emitter.build(
+    `{ scan: ${scan}, decode: ${decode}, encode: ${encode}, takeKeys() { const m = M; M = 0; return m; } }`,
+  ) as Generated;
 }
 
 export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, unknown> {
@@ -85,5 +87,8 @@ export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, 
 
 /** Whether decoding meets every key of a wire value: not the keys of a stripped field, of any JSON, or of a foreign schema. */
 function countsKeys(node: Node): boolean {
-  return !some(node, (one) => one.kind === "json" || one.kind === "foreign" || (one.kind === "object" && one.unknown === "strip"));
+  return !some(
+    node,
+    (one) => one.kind === "json" || one.kind === "foreign" || (one.kind === "object" && one.unknown === "strip"),
+  );
 }

@@ -6,8 +6,20 @@ import { patternOf } from "../check/scalars.ts";
 import { formats } from "../formats.ts";
 import type { Node } from "../nodes.ts";
 import {
-  base64Length, canonicalDecimal, codePoints, decimalPattern, maxDuration, maxInt64, minInt64, readBase64, readDuration,
-  readInt64, readTimestamp, writeBase64, writeDuration, writeTimestamp,
+  base64Length,
+  canonicalDecimal,
+  codePoints,
+  decimalPattern,
+  maxDuration,
+  maxInt64,
+  minInt64,
+  readBase64,
+  readDuration,
+  readInt64,
+  readTimestamp,
+  writeBase64,
+  writeDuration,
+  writeTimestamp,
 } from "../scalars.ts";
 import type { Emitter } from "./emitter.ts";
 
@@ -24,28 +36,43 @@ export interface Scalar {
 export function emitScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
   const decoding = to === "decoded";
   switch (node.kind) {
-    case "string": return scalar(stringWrong(node, v, emitter), v);
-    case "int32": return scalar(`typeof ${v} !== "number" || (${v} | 0) !== ${v}${outside(v, node.minimum, node.maximum)}`, `${v} | 0`);
-    case "int": return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum, node.maximum)}`, `${v} + 0`);
+    case "string":
+      return scalar(stringWrong(node, v, emitter), v);
+    case "int32":
+      return scalar(
+        `typeof ${v} !== "number" || (${v} | 0) !== ${v}${outside(v, node.minimum, node.maximum)}`,
+        `${v} | 0`,
+      );
+    case "int":
+      return scalar(`!Number.isSafeInteger(${v})${outside(v, node.minimum, node.maximum)}`, `${v} + 0`);
     // Infinity and NaN are the numbers whose difference with themselves is not 0.
-    case "float": return scalar(`typeof ${v} !== "number" || ${v} - ${v} !== 0${outside(v, node.minimum, node.maximum)}`, `${v} + 0`);
-    case "boolean": return scalar(`typeof ${v} !== "boolean"`, v);
+    case "float":
+      return scalar(
+        `typeof ${v} !== "number" || ${v} - ${v} !== 0${outside(v, node.minimum, node.maximum)}`,
+        `${v} + 0`,
+      );
+    case "boolean":
+      return scalar(`typeof ${v} !== "boolean"`, v);
     case "literal": {
       const value = JSON.stringify(node.value);
       return scalar(`${v} !== ${value}`, value);
     }
-    case "enum": return scalar(enumWrong(node.values, v, emitter), v);
+    case "enum":
+      return scalar(enumWrong(node.values, v, emitter), v);
     case "decimal": {
       const pattern = emitter.constant(patternOf(decimalPattern(node.precision, node.scale)));
       const other = `${emitter.constant(canonicalDecimal)}(${v})`;
       return scalar(`typeof ${v} !== "string" || !${pattern}.test(${v})`, other);
     }
-    case "nothing": return decoding
-      ? scalar(`${v} !== null`, "undefined")
-      : scalar(`${v} !== null && ${v} !== undefined`, "null");
-    case "int64": return decoding
-      ? viaReader(v, readInt64, "", (x) => outside(x, node.minimum, node.maximum, "n"), emitter)
-      : scalar(`typeof ${v} !== "bigint"${outside(v, node.minimum ?? minInt64, node.maximum ?? maxInt64, "n")}`, `String(${v})`);
+    case "nothing":
+      return decoding ? scalar(`${v} !== null`, "undefined") : scalar(`${v} !== null && ${v} !== undefined`, "null");
+    case "int64":
+      return decoding
+        ? viaReader(v, readInt64, "", (x) => outside(x, node.minimum, node.maximum, "n"), emitter)
+        : scalar(
+            `typeof ${v} !== "bigint"${outside(v, node.minimum ?? minInt64, node.maximum ?? maxInt64, "n")}`,
+            `String(${v})`,
+          );
     case "timestamp": {
       if (decoding) return viaReader(v, readTimestamp, "new Date", () => "", emitter);
       const x = emitter.fresh("x");
@@ -68,7 +95,8 @@ export function emitScalar(node: Node, v: string, to: "decoded" | "wire", emitte
       const over = node.maxLength === undefined ? "" : ` || ${x} > ${node.maxLength}`;
       return { before: [read], wrong: `${x} < 0${over}`, other: `${emitter.constant(readBase64)}(${v})` };
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
@@ -77,13 +105,24 @@ function scalar(wrong: string, other: string): Scalar {
 }
 
 /** Decoding by a function that returns undefined for what it refuses. */
-function viaReader(v: string, reader: (text: string) => unknown, wrap: string, more: (x: string) => string, emitter: Emitter): Scalar {
+function viaReader(
+  v: string,
+  reader: (text: string) => unknown,
+  wrap: string,
+  more: (x: string) => string,
+  emitter: Emitter,
+): Scalar {
   const x = emitter.fresh("x");
   const read = `const ${x} = typeof ${v} === "string" ? ${emitter.constant(reader)}(${v}) : undefined;`;
   return { before: [read], wrong: `${x} === undefined${more(x)}`, other: wrap === "" ? x : `${wrap}(${x})` };
 }
 
-function outside(v: string, minimum: number | bigint | undefined, maximum: number | bigint | undefined, suffix = ""): string {
+function outside(
+  v: string,
+  minimum: number | bigint | undefined,
+  maximum: number | bigint | undefined,
+  suffix = "",
+): string {
   const below = minimum === undefined ? "" : ` || ${v} < ${minimum}${suffix}`;
   return maximum === undefined ? below : `${below} || ${v} > ${maximum}${suffix}`;
 }

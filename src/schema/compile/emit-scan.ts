@@ -22,11 +22,16 @@ const fail = "return F;";
 export function isScannable(node: Node): boolean {
   return !some(node, (one) => {
     switch (one.kind) {
-      case "json": case "foreign": return true;
-      case "object": return one.unknown === "strip";
+      case "json":
+      case "foreign":
+        return true;
+      case "object":
+        return one.unknown === "strip";
       // Items are compared by their wire values, which are not at hand here unless they are the decoded ones.
-      case "array": return one.uniqueItems === true && !["string", "enum", "int32"].includes(one.items.kind);
-      default: return false;
+      case "array":
+        return one.uniqueItems === true && !["string", "enum", "int32"].includes(one.items.kind);
+      default:
+        return false;
     }
   });
 }
@@ -45,7 +50,10 @@ function emit(node: Node, place: Place): string {
   if (node.kind !== "object" && node.kind !== "tagged" && node.kind !== "ref") return emitInline(node, place);
   const target = node.kind === "ref" ? node.target() : node;
   const x = place.emitter.fresh("x");
-  place.lines.push(`const ${x} = ${emitScanFunction(target, place.emitter)}(v, ${place.depth});`, `if (${x} === F) ${fail}`);
+  place.lines.push(
+    `const ${x} = ${emitScanFunction(target, place.emitter)}(v, ${place.depth});`,
+    `if (${x} === F) ${fail}`,
+  );
   return x;
 }
 
@@ -63,18 +71,28 @@ function emitInline(node: Node, place: Place): string {
       lines.push(`let ${x} = null;`, "if (!v.null()) {", ...body, `${x} = ${other};`, "}");
       return x;
     }
-    case "brand": return emit(node.inner, place);
+    case "brand":
+      return emit(node.inner, place);
     case "refine": {
       const x = emitter.fresh("x");
       lines.push(`const ${x} = ${emit(node.inner, place)};`, `if (!${emitter.constant(node.predicate)}(${x})) ${fail}`);
       return x;
     }
-    case "array": return emitArray(node, place);
-    case "tuple": return emitTuple(node.items, place);
-    case "map": return emitMap(node, place);
-    case "tagged": return emitTagged(node, place);
-    case "object": case "ref": case "json": case "foreign": return emit(node, place);
-    default: return emitScalarScan(node, place);
+    case "array":
+      return emitArray(node, place);
+    case "tuple":
+      return emitTuple(node.items, place);
+    case "map":
+      return emitMap(node, place);
+    case "tagged":
+      return emitTagged(node, place);
+    case "object":
+    case "ref":
+    case "json":
+    case "foreign":
+      return emit(node, place);
+    default:
+      return emitScalarScan(node, place);
   }
 }
 
@@ -93,10 +111,16 @@ function emitScalarScan(node: Node, { emitter, lines }: Place): string {
 
 function readerOf(node: Node): "string" | "number" | "boolean" {
   switch (node.kind) {
-    case "int32": case "int": case "float": return "number";
-    case "boolean": return "boolean";
-    case "literal": return typeof node.value as "string" | "number" | "boolean";
-    default: return "string";
+    case "int32":
+    case "int":
+    case "float":
+      return "number";
+    case "boolean":
+      return "boolean";
+    case "literal":
+      return typeof node.value as "string" | "number" | "boolean";
+    default:
+      return "string";
   }
 }
 
@@ -107,7 +131,15 @@ function enterDepth(place: Place): Place {
 
 /** A loop over comma-separated parts up to the closing byte. */
 function separated(close: number, c: string, body: readonly string[]): string[] {
-  return [`if (v.peek() === ${close}) v.p++; else for (;;) {`, ...body, `const ${c} = v.next();`, `if (${c} === 44) continue;`, `if (${c} === ${close}) break;`, fail, "}"];
+  return [
+    `if (v.peek() === ${close}) v.p++; else for (;;) {`,
+    ...body,
+    `const ${c} = v.next();`,
+    `if (${c} === 44) continue;`,
+    `if (${c} === ${close}) break;`,
+    fail,
+    "}",
+  ];
 }
 
 function emitArray(node: Extract<Node, { kind: "array" }>, place: Place): string {
@@ -145,9 +177,14 @@ function emitMap(node: Extract<Node, { kind: "map" }>, place: Place): string {
   const inner = enterDepth(place);
   const body = [`const ${key} = v.string();`, `if (${key} === undefined || ${key} in ${o} || v.next() !== 58) ${fail}`];
   if (node.maxEntries !== undefined) body.push(`if (${n} >= ${node.maxEntries}) ${fail}`);
-  if (node.key !== undefined) body.push(`if (${emitScalar(node.key, key, "decoded", emitter)?.wrong ?? "false"}) ${fail}`);
+  if (node.key !== undefined)
+    body.push(`if (${emitScalar(node.key, key, "decoded", emitter)?.wrong ?? "false"}) ${fail}`);
   const other = emit(node.values, { ...inner, lines: body });
-  lines.push(`const ${o} = Object.create(null);`, `let ${n} = 0;`, ...separated(125, c, [...body, `${o}[${key}] = ${other};`, `${n}++;`]));
+  lines.push(
+    `const ${o} = Object.create(null);`,
+    `let ${n} = 0;`,
+    ...separated(125, c, [...body, `${o}[${key}] = ${other};`, `${n}++;`]),
+  );
   return o;
 }
 
@@ -155,7 +192,12 @@ function emitMap(node: Extract<Node, { kind: "map" }>, place: Place): string {
 function emitTagged(node: Extract<Node, { kind: "tagged" }>, place: Place): string {
   const { emitter, lines } = place;
   const n = emitter.fresh("n");
-  lines.push(`if (v.next() !== 123) ${fail}`, `const ${n} = v.key();`, `if (${keyDiffers(node.tag, n)}) ${fail}`, "switch (v.string()) {");
+  lines.push(
+    `if (v.next() !== 123) ${fail}`,
+    `const ${n} = v.key();`,
+    `if (${keyDiffers(node.tag, n)}) ${fail}`,
+    "switch (v.string()) {",
+  );
   for (const variant of node.variants) {
     const name = emitter.functionFor("scanVariant", variant.node, () => {
       const inner: Place = { emitter, lines: [], depth: "d" };
@@ -178,16 +220,24 @@ function keyBytes(name: string): Uint8Array {
 /** A condition: the key just read, of length `n`, is not this name. */
 function keyDiffers(name: string, n: string): string {
   const bytes = keyBytes(name);
-  return [`${n} !== ${bytes.length}`, ...Array.from(bytes, (byte, i) => `v.bytes[v.from + ${i}] !== ${byte}`)].join(" || ");
+  return [`${n} !== ${bytes.length}`, ...Array.from(bytes, (byte, i) => `v.bytes[v.from + ${i}] !== ${byte}`)].join(
+    " || ",
+  );
 }
 
 function emitObject(node: ObjectNode, place: Place, tag?: { readonly name: string; readonly value: string }): string {
   const { emitter, lines } = place;
-  const fields = node.fields.map((field, i) => ({ field, x: emitter.fresh("x"), mask: `m${Math.floor(i / 30)}`, bit: 2 ** (i % 30) }));
+  const fields = node.fields.map((field, i) => ({
+    field,
+    x: emitter.fresh("x"),
+    mask: `m${Math.floor(i / 30)}`,
+    bit: 2 ** (i % 30),
+  }));
   const masks = [...new Set(fields.map(({ mask }) => mask))];
   if (tag === undefined) lines.push(`if (v.next() !== 123) ${fail}`);
   const inner = enterDepth(place);
-  if (fields.length > 0) lines.push(`let ${[...fields.map(({ x }) => x), ...masks.map((mask) => `${mask} = 0`)].join(", ")};`);
+  if (fields.length > 0)
+    lines.push(`let ${[...fields.map(({ x }) => x), ...masks.map((mask) => `${mask} = 0`)].join(", ")};`);
   const n = emitter.fresh("n");
   const body = [`const ${n} = v.key();`, "const b = v.bytes, f = v.from;", `switch (${n}) {`];
   const byLength = Map.groupBy(fields, ({ field }) => keyBytes(field.wireName).length);
@@ -197,14 +247,35 @@ function emitObject(node: ObjectNode, place: Place, tag?: { readonly name: strin
       const matches = Array.from(keyBytes(field.wireName), (byte, i) => `b[f + ${i}] === ${byte}`).join(" && ");
       const read: string[] = [];
       const other = emit(field.node, { ...inner, lines: read });
-      body.push(`if (${matches === "" ? "true" : matches}) {`, `if ((${mask} & ${bit}) !== 0) ${fail}`, `${mask} |= ${bit};`, ...read, `${x} = ${other};`, "break;", "}");
+      body.push(
+        `if (${matches === "" ? "true" : matches}) {`,
+        `if ((${mask} & ${bit}) !== 0) ${fail}`,
+        `${mask} |= ${bit};`,
+        ...read,
+        `${x} = ${other};`,
+        "break;",
+        "}",
+      );
     }
     body.push(fail);
   }
   body.push(`default: ${fail}`, "}");
   const c = emitter.fresh("c");
   if (tag === undefined) lines.push(...separated(125, c, body));
-  else lines.push(`let ${c} = v.next();`, `if (${c} !== 125) {`, `if (${c} !== 44) ${fail}`, "for (;;) {", ...body, `${c} = v.next();`, `if (${c} === 44) continue;`, `if (${c} === 125) break;`, fail, "}", "}");
+  else
+    lines.push(
+      `let ${c} = v.next();`,
+      `if (${c} !== 125) {`,
+      `if (${c} !== 44) ${fail}`,
+      "for (;;) {",
+      ...body,
+      `${c} = v.next();`,
+      `if (${c} === 44) continue;`,
+      `if (${c} === 125) break;`,
+      fail,
+      "}",
+      "}",
+    );
   return emitResult(fields, place, tag);
 }
 
@@ -216,15 +287,23 @@ interface Scanned {
 }
 
 /** Refuses missing fields, fills in defaults, and makes the object in the schema's order, whatever order the fields came in. */
-function emitResult(fields: readonly Scanned[], place: Place, tag: { readonly name: string; readonly value: string } | undefined): string {
+function emitResult(
+  fields: readonly Scanned[],
+  place: Place,
+  tag: { readonly name: string; readonly value: string } | undefined,
+): string {
   const { emitter, lines } = place;
-  const required = Map.groupBy(fields.filter(({ field }) => field.presence === "required"), ({ mask }) => mask);
+  const required = Map.groupBy(
+    fields.filter(({ field }) => field.presence === "required"),
+    ({ mask }) => mask,
+  );
   for (const [mask, group] of required) {
     const bits = group.reduce((sum, { bit }) => sum + bit, 0);
     lines.push(`if ((${mask} & ${bits}) !== ${bits}) ${fail}`);
   }
   for (const { field, x, mask, bit } of fields) {
-    if (field.presence === "default") lines.push(`if ((${mask} & ${bit}) === 0) { ${defaultOf(field, x, { emitter, to: "decoded" })} }`);
+    if (field.presence === "default")
+      lines.push(`if ((${mask} & ${bit}) === 0) { ${defaultOf(field, x, { emitter, to: "decoded" })} }`);
   }
   const firstOptional = fields.findIndex(({ field }) => field.presence === "optional");
   const sure = firstOptional < 0 ? fields : fields.slice(0, firstOptional);

@@ -40,10 +40,14 @@ function emit(node: Node, v: string, place: Place): string {
     case "ref": {
       const target = node.kind === "ref" ? node.target() : node;
       const x = place.emitter.fresh("x");
-      place.lines.push(`const ${x} = ${emitValueFunction(target, place.to, place.emitter)}(${v}, ${place.depth});`, `if (${x} === F) ${fail}`);
+      place.lines.push(
+        `const ${x} = ${emitValueFunction(target, place.to, place.emitter)}(${v}, ${place.depth});`,
+        `if (${x} === F) ${fail}`,
+      );
       return x;
     }
-    default: return emitInline(node, v, place);
+    default:
+      return emitInline(node, v, place);
   }
 }
 
@@ -58,18 +62,26 @@ function emitInline(node: Node, v: string, place: Place): string {
     case "json":
       lines.push(`if (!${emitter.constant(isJson)}(${v}, ${place.depth}, ${emitter.limits.maxDepth})) ${fail}`);
       return v;
-    case "nullable": return emitNullable(node.inner, v, place);
-    case "brand": return emit(node.inner, v, place);
-    case "refine": return emitRefine(node, v, place);
-    case "array": return emitArray(node, v, place);
-    case "tuple": return emitTuple(node.items, v, place);
-    case "map": return emitMap(node, v, place);
-    case "tagged": return emitTagged(node, v, place);
+    case "nullable":
+      return emitNullable(node.inner, v, place);
+    case "brand":
+      return emit(node.inner, v, place);
+    case "refine":
+      return emitRefine(node, v, place);
+    case "array":
+      return emitArray(node, v, place);
+    case "tuple":
+      return emitTuple(node.items, v, place);
+    case "map":
+      return emitMap(node, v, place);
+    case "tagged":
+      return emitTagged(node, v, place);
     case "foreign": {
       const x = emitForeign(node, v, place);
       return to === "wire" ? `(${x} === undefined ? null : ${x})` : x;
     }
-    default: return emit(node, v, place);
+    default:
+      return emit(node, v, place);
   }
 }
 
@@ -85,7 +97,10 @@ function emitRefine(node: Extract<Node, { kind: "refine" }>, v: string, place: P
   const { emitter, lines } = place;
   const x = emitter.fresh("x");
   lines.push(`const ${x} = ${emit(node.inner, v, place)};`);
-  const holds = place.to === "decoded" ? `${emitter.constant(node.predicate)}(${x})` : `${emitter.constant(refineHolds(node, emitter.limits))}(${v})`;
+  const holds =
+    place.to === "decoded"
+      ? `${emitter.constant(node.predicate)}(${x})`
+      : `${emitter.constant(refineHolds(node, emitter.limits))}(${v})`;
   lines.push(`if (!${holds}) ${fail}`);
   return x;
 }
@@ -104,8 +119,16 @@ function emitArray(node: Extract<Node, { kind: "array" }>, v: string, place: Pla
   if (node.maxItems !== undefined) lines.push(`if (${v}.length > ${node.maxItems}) ${fail}`);
   const body: string[] = [];
   const other = emit(node.items, item, { ...inner, lines: body });
-  lines.push(`const ${a} = [];`, `for (let ${i} = 0; ${i} < ${v}.length; ${i}++) {`, `const ${item} = ${v}[${i}];`, ...body, `${a}.push(${other});`, "}");
-  if (node.uniqueItems === true) lines.push(`if (${emitter.constant(hasRepeats)}(${place.to === "decoded" ? v : a})) ${fail}`);
+  lines.push(
+    `const ${a} = [];`,
+    `for (let ${i} = 0; ${i} < ${v}.length; ${i}++) {`,
+    `const ${item} = ${v}[${i}];`,
+    ...body,
+    `${a}.push(${other});`,
+    "}",
+  );
+  if (node.uniqueItems === true)
+    lines.push(`if (${emitter.constant(hasRepeats)}(${place.to === "decoded" ? v : a})) ${fail}`);
   return a;
 }
 
@@ -125,19 +148,30 @@ function emitTuple(items: readonly Node[], v: string, place: Place): string {
 
 function emitMap(node: MapNode, v: string, place: Place): string {
   const { emitter, lines } = place;
-  const [o, keys, i, key, item] = [emitter.fresh("o"), emitter.fresh("a"), emitter.fresh("i"), emitter.fresh("v"), emitter.fresh("v")];
+  const [o, keys, i, key, item] = [
+    emitter.fresh("o"),
+    emitter.fresh("a"),
+    emitter.fresh("i"),
+    emitter.fresh("v"),
+    emitter.fresh("v"),
+  ];
   lines.push(`if (${notObject(v)}) ${fail}`);
   const inner = enterDepth(place);
   lines.push(`const ${keys} = Object.keys(${v});`);
   if (node.maxEntries !== undefined) lines.push(`if (${keys}.length > ${node.maxEntries}) ${fail}`);
   const body: string[] = [];
-  if (node.key !== undefined) body.push(`if (${emitScalar(node.key, key, place.to, emitter)?.wrong ?? "false"}) ${fail}`);
+  if (node.key !== undefined)
+    body.push(`if (${emitScalar(node.key, key, place.to, emitter)?.wrong ?? "false"}) ${fail}`);
   const other = emit(node.values, item, { ...inner, lines: body });
   if (place.to === "decoded") lines.push(`M += ${keys}.length;`);
   lines.push(
     `const ${o} = Object.create(null);`,
-    `for (let ${i} = 0; ${i} < ${keys}.length; ${i}++) {`, `const ${key} = ${keys}[${i}];`, `const ${item} = ${v}[${key}];`,
-    ...body, `${o}[${key}] = ${other};`, "}",
+    `for (let ${i} = 0; ${i} < ${keys}.length; ${i}++) {`,
+    `const ${key} = ${keys}[${i}];`,
+    `const ${item} = ${v}[${key}];`,
+    ...body,
+    `${o}[${key}] = ${other};`,
+    "}",
   );
   return o;
 }
@@ -159,7 +193,7 @@ function emitTagged(node: Extract<Node, { kind: "tagged" }>, v: string, place: P
 }
 
 /** An expression for a member, which for a name that all objects inherit must be the object's own. */
-export function readMember(v: string, name: string): string {
+function readMember(v: string, name: string): string {
   const member = `${v}[${JSON.stringify(name)}]`;
   return inheritedNames.has(name) ? `(Object.hasOwn(${v}, ${JSON.stringify(name)}) ? ${member} : undefined)` : member;
 }
@@ -176,7 +210,12 @@ interface Member {
 }
 
 /** The object literal grows field by field in the schema's order, so that all values of a schema share one shape. */
-function emitObject(node: ObjectNode, v: string, place: Place, tag?: { readonly name: string; readonly value: string }): string {
+function emitObject(
+  node: ObjectNode,
+  v: string,
+  place: Place,
+  tag?: { readonly name: string; readonly value: string },
+): string {
   const { lines } = place;
   if (tag === undefined) lines.push(`if (${notObject(v)}) ${fail}`);
   const inner = enterDepth(place);
@@ -242,6 +281,9 @@ export function defaultOf(field: Field, x: string, { emitter, to }: Pick<Place, 
 /** An expression that may be undefined: a foreign schema can turn a value into nothing. */
 function emitForeign(node: ForeignNode, v: string, place: Place): string {
   const x = place.emitter.fresh("x");
-  place.lines.push(`const ${x} = ${place.emitter.constant(foreignReader(node, place.to))}(${v});`, `if (${x} === F) ${fail}`);
+  place.lines.push(
+    `const ${x} = ${place.emitter.constant(foreignReader(node, place.to))}(${v});`,
+    `if (${x} === F) ${fail}`,
+  );
   return x;
 }

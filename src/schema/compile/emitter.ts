@@ -61,14 +61,24 @@ function height(node: Node, open: Set<Node>): number {
   const most = (nodes: readonly Node[]): number => Math.max(0, ...nodes.map((one) => height(one, open)));
   const levels = (): number => {
     switch (node.kind) {
-      case "object": return 1 + most(node.fields.map((field) => field.node));
-      case "tagged": return most(node.variants.map((variant) => variant.node));
-      case "array": return 1 + height(node.items, open);
-      case "tuple": return 1 + most(node.items);
-      case "map": return 1 + height(node.values, open);
-      case "nullable": case "brand": case "refine": return height(node.inner, open);
-      case "ref": return height(node.target(), open);
-      default: return 0;
+      case "object":
+        return 1 + most(node.fields.map((field) => field.node));
+      case "tagged":
+        return most(node.variants.map((variant) => variant.node));
+      case "array":
+        return 1 + height(node.items, open);
+      case "tuple":
+        return 1 + most(node.items);
+      case "map":
+        return 1 + height(node.values, open);
+      case "nullable":
+      case "brand":
+      case "refine":
+        return height(node.inner, open);
+      case "ref":
+        return height(node.target(), open);
+      default:
+        return 0;
     }
   };
   const found = levels();

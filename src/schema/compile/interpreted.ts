@@ -22,7 +22,7 @@ export function interpretedCodec(node: Node, limits: SchemaLimits): Codec<unknow
 }
 
 /** The wire value of a text, checked for repeated keys. */
-export function wireOf(source: string | Uint8Array, limits: SchemaLimits): Result<unknown, Invalid> {
+function wireOf(source: string | Uint8Array, limits: SchemaLimits): Result<unknown, Invalid> {
   const text = readText(source, limits.maxTextLength);
   if (!text.ok) return text;
   const wire = parseText(text.value);
@@ -34,4 +34,3 @@ export function serializeBy(node: Node, value: unknown, limits: SchemaLimits): R
   const wire = encodeNode(node, value, limits);
   return wire.ok ? new Ok(JSON.stringify(wire.value) ?? "null") : new Err(wire.fault);
 }
-

@@ -20,11 +20,26 @@ export function refineHolds(node: RefineNode, limits: SchemaLimits): (value: unk
 /** Whether encoding and decoding again gives any valid value back as it was. */
 function isWrittenAsDecoded(node: Node): boolean {
   switch (node.kind) {
-    case "string": case "int32": case "int": case "int64": case "float": case "boolean": case "literal": case "enum":
-    case "bytes": case "timestamp": case "duration": return true;
-    case "array": return isWrittenAsDecoded(node.items);
-    case "nullable": case "brand": case "refine": return isWrittenAsDecoded(node.inner);
-    default: return false;
+    case "string":
+    case "int32":
+    case "int":
+    case "int64":
+    case "float":
+    case "boolean":
+    case "literal":
+    case "enum":
+    case "bytes":
+    case "timestamp":
+    case "duration":
+      return true;
+    case "array":
+      return isWrittenAsDecoded(node.items);
+    case "nullable":
+    case "brand":
+    case "refine":
+      return isWrittenAsDecoded(node.inner);
+    default:
+      return false;
   }
 }
 

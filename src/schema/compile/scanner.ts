@@ -162,7 +162,7 @@ export class Scanner {
  * Longer texts go through JSON.parse. A string cut out of a text keeps that text in memory, and this bounds how much a string that
  * a program keeps can hold on to.
  */
-export const longestScan = 4096;
+const longestScan = 4096;
 
 interface Latin1 {
   latin1Slice?(this: Uint8Array, start: number, end: number): string;

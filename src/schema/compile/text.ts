@@ -12,18 +12,25 @@ const numberText = /^-?(?:0|[1-9][0-9]{0,308})(?:\.[0-9]{1,324})?(?:[eE][+-]?[0-
  * The wire value of a text. A text that is not in the node's form stays a string, which the decoder then refuses by type.
  * Integers: no sign but `-`, no leading zeros, no exponent, no spaces. Booleans: `true`, `false`.
  */
-export function wireOfText(node: Node, text: string): unknown {
+function wireOfText(node: Node, text: string): unknown {
   switch (node.kind) {
     case "int32":
-    case "int": return integerText.test(text) ? Number(text) : text;
-    case "float": return numberText.test(text) ? Number(text) : text;
-    case "boolean": return text === "true" ? true : text === "false" ? false : text;
-    case "literal": return typeof node.value === "string" ? text : text === String(node.value) ? node.value : text;
+    case "int":
+      return integerText.test(text) ? Number(text) : text;
+    case "float":
+      return numberText.test(text) ? Number(text) : text;
+    case "boolean":
+      return text === "true" ? true : text === "false" ? false : text;
+    case "literal":
+      return typeof node.value === "string" ? text : text === String(node.value) ? node.value : text;
     case "brand":
     case "refine":
-    case "nullable": return wireOfText(node.inner, text);
-    case "ref": return wireOfText(node.target(), text);
-    default: return text;
+    case "nullable":
+      return wireOfText(node.inner, text);
+    case "ref":
+      return wireOfText(node.target(), text);
+    default:
+      return text;
   }
 }
 
@@ -32,27 +39,47 @@ export function checkTextFields(node: ObjectNode): void {
   for (const field of node.fields) {
     const inner = listItem(field.node) ?? field.node;
     if (!isTextual(inner)) {
-      throw new TypeError(`Field "${field.name}" is ${inner.kind === "object" ? "an object" : `of kind ${inner.kind}`}, which a path, query or header cannot carry. Use scalars and arrays of scalars there.`);
+      throw new TypeError(
+        `Field "${field.name}" is ${inner.kind === "object" ? "an object" : `of kind ${inner.kind}`}, which a path, query or header cannot carry. Use scalars and arrays of scalars there.`,
+      );
     }
   }
 }
 
 function isTextual(node: Node): boolean {
   switch (node.kind) {
-    case "object": case "tagged": case "array": case "tuple": case "map": case "json": case "nothing": return false;
-    case "brand": case "refine": case "nullable": return isTextual(node.inner);
-    case "ref": return isTextual(node.target());
-    default: return true;
+    case "object":
+    case "tagged":
+    case "array":
+    case "tuple":
+    case "map":
+    case "json":
+    case "nothing":
+      return false;
+    case "brand":
+    case "refine":
+    case "nullable":
+      return isTextual(node.inner);
+    case "ref":
+      return isTextual(node.target());
+    default:
+      return true;
   }
 }
 
 /** The item's node where the field takes a list. */
-export function listItem(node: Node): Node | undefined {
+function listItem(node: Node): Node | undefined {
   switch (node.kind) {
-    case "array": return node.items;
-    case "brand": case "refine": case "nullable": return listItem(node.inner);
-    case "ref": return listItem(node.target());
-    default: return undefined;
+    case "array":
+      return node.items;
+    case "brand":
+    case "refine":
+    case "nullable":
+      return listItem(node.inner);
+    case "ref":
+      return listItem(node.target());
+    default:
+      return undefined;
   }
 }
 

@@ -1,7 +1,18 @@
 /** Runs a schema test twice: on the compiled codec and on the interpreter. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compile, compileText, type AnySchema, type Codec, type Infer, type InferInput, type ObjectNode, type SchemaLimits, type Shape, type TextCodec } from "../index.ts";
+import {
+  compile,
+  compileText,
+  type AnySchema,
+  type Codec,
+  type Infer,
+  type InferInput,
+  type ObjectNode,
+  type SchemaLimits,
+  type Shape,
+  type TextCodec,
+} from "../index.ts";
 import type { Invalid } from "../issues.ts";
 
 export interface Mode {
@@ -15,8 +26,7 @@ export function bothModes(name: string, body: (mode: Mode) => void | Promise<voi
       body({
         codec: (schema, limits = {}) => compile(schema, { mode, limits }),
         text: (shape) => compileText(shape as Shape, { mode }),
-      }),
-    );
+      }));
   }
 }
 
