@@ -49,15 +49,23 @@ export {
   retry,
   retryAfter,
   type Access,
+  type Backoff,
+  type BackoffOptions,
   type CallFaultOf,
   type Contract,
   type DeclaredFaultOf,
   type FaultsOf,
+  type FaultType,
   type FrameworkFault,
+  type HttpRoute,
+  type HttpRouteOptions,
   type InputOf,
   type Job,
+  type JobOptions,
   type Operation,
+  type OperationOptions,
   type OutputOf,
+  type RetryDecision,
   type RetryPolicy,
 } from "./contract/index.ts";
 // The implementation: handlers, context, middleware, and the faults that it may answer with.
@@ -70,15 +78,22 @@ export {
   middleware,
   type Authenticate,
   type CallTools,
+  type ContextCall,
   type EnqueueFault,
   type EnqueueOptions,
   type Handler,
   type Handlers,
+  type JobEndFault,
   type JobInfo,
+  type JobInfoState,
   type JobRef,
+  type JobRun,
   type Jobs,
   type JobTools,
+  type Incoming,
   type Middleware,
+  type MiddlewareCall,
+  type PreparedJob,
   type Principal,
 } from "./contract/index.ts";
 // Named so that a contract in a package of its own can have declarations (`tsc --declaration` writes these names).
@@ -114,15 +129,18 @@ export type {
   TimestampNode,
   TupleNode,
 } from "./schema/index.ts";
-export type { FaultType } from "./contract/index.ts";
-// An app as a whole.
+// What happens inside, and an app as a whole.
+export { Events, type EventTable } from "./telemetry/index.ts";
 export {
   implement,
   serve,
   work,
   type App,
+  type Log,
+  type LogEntry,
   type RunOptions,
   type Server,
   type ServeOptions,
+  type StopSignal,
   type Worker,
 } from "./serve/index.ts";

@@ -1,17 +1,15 @@
 /** Floor 2: the contract as data, its implementation, and the waist that binds the two. */
 // For users: declaring.
-export { fault, type AnyFaultType, type FaultOptions, type FaultsOf, type FaultType } from "./fault.ts";
+export { fault, type AnyFaultType, type FaultsOf, type FaultType } from "./fault.ts";
 export {
   mutation,
   query,
   schemaOf,
-  type Decoded,
   type HttpRoute,
   type HttpRouteOptions,
   type Operation,
   type OperationOptions,
   type SchemaLike,
-  type Written,
 } from "./operation.ts";
 export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
 export {
@@ -33,8 +31,6 @@ export {
   type Contract,
   type DeclaredFaultOf,
   type InputOf,
-  type JobName,
-  type Member,
   type Members,
   type OperationName,
   type OutputOf,
@@ -75,11 +71,11 @@ export {
   type FrameworkFault,
 } from "./framework-faults.ts";
 // For protocols and the job engine.
-export { bind, type BindRuntime, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
-export { memoryCalls, type MemoryCallOptions, type MemoryCalls } from "./memory-call.ts";
+export { bind, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
+export { memoryCalls, type MemoryCalls } from "./memory-call.ts";
 // For protocols: how an operation travels in HTTP.
-export { fillPath, parsePath, type PathPart } from "./http-path.ts";
-export { httpPlan, type HttpMethod, type HttpPlan, type TextField } from "./http-plan.ts";
+export { fillPath, parsePath } from "./http-path.ts";
+export { httpPlan, type HttpPlan, type TextField } from "./http-plan.ts";
 export {
   BadBody,
   BodyTimeout,
