@@ -238,28 +238,8 @@ function emitObject(node: ObjectNode, place: Place, tag?: { readonly name: strin
   const inner = enterDepth(place);
   if (fields.length > 0)
     lines.push(`let ${[...fields.map(({ x }) => x), ...masks.map((mask) => `${mask} = 0`)].join(", ")};`);
-  const n = emitter.fresh("n");
-  const body = [`const ${n} = v.key();`, "const b = v.bytes, f = v.from;", `switch (${n}) {`];
-  const byLength = Map.groupBy(fields, ({ field }) => keyBytes(field.wireName).length);
-  for (const [length, group] of byLength) {
-    body.push(`case ${length}:`);
-    for (const { field, x, mask, bit } of group) {
-      const matches = Array.from(keyBytes(field.wireName), (byte, i) => `b[f + ${i}] === ${byte}`).join(" && ");
-      const read: string[] = [];
-      const other = emit(field.node, { ...inner, lines: read });
-      body.push(
-        `if (${matches === "" ? "true" : matches}) {`,
-        `if ((${mask} & ${bit}) !== 0) ${fail}`,
-        `${mask} |= ${bit};`,
-        ...read,
-        `${x} = ${other};`,
-        "break;",
-        "}",
-      );
-    }
-    body.push(fail);
-  }
-  body.push(`default: ${fail}`, "}");
+  if (fields.length > 0) lines.push("let e = 0;");
+  const body = fields.length > 0 ? emitMembers(fields, inner) : [fail];
   const c = emitter.fresh("c");
   if (tag === undefined) lines.push(...separated(125, c, body));
   else
@@ -284,6 +264,57 @@ interface Scanned {
   readonly x: string;
   readonly mask: string;
   readonly bit: number;
+}
+
+/**
+ * Reads one member. Most senders keep the schema's order, so the field after the last one (`e`) is tried first, quotes and colon in one
+ * go; any other place is found by the key's length and bytes.
+ */
+function emitMembers(fields: readonly Scanned[], inner: Place): string[] {
+  const expected = fields.map(({ field }, i) => {
+    const bytes = encoder.encode(`${JSON.stringify(field.wireName)}:`);
+    const matches = Array.from(bytes, (byte, at) => `b[p + ${at}] === ${byte}`).join(" && ");
+    return `case ${i}: if (p + ${bytes.length} < v.end && ${matches}) { w = ${i}; v.p = p + ${bytes.length}; } break;`;
+  });
+  const byLength = Map.groupBy(fields, ({ field }) => keyBytes(field.wireName).length);
+  const found = Array.from(byLength, ([length, group]) => {
+    const tests = group.map(({ field }) => {
+      const matches = Array.from(keyBytes(field.wireName), (byte, i) => `b[f + ${i}] === ${byte}`).join(" && ");
+      return `if (${matches === "" ? "true" : matches}) { w = ${fields.findIndex((one) => one.field === field)}; break; }`;
+    });
+    return `case ${length}: ${tests.join(" ")} ${fail}`;
+  });
+  const reads = fields.flatMap(({ field, x, mask, bit }, i) => {
+    const read: string[] = [];
+    const other = emit(field.node, { ...inner, lines: read });
+    return [
+      `case ${i}: {`,
+      `if ((${mask} & ${bit}) !== 0) ${fail}`,
+      `${mask} |= ${bit};`,
+      ...read,
+      `${x} = ${other};`,
+      "break;",
+      "}",
+    ];
+  });
+  return [
+    "const b = v.bytes, p = v.p;",
+    "let w = -1;",
+    "switch (e) {",
+    ...expected,
+    "}",
+    "if (w < 0) {",
+    "const n = v.key(), f = v.from;",
+    "switch (n) {",
+    ...found,
+    `default: ${fail}`,
+    "}",
+    "}",
+    "switch (w) {",
+    ...reads,
+    "}",
+    "e = w + 1;",
+  ];
 }
 
 /** Refuses missing fields, fills in defaults, and makes the object in the schema's order, whatever order the fields came in. */
