@@ -26,9 +26,6 @@ export interface Contract<M extends Members = Members, F extends Fault = Fault> 
 
 /** Names of the operations (queries and mutations) of a contract. */
 export type OperationName<M extends Members> = { [K in keyof M]: M[K] extends Operation ? K : never }[keyof M] & string;
-/** Names of the jobs of a contract. */
-export type JobName<M extends Members> = { [K in keyof M]: M[K] extends Job ? K : never }[keyof M] & string;
-
 /** What a caller passes. */
 export type InputOf<T> = T extends { readonly input: infer I } ? Written<I> : never;
 /** What a handler reads. */
