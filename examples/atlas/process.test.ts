@@ -7,11 +7,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { atlas, type City } from "./contract.ts";
-import { startProcess } from "./testing/atlas-process.ts";
+import { startExample } from "../testing/example-process.ts";
 import { packageCities } from "./testing/package-cities.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "atlas-process-"));
 after(() => rmSync(folder, { recursive: true }));
+
+const startAtlas = (env: { readonly [name: string]: string }) =>
+  startExample(join(import.meta.dirname, "main.ts"), env);
 
 const columns = "id, name, country, region, feature, population, lat, lon";
 
@@ -58,7 +61,7 @@ test("killed twice in mid-import, it goes on where it was, and every row arrives
   const all = packageCities();
   let last = 0;
   for (const percent of [20, 60]) {
-    await using running = startProcess({ ATLAS_DB: file });
+    await using running = startAtlas({ ATLAS_DB: file });
     if (last > 0) await running.until(new RegExp(`goes on after row ${last.toLocaleString("en")} of 135,233`));
     await running.until(new RegExp(`Importing: ${percent} %`));
     running.signal("SIGKILL");
@@ -69,7 +72,7 @@ test("killed twice in mid-import, it goes on where it was, and every row arrives
     last = rows;
   }
 
-  await using running = startProcess({ ATLAS_DB: file });
+  await using running = startAtlas({ ATLAS_DB: file });
   await running.until(
     /Imported 135,194 cities in [\d.]+ s \([\d,]+\/s\)\. 39 rows were no cities: GET \/imports\/1 says why\.\n/,
   );
@@ -91,7 +94,7 @@ test("Ctrl-C in mid-import ends it in good order, and nothing is lost", async ()
   const file = join(folder, "interrupted.db");
   const env = { ATLAS_DB: file, ATLAS_ROWS: "20000" };
   {
-    await using running = startProcess(env);
+    await using running = startAtlas(env);
     await running.until(/Importing: \d+ %/);
     running.signal("SIGINT");
     const { code, stdout, stderr } = await running.exited;
@@ -101,7 +104,7 @@ test("Ctrl-C in mid-import ends it in good order, and nothing is lost", async ()
   }
   assert.equal(checkpointOf(file).rows, 20_000);
 
-  await using again = startProcess(env);
+  await using again = startAtlas(env);
   await again.until(/Ctrl-C stops/);
   again.signal("SIGTERM");
   const { code, stdout } = await again.exited;
@@ -112,7 +115,7 @@ test("Ctrl-C in mid-import ends it in good order, and nothing is lost", async ()
 test("a second Ctrl-C ends it at once, and the next start goes on", async () => {
   const file = join(folder, "twice.db");
   {
-    await using running = startProcess({ ATLAS_DB: file });
+    await using running = startAtlas({ ATLAS_DB: file });
     await running.until(/Importing: \d+ %/);
     running.signal("SIGINT");
     await running.until(/Stopping/);
@@ -120,12 +123,12 @@ test("a second Ctrl-C ends it at once, and the next start goes on", async () => 
     assert.equal((await running.exited).code, 130);
   }
   const { rows } = checkpointOf(file);
-  await using again = startProcess({ ATLAS_DB: file });
+  await using again = startAtlas({ ATLAS_DB: file });
   await again.until(new RegExp(`goes on after row ${rows.toLocaleString("en")} of`));
 });
 
 test("every line that it says to try works, and together they are every route", async () => {
-  await using running = startProcess({ ATLAS_DB: join(folder, "tried.db") });
+  await using running = startAtlas({ ATLAS_DB: join(folder, "tried.db") });
   await running.until(/Imported/);
   const url = (await running.until(/API +(http\S+)/))[1] ?? "";
   // Countries are added up by a job of their own, right after the import.
@@ -176,7 +179,7 @@ test("what keeps it from starting is said in one sentence, with exit code 1", as
   const port = String((taken.address() as AddressInfo).port);
   const noFolder = join(folder, "a-file");
   writeFileSync(noFolder, "");
-  await using owner = startProcess({ ATLAS_DB: join(folder, "owned.db"), ATLAS_ROWS: "1" });
+  await using owner = startAtlas({ ATLAS_DB: join(folder, "owned.db"), ATLAS_ROWS: "1" });
   await owner.until(/Ctrl-C stops/);
 
   const cases: [{ [name: string]: string }, RegExp][] = [
@@ -186,7 +189,7 @@ test("what keeps it from starting is said in one sentence, with exit code 1", as
     [{ ATLAS_DB: join(folder, "owned.db") }, /owned by process \d+/],
   ];
   for (const [env, sentence] of cases) {
-    await using refused = startProcess({ ATLAS_ROWS: "1", ATLAS_DB: join(folder, "refused.db"), ...env });
+    await using refused = startAtlas({ ATLAS_ROWS: "1", ATLAS_DB: join(folder, "refused.db"), ...env });
     const { code, stdout, stderr } = await refused.exited;
     assert.equal(code, 1);
     assert.equal(stdout, "");

@@ -20,15 +20,12 @@ export function progressReport(screen: Screen, now: () => number = () => perform
     if (run?.job !== job) {
       run = { job, began: time, from: rows, drawn: -Infinity, tenth: Math.floor((rows * 10) / total) };
       if (finished_at !== null) return;
-      screen.write(
-        rows === 0
-          ? `Importing ${count(total)} rows.\n`
-          : `The import goes on after row ${count(rows)} of ${count(total)}.\n`,
-      );
+      const resumed = `The import goes on after row ${count(rows)} of ${count(total)}.\n`;
+      screen.write(rows === 0 ? `Importing ${count(total)} rows.\n` : resumed);
     }
     const seconds = (time - run.began) / 1000;
-    const rate = seconds > 0 ? (rows - run.from) / seconds : 0;
-    const speed = rate > 0 ? `${count(rate)}/s` : "";
+    const rate = (rows - run.from) / Math.max(seconds, 0.001);
+    const speed = `${count(rate)}/s`;
     const percent = Math.floor((rows * 100) / total);
 
     if (finished_at !== null) {
@@ -38,9 +35,9 @@ export function progressReport(screen: Screen, now: () => number = () => perform
       run = undefined;
     } else if (screen.isTTY && time - run.drawn >= redrawMs) {
       run.drawn = time;
-      const left = rate > 0 ? `${Math.ceil((total - rows) / rate)} s left` : "";
-      const line = `${bar(rows / total)} ${percent} %  ${count(rows)} of ${count(total)}  ${speed}  ${left}`;
-      screen.write(clearLine + line.slice(0, (screen.columns ?? 80) - 1));
+      const line = [`${bar(rows / total)} ${percent} %`, `${count(rows)} of ${count(total)}`];
+      if (rate > 0) line.push(speed, `${Math.ceil((total - rows) / rate)} s left`);
+      screen.write(clearLine + line.join("  ").slice(0, (screen.columns ?? 80) - 1));
     } else if (!screen.isTTY && Math.floor(percent / 10) > run.tenth) {
       run.tenth = Math.floor(percent / 10);
       screen.write(`Importing: ${percent} %, ${count(rows)} of ${count(total)} rows, ${speed}\n`);

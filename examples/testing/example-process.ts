@@ -1,16 +1,11 @@
-/** `npm start` as a real process, to be watched, interrupted and killed. */
+/** An example as a real process, to be watched, interrupted and killed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 
-const main = join(import.meta.dirname, "..", "main.ts");
-
-export type AtlasProcess = ReturnType<typeof startProcess>;
-
-/** Starts the example on any free port. `env` may hold ATLAS_DB, ATLAS_ROWS, PORT, … */
-export function startProcess(env: { readonly [name: string]: string }) {
+/** Starts `main` with PORT=0, which is any free one, and `env`. */
+export function startExample(main: string, env: { readonly [name: string]: string } = {}) {
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, PORT: "0", NO_COLOR: "1", ATLAS_API_KEY: "", ...env },
+    env: { ...process.env, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const out = { stdout: "", stderr: "" };
