@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { City } from "./contract.ts";
+import { importCities, type City } from "./contract.ts";
 import type { ImportRow } from "./cities.ts";
 import { fold } from "./fold.ts";
 import { packageCities } from "./testing/package-cities.ts";
@@ -15,7 +18,7 @@ const progress: ImportRow[] = [];
 let atlas: Awaited<ReturnType<typeof startAtlas>>;
 
 before(async () => {
-  atlas = await startAtlas((row) => progress.push(row));
+  atlas = await startAtlas({ onProgress: (row) => progress.push(row) });
   const imported = await atlas.import(rows);
   assert.deepEqual(imported.ok && imported.value, { imported: living.length, rejected: rows - living.length });
 });
@@ -170,4 +173,27 @@ test("importing again mends what has changed, and leaves every city once", async
   assert.equal(atlas.cities.search({ prefix: "Mended", limit: 1 }).cities.length, 0);
   const counted = must(await atlas.client.listCountries()).countries.reduce((sum, { cities }) => sum + cities, 0);
   assert.equal(counted, living.length);
+});
+
+test("an import that outlasts the drain is cut short after a commit, and goes on at the next start", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "atlas-drain-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  let id = "";
+  {
+    const begun = Promise.withResolvers<void>();
+    await using first = await startAtlas({
+      folder,
+      drain: 1,
+      onProgress: ({ rows: read }) => read > 0 && begun.resolve(),
+    });
+    id = must(await first.server.jobs.enqueue(importCities, { rows: 40_000 })).id;
+    await begun.promise;
+    const { outcome, failures } = await first.server.stop();
+    assert.deepEqual({ outcome, failures }, { outcome: "timed_out", failures: [] });
+  }
+  await using second = await startAtlas({ folder });
+  const checkpoint = second.cities.import(id);
+  assert.ok(checkpoint !== undefined && checkpoint.rows > 0 && checkpoint.rows < 40_000);
+  const { imported, rejected } = must(await second.server.jobs.ref(importCities, id).result());
+  assert.equal(imported + rejected, 40_000);
 });

@@ -13,12 +13,20 @@ import { migrations } from "../tables.ts";
 
 export const testKey = "a key for tests";
 
-export async function startAtlas(onProgress?: OnProgress) {
-  const folder = mkdtempSync(join(tmpdir(), "atlas-"));
+export interface StartOptions {
+  readonly onProgress?: OnProgress;
+  /** Milliseconds that a stop waits for running work. */
+  readonly drain?: number;
+  /** Where the database is, and stays. Default: a folder of its own, which goes with it. */
+  readonly folder?: string;
+}
+
+export async function startAtlas({ onProgress, drain = 10_000, ...options }: StartOptions = {}) {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "atlas-"));
   const store = sqlite(join(folder, "atlas.db"), { migrations });
   const cities = readCities(() => store.reader());
   const app = atlasApp({ store, cities, key: testKey, ...(onProgress && { onProgress }) });
-  const server = await serve(app, { port: 0, store, signals: [] });
+  const server = await serve(app, { port: 0, store, drain, signals: [] });
   return {
     server,
     url: server.url,
@@ -38,7 +46,7 @@ export async function startAtlas(onProgress?: OnProgress) {
     async [Symbol.asyncDispose]() {
       await server.stop();
       cities.close();
-      rmSync(folder, { recursive: true });
+      if (options.folder === undefined) rmSync(folder, { recursive: true });
     },
   };
 }
