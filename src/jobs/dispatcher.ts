@@ -82,7 +82,8 @@ export class Dispatcher {
       lane.push(job);
       counts.set(lane, (counts.get(lane) ?? 0) + 1);
     }
-    for (const [lane, count] of counts) lane.delivered(count);
+    const now = this.#options.clock.monotonic();
+    for (const [lane, count] of counts) lane.delivered(count, now);
     this.#schedule();
   }
 
@@ -178,7 +179,7 @@ export class Dispatcher {
     }
     const settlement = lane.runner.run(attempt);
     if (!isPromiseLike(settlement)) {
-      lane.ended++;
+      lane.ended();
       this.#settle(attempt, settlement, startedAt);
       return;
     }
@@ -190,7 +191,7 @@ export class Dispatcher {
 
   #ended(lane: Lane, attempt: Attempt, settlement: Settlement, startedAt: number): void {
     this.#attempts.delete(attempt.job.id);
-    lane.ended++;
+    lane.ended();
     this.#settle(attempt, settlement, startedAt);
     if (attempt.abandoned === undefined) this.#freeSlot(lane);
     else this.#holdSlot(lane, attempt, attempt.abandoned);
@@ -270,7 +271,7 @@ export class Dispatcher {
       const missing = Math.min(wanted - had, Math.max(room, had === 0 ? 1 : 0));
       // Small corrections of a large window are not worth a message.
       if (missing <= 0 || missing * 4 < wanted) continue;
-      lane.credit += missing;
+      lane.granted(missing, this.#now);
       room -= missing;
       this.#consumer?.grant(lane.name, missing);
     }

@@ -12,6 +12,8 @@ import type { ClaimedJob } from "./store.ts";
 const priorities = 10;
 /** Weight of a measurement falls to 1/e after this many milliseconds. */
 const memoryMs = 50;
+/** A way to the store that takes longer is not made up for by claiming more. */
+const longestRoundTripMs = 250;
 
 export interface LaneOptions {
   readonly name: string;
@@ -36,8 +38,6 @@ export class Lane {
   /** Claimed and waiting for a slot. */
   queued = 0;
   queuedBytes = 0;
-  /** Attempts that ended since the rate was last measured. */
-  ended = 0;
   readonly #queues: (Fifo | undefined)[] = Array.from({ length: priorities }, () => undefined);
   readonly #prefetchMs: number;
   readonly #maxPrefetch: number;
@@ -47,7 +47,15 @@ export class Lane {
   /** Attempts ended per millisecond. */
   #rate = 0;
   #measuredAt = 0;
+  /** Attempts that ended since then. */
+  #ended = 0;
   #averageBytes = 1_024;
+  /** Milliseconds from a grant to its delivery, when the store had the work. */
+  #roundTrip = 0;
+  /** Monotonic time of a grant that found the lane with nothing; 0: none. */
+  #starvedAt = 0;
+  #endedSinceDelivery = 0;
+  #deliveredAt = 0;
 
   constructor(options: LaneOptions) {
     this.name = options.name;
@@ -90,13 +98,34 @@ export class Lane {
     return this.#queues.some((queue) => queue?.has(id) === true);
   }
 
-  /** A delivery of `count` jobs came. All of the credit used: the store has more, so more is worth granting. */
-  delivered(count: number): void {
+  /** An attempt ended. */
+  ended(): void {
+    this.#ended++;
+    this.#endedSinceDelivery++;
+  }
+
+  granted(count: number, now: number): void {
+    if (this.credit === 0 && this.queued === 0) this.#starvedAt = now;
+    this.credit += count;
+  }
+
+  /** `count` jobs were delivered and pushed. All of the credit used: the store has more, so more is worth granting. */
+  delivered(count: number, now: number): void {
     this.credit = Math.max(0, this.credit - count);
     if (this.#ramp < this.#maxPrefetch + this.concurrency) this.#ramp *= 2;
-    if (this.credit === 0 && this.freeSlots > 0 && this.ended >= count / 2) {
-      this.#prefetch = Math.min(this.#maxPrefetch, Math.max(16, this.#prefetch * 2));
+    if (this.credit === 0) {
+      if (this.#starvedAt > 0) {
+        const took = Math.min(longestRoundTripMs, now - this.#starvedAt);
+        this.#roundTrip += (took - this.#roundTrip) / 4;
+      }
+      // What took longer to run than to fetch is not worth more.
+      const soon = now - this.#deliveredAt < this.#ahead();
+      const ranDry = soon && this.queued === count && this.freeSlots > 0 && this.#endedSinceDelivery >= count / 2;
+      if (ranDry) this.#prefetch = Math.min(this.#maxPrefetch, Math.max(16, this.#prefetch * 2));
     }
+    this.#starvedAt = 0;
+    this.#endedSinceDelivery = 0;
+    this.#deliveredAt = now;
   }
 
   /** Takes the rate of the time since it was last taken. */
@@ -104,13 +133,19 @@ export class Lane {
     const elapsed = now - this.#measuredAt;
     if (elapsed < 4) return;
     const weight = 1 - Math.exp(-elapsed / memoryMs);
-    this.#rate += (this.ended / elapsed - this.#rate) * weight;
+    this.#rate += (this.#ended / elapsed - this.#rate) * weight;
     this.#measuredAt = now;
-    this.ended = 0;
-    const enough = Math.round(this.#rate * this.#prefetchMs);
-    // What a full delivery doubled stays while it is used up in time: the way to the store may be longer than `prefetchMs`.
-    if (this.queued > enough || this.#prefetch < enough || elapsed > 1_000)
+    this.#ended = 0;
+    const enough = Math.round(this.#rate * this.#ahead());
+    // What a full delivery doubled stays while it is used up in time.
+    if (this.queued > enough || this.#prefetch < enough || elapsed > 1_000) {
       this.#prefetch = Math.min(this.#maxPrefetch, enough);
+    }
+  }
+
+  /** Milliseconds of work to hold. Less than the way to the store takes would make the rate fall, and with it what seems enough. */
+  #ahead(): number {
+    return Math.max(this.#prefetchMs, 2 * this.#roundTrip);
   }
 
   /** How many jobs to have on their way or waiting here. `slots`: this lane's share of the free ones. `bytes`: left for payloads. */
