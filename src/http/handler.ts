@@ -71,6 +71,9 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
   };
 }
 
+/** A contract with more operations than this compiles each one's codecs at its first call, so that it still starts in a moment. */
+const compiledAtStart = 200;
+
 function* routesOf(
   app: BoundApp,
   { extraRoutes = [] }: HttpHandlerOptions,
@@ -78,6 +81,7 @@ function* routesOf(
 ): Generator<RouteSpec<Endpoint>> {
   for (const bound of app.operations.values()) {
     const route = new OperationRoute(bound, services);
+    if (app.operations.size <= compiledAtStart) route.compile();
     const { type, name } = bound.operation;
     yield { method: route.plan.method, path: route.plan.path, value: route, owner: `${type}("${name}")` };
   }

@@ -48,13 +48,17 @@ const emptyHeaders = new HeaderBlock(["cache-control", "no-store"]);
 
 type Answer = MaybePromise<HttpResponse>;
 
+interface Compiled {
+  readonly codec: OperationCodec;
+  readonly problems: ReadonlyMap<string, ProblemWriter>;
+}
+
 export class OperationRoute {
   readonly plan: HttpPlan;
   readonly #bound: BoundOperation;
-  readonly #codec: OperationCodec;
   readonly #services: RouteServices;
-  readonly #problems: ReadonlyMap<string, ProblemWriter>;
   readonly #maxBodyBytes: number;
+  #compiled: Compiled | undefined;
 
   constructor(bound: BoundOperation, services: RouteServices) {
     const { operation } = bound;
@@ -62,13 +66,16 @@ export class OperationRoute {
     this.#bound = bound;
     this.#services = services;
     this.#maxBodyBytes = operation.options.maxBodyBytes ?? services.maxBodyBytes;
-    this.#codec = operationCodec(this.plan, this.#maxBodyBytes);
-    this.#problems = services.problems.of([
-      ...httpFaults,
-      ...frameworkFaults,
-      ...services.app.contract.faults,
-      ...operation.faults,
-    ]);
+  }
+
+  /** Builds the codecs, if they are not there yet. The plan stands since the start, so no mistake of the contract is found here. */
+  compile(): Compiled {
+    if (this.#compiled === undefined) {
+      const { app, problems } = this.#services;
+      const faults = [...httpFaults, ...frameworkFaults, ...app.contract.faults, ...this.plan.operation.faults];
+      this.#compiled = { codec: operationCodec(this.plan, this.#maxBodyBytes), problems: problems.of(faults) };
+    }
+    return this.#compiled;
   }
 
   handle(request: HttpRequest, captures: readonly string[], query: string): Answer {
@@ -118,7 +125,7 @@ export class OperationRoute {
     query: string,
     body: Uint8Array,
   ): Answer {
-    const input = this.#codec.decode(call.request, captures, query, body);
+    const input = this.compile().codec.decode(call.request, captures, query, body);
     if (isPromiseLike(input)) return input.then((settled) => this.#call(call, auth, settled));
     return this.#call(call, auth, input);
   }
@@ -132,7 +139,7 @@ export class OperationRoute {
 
   #encode(call: HttpCall, result: Result<unknown, Fault>): HttpResponse {
     if (!result.ok) return this.#fail(call, result.fault);
-    const body = this.#codec.encode(result.value);
+    const body = this.compile().codec.encode(result.value);
     if (!body.ok) {
       const error = new TypeError(
         `"${this.plan.operation.name}" returned an output that does not fit its schema: ${body.fault.message}`,
@@ -151,7 +158,7 @@ export class OperationRoute {
   #fail(call: HttpCall, fault: Fault): HttpResponse {
     return writeProblem(
       this.#services,
-      this.#problems.get(fault.code),
+      this.compile().problems.get(fault.code),
       this.plan.operation.name,
       call.requestId,
       fault,

@@ -21,14 +21,14 @@ export function typeText(schema: PageSchema): string {
 /** Bounds and patterns in words. The bounds that its format already says are left out. */
 export function limitsText(schema: PageSchema): string {
   const words: string[] = [];
-  const { $ref: named, enum: values, pattern, uniqueItems, prefixItems } = schema;
+  const { $ref: named, enum: values, pattern, format, uniqueItems, prefixItems } = schema;
   const bound = (keyword: string, phrase: string, widest = Infinity): void => {
     const value = schema[keyword];
     if (typeof value === "number" && Math.abs(value) < widest) words.push(`${phrase} ${value}`);
   };
   if (named !== undefined && Array.isArray(values))
     words.push(`one of ${values.map((value) => JSON.stringify(value)).join(", ")}`);
-  const widest = schema["format"] === "int32" ? 2_147_483_647 : Number.MAX_SAFE_INTEGER;
+  const widest = format === "int32" ? 2_147_483_647 : Number.MAX_SAFE_INTEGER;
   bound("minimum", "at least", widest);
   bound("maximum", "at most", widest);
   bound("minLength", "length at least");
@@ -38,7 +38,7 @@ export function limitsText(schema: PageSchema): string {
     bound("maxItems", "items at most");
   }
   if (uniqueItems === true) words.push("no item twice");
-  if (typeof pattern === "string" && pattern.length < 80) words.push(`matches ${pattern}`);
+  if (typeof pattern === "string" && format === undefined && pattern.length < 80) words.push(`matches ${pattern}`);
   if (schema["default"] !== undefined) words.push(`default ${JSON.stringify(schema["default"])}`);
   return words.join(", ");
 }
@@ -71,7 +71,9 @@ export function schemaRow(
   required: boolean | undefined,
 ): HTMLLIElement {
   const whole = resolve(api, schema);
-  const limits = limitsText({ ...whole, ...schema });
+  const items = typeof whole["items"] === "object" ? (whole["items"] as PageSchema) : undefined;
+  const each = items?.["$ref"] === undefined ? undefined : limitsText({ ...resolve(api, items), ...items });
+  const limits = [limitsText({ ...whole, ...schema }), each].filter(Boolean).join(", ");
   const description = schema["description"] ?? whole["description"];
   const head = [
     name === "" ? undefined : h("code", { class: "name" }, name),
