@@ -122,7 +122,7 @@ test("a command that makes no sense is answered with what would", () => {
   assert.match(mistake(), /Say which benchmark: http/);
   assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs\./);
   assert.match(mistake("http", "--rounds", "0"), /whole number from 1 to 100/);
-  assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, node, fastify.*not "koa"/);
+  assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, net-floor, node, fastify.*not "koa"/);
   assert.match(mistake("http", "--slow"), /--slow/);
   const command = readCommand(["http", "--quick", "--only", "tensile", "--json", "x.json"]);
   assert.ok(typeof command === "object" && "bench" in command);

@@ -1,5 +1,5 @@
 /** A result as text for a terminal: rows by case, then what they mean beside each other, then the targets. */
-import type { BenchResult } from "./result.ts";
+import type { BenchResult, Ratio } from "./result.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
@@ -30,19 +30,7 @@ export function report({ bench, environment, rows, ratios, targets, wrong }: Ben
       ),
     );
   }
-  if (ratios.length > 0) {
-    parts.push(
-      table(
-        ["case", "metric", "systems", "ratio"],
-        ratios.map(({ case: name, metric, system, peer, ratio }) => [
-          name,
-          metric,
-          `${system} / ${peer}`,
-          ratio.toFixed(2),
-        ]),
-      ),
-    );
-  }
+  if (ratios.length > 0) parts.push(ratioTable(ratios));
   if (targets.length > 0) {
     parts.push(
       table(
@@ -53,6 +41,19 @@ export function report({ bench, environment, rows, ratios, targets, wrong }: Ben
   }
   parts.push(wrong.length === 0 ? "Every answer was right." : ["WRONG ANSWERS:", ...wrong].join("\n  "));
   return parts.join("\n\n");
+}
+
+/** One line for each case and metric, one column for each peer. */
+function ratioTable(ratios: readonly Ratio[]): string {
+  const peers = [...new Set(ratios.map(({ peer }) => peer))];
+  const lines = new Map<string, string[]>();
+  for (const { case: name, metric, system, peer, ratio } of ratios) {
+    const key = `${name} ${metric}`;
+    const line = lines.get(key) ?? [name, metric, system, ...peers.map(() => "-")];
+    line[3 + peers.indexOf(peer)] = ratio.toFixed(2);
+    lines.set(key, line);
+  }
+  return table(["ratios", "metric", "system", ...peers.map((peer) => `/ ${peer}`)], [...lines.values()]);
 }
 
 /** Three digits that mean something; thousands in groups. */

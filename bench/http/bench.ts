@@ -8,21 +8,22 @@ import { type Generator, startGenerator } from "../load-process.ts";
 import { type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample, target } from "../result.ts";
 import { type Case, cases } from "./cases.ts";
-import { type System, systems } from "./systems.ts";
+import { systems } from "./systems.ts";
 import { verify } from "./verify.ts";
 
 const connections = 64;
 
 interface Pace {
-  /** Before the first window of a server, so that its code is compiled: at least this many requests, in at most 10 s. */
+  /** Before the first window of a server, so that its code is compiled: at least this many requests, in at most this time. */
   readonly warmUpRequests: number;
+  readonly longestWarmUpMs: number;
   /** Before each further window. */
   readonly warmUpMs: number;
   readonly windowMs: number;
 }
 // Short windows and more rounds: a neighbour on the machine then disturbs the systems of a round alike.
-const usual: Pace = { warmUpRequests: 60_000, warmUpMs: 300, windowMs: 1500 };
-const hasty: Pace = { warmUpRequests: 15_000, warmUpMs: 200, windowMs: 1000 };
+const usual: Pace = { warmUpRequests: 60_000, longestWarmUpMs: 10_000, warmUpMs: 300, windowMs: 1500 };
+const hasty: Pace = { warmUpRequests: 15_000, longestWarmUpMs: 700, warmUpMs: 200, windowMs: 700 };
 
 export const httpBench: Bench = {
   name: "http",
@@ -43,13 +44,13 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
   const samples: Sample[] = [];
   const wrong: string[] = [];
   for (const asked of cases) {
-    const servers: { system: System; server: Measured; port: number }[] = [];
-    for (const system of chosen) {
-      const server = await start(system.name, system.file, cores.server === undefined ? {} : { core: cores.server });
-      const { port } = server.ready as { port: number };
-      servers.push({ system, server, port });
-      wrong.push(...(await verify(system.name, port, asked)));
-    }
+    const servers = await Promise.all(
+      chosen.map(async (system) => {
+        const server = await start(system.name, system.file, cores.server === undefined ? {} : { core: cores.server });
+        return { system, server, port: (server.ready as { port: number }).port };
+      }),
+    );
+    for (const { system, port } of servers) wrong.push(...(await verify(system.name, port, asked)));
     for (let round = 0; round < rounds; round++) {
       for (const { system, server, port } of servers) {
         const { metrics, errors } = await measure(generator, server, port, asked, round === 0, pace);
@@ -58,7 +59,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
           wrong.push(`${system.name}, ${asked.name}, under load: ${what} (${count} times)`);
         }
         say(
-          `${asked.name} ${round + 1}/${rounds} ${system.name.padEnd(8)} ${metrics.cpuUsPerRequest.toFixed(1)} us CPU, ` +
+          `${asked.name} ${round + 1}/${rounds} ${system.name.padEnd(9)} ${metrics.cpuUsPerRequest.toFixed(1)} us CPU, ` +
             `${Math.round(metrics.requestsPerSecond)} requests/s`,
         );
       }
@@ -127,9 +128,9 @@ async function measure(
 
 async function warmUp(generator: Generator, first: boolean, pace: Pace): Promise<LoadReport["errors"]> {
   let errors: LoadReport["errors"] = {};
-  const step = first ? 500 : pace.warmUpMs;
+  const step = first ? 350 : pace.warmUpMs;
   let answered = 0;
-  for (let ms = 0; ms < step || (first && ms < 10_000 && answered < pace.warmUpRequests); ms += step) {
+  for (let ms = 0; ms < step || (first && ms < pace.longestWarmUpMs && answered < pace.warmUpRequests); ms += step) {
     const report = await generator.phase(step);
     answered += report.answered;
     errors = { ...errors, ...report.errors };

@@ -16,6 +16,12 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export const systems: readonly System[] = [
   { name: "tensile", file: file("./tensile.ts"), peer: false, version: tensileVersion },
   {
+    name: "net-floor",
+    file: file("../peers/http/net-floor.js"),
+    peer: true,
+    version: () => `bare node:net ${process.version.slice(1)}, no server`,
+  },
+  {
     name: "node",
     file: file("../peers/http/node.js"),
     peer: true,

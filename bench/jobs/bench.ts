@@ -153,7 +153,7 @@ async function measure(
   const keep = (which: string, metrics: Sample["metrics"]): void => {
     samples.push({ case: which, system: name, metrics });
     say(
-      `${name.padEnd(8)} ${which}: ${Object.entries(metrics)
+      `${name.padEnd(15)} ${which}: ${Object.entries(metrics)
         .map(([key, value]) => `${key} ${Math.round(value * 100) / 100}`)
         .join(", ")}`,
     );
