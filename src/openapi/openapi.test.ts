@@ -196,6 +196,21 @@ test("the page has a policy that lets only its own script run, and a problem's t
   assert.equal((await fetch(new Request("http://local/problems/x%0d%0ay"))).headers.get("location"), "/docs");
 });
 
+test("a contract with paths of its own under /problems/ keeps them", () => {
+  const getProblem = query("getProblem", {
+    access: "public",
+    http: "GET /problems/{id}",
+    input: { id: t.string() },
+    output: {},
+  });
+  const paths = openApiRoutes(contract("puzzles.v1", { getProblem })).map(({ path }) => path);
+  assert.deepEqual(paths, ["/openapi.json", "/docs"]);
+  assert.deepEqual(
+    openApiRoutes(places, { docsPath: false }).map(({ path }) => path),
+    ["/openapi.json"],
+  );
+});
+
 async function listen(context: TestContext): Promise<string> {
   const { createEngine } = await loadEngine();
   const engine = createEngine({ handler: handler() });

@@ -28,7 +28,10 @@ export function openApiRoutes(contract: Contract, options: OpenApiRoutesOptions 
   let page: Promise<HttpResponse> | undefined;
   const handle = (): Promise<HttpResponse> => (page ??= docsPage(documentPath, document.servers).then(pageResponse));
   routes.push({ method: "GET", path: docsPath, handle });
-  routes.push({ method: "GET", path: `${problemPath}{code}`, handle: (request) => toPage(docsPath, request) });
+  // A contract about problems keeps its own paths; then a type leads nowhere, which RFC 9457 allows.
+  const taken = Object.keys(document.paths).some((path) => path.startsWith(problemPath));
+  if (!taken)
+    routes.push({ method: "GET", path: `${problemPath}{code}`, handle: (request) => toPage(docsPath, request) });
   return routes;
 }
 
