@@ -6,6 +6,7 @@ import { Unauthenticated, type Authenticate, type Principal } from "tensile";
 
 /** Nobody without a key, `UNAUTHENTICATED` with a wrong one. Digests are compared, so that the time tells nothing, not even the length. */
 export function apiKey(key: string): Authenticate<Principal> {
+  if (key === "") throw new TypeError("The key is empty: everybody would hold it.");
   const expected = digest(key);
   return (request) => {
     const given = request.header("authorization");

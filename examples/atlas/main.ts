@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { serve, type Server } from "tensile";
+import { attempt, serve, type Server } from "tensile";
 import { sqlite } from "tensile/sqlite";
 import { atlasApp } from "./app.ts";
 import { readCities, type Cities } from "./cities.ts";
@@ -28,19 +28,25 @@ async function main(): Promise<void> {
   const port = wholeNumber("PORT", 0, 65_535) ?? 3000;
   const rows = wholeNumber("ATLAS_ROWS", 1, Number.MAX_SAFE_INTEGER);
   const file = env["ATLAS_DB"] ?? join(import.meta.dirname, ".atlas", "atlas.db");
-  const key = env["ATLAS_API_KEY"] ?? randomBytes(12).toString("hex");
-  mkdirSync(dirname(file), { recursive: true });
+  const ownKey = env["ATLAS_API_KEY"] || undefined;
+  const key = ownKey ?? randomBytes(12).toString("hex");
+  const made = attempt(() => mkdirSync(dirname(file), { recursive: true }));
+  if (!made.ok) throw new Error(`The folder of the database cannot be made: ${String(made.fault)}`);
 
   const store = sqlite(file, { migrations });
   const cities = readCities(() => store.reader());
   const app = atlasApp({ store, cities, key, onProgress: progressReport(process.stdout) });
   const server = await serve(app, { port, store });
 
-  console.log(
-    welcome({ url: server.url, database: relative("", file), key, madeUp: env["ATLAS_API_KEY"] === undefined }),
-  );
+  const shownKey = ownKey === undefined ? key : "$ATLAS_API_KEY";
+  console.log(welcome({ url: server.url, database: relative("", file), key: shownKey, madeUp: ownKey === undefined }));
   sayWhenStopping(server);
-  await importOnce(server, cities, rows);
+  try {
+    await importOnce(server, cities, rows);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
 
   const { outcome, elapsedMs } = await server.stopped;
   cities.close();

@@ -127,6 +127,16 @@ test("a second Ctrl-C ends it at once, and the next start goes on", async () => 
   await again.until(new RegExp(`goes on after row ${rows.toLocaleString("en")} of`));
 });
 
+test("a key that was chosen is not printed, and an empty one is none", async () => {
+  await using chosen = startAtlas({ ATLAS_DB: join(folder, "key.db"), ATLAS_ROWS: "1", ATLAS_API_KEY: "chosen-by-me" });
+  const url = (await chosen.until(/API +(http\S+)[^]*Bearer \$ATLAS_API_KEY/))[1] ?? "";
+  assert.doesNotMatch(chosen.out.stdout, /chosen-by-me/);
+  assert.equal((await fetch(`${url}/audit`, { headers: { authorization: "Bearer chosen-by-me" } })).status, 200);
+
+  await using empty = startAtlas({ ATLAS_DB: join(folder, "no-key.db"), ATLAS_ROWS: "1", ATLAS_API_KEY: "" });
+  await empty.until(/Key +[0-9a-f]{24} /);
+});
+
 test("every line that it says to try works, and together they are every route", async () => {
   await using running = startAtlas({ ATLAS_DB: join(folder, "tried.db") });
   await running.until(/Imported/);
@@ -160,7 +170,7 @@ function parseCurl(line: string): { method: string; path: string; request: Reque
   const target = /'(http[^']*)'/.exec(line)?.[1] ?? "";
   const { pathname, search } = new URL(target);
   const headers = Object.fromEntries(
-    [...line.matchAll(/-H '([^:]+): ([^']+)'/g)].map(([, name = "", value = ""]) => [name, value]),
+    [...line.matchAll(/-H ['"]([^:]+): ([^'"]+)['"]/g)].map(([, name = "", value = ""]) => [name, value]),
   );
   const body = /-d '([^']*)'/.exec(line)?.[1];
   return { method, path: pathname + search, request: { method, headers, ...(body !== undefined && { body }) } };

@@ -2,6 +2,7 @@
 export interface Welcome {
   readonly url: string;
   readonly database: string;
+  /** As it may be shown: a key that was chosen is named, not printed. */
   readonly key: string;
   /** The key was made up for this run. */
   readonly madeUp: boolean;
@@ -29,7 +30,7 @@ Ctrl-C stops: it finishes what is running first. A second Ctrl-C does not.
 
 /** One for every route. */
 export function curlLines(url: string, key: string): string[] {
-  const holder = `-H 'authorization: Bearer ${key}'`;
+  const holder = `-H "authorization: Bearer ${key}"`;
   return [
     `curl '${url}/imports/latest'`,
     `curl '${url}/cities/2267057'`,
