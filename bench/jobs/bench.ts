@@ -94,13 +94,17 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
   for (let round = 0; round < rounds; round++) {
     for (const system of chosen) {
       const folder = mkdtempSync(join(data, `${system.name}-`));
+      const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      // On Ctrl-C nothing is finally.
+      process.once("exit", remove);
       try {
         const measured = await measure(system, folder, generator, windowMs, say);
         samples.push(...measured.samples.map((sample) => ({ ...sample, round })));
         wrong.push(...measured.wrong.map((what) => `${system.name}, round ${round + 1}: ${what}`));
         durability.set(system.name, measured.durability);
       } finally {
-        rmSync(folder, { recursive: true, force: true });
+        process.off("exit", remove);
+        remove();
       }
     }
   }
