@@ -14,7 +14,17 @@ import { keepMany, value } from "./store-harness.ts";
 const [path, life] = process.argv.slice(2);
 if (path === undefined || life === undefined) throw new TypeError("usage: engine-kill-child PATH LIFE");
 
-const say = (line: string): void => void writeSync(1, `${line}\n`);
+/** A full pipe is no failure: whoever reads is slow. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN")) throw thrown;
+    }
+  }
+}
 const clock = systemClock;
 const events = new Events();
 const opened = await sqlite(path).open({
@@ -25,13 +35,16 @@ const opened = await sqlite(path).open({
 });
 const session = value(opened);
 const jobs = createJobs({ contract: killContract, session, clock, events });
-const bound = bind(killWorker(say), {
-  clock,
-  events,
-  jobs,
-  shutdown: new AbortController().signal,
-  newId: () => randomHex(),
-});
+const bound = bind(
+  killWorker(say, () => process.kill(process.pid, "SIGKILL")),
+  {
+    clock,
+    events,
+    jobs,
+    shutdown: new AbortController().signal,
+    newId: () => randomHex(),
+  },
+);
 const engine = createJobEngine({ bound, session, clock, events });
 await engine.start();
 say("open");

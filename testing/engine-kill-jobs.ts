@@ -12,8 +12,8 @@ export const killContract = contract("kill.v1", {
   poison: job("poison", { input, retry: { attempts: 2 }, priority: 0 }),
 });
 
-/** `say` is told each begin and end. */
-export function killWorker(say: (line: string) => void): Implemented {
+/** `say` is told each begin and end; `die` is what the poison does to its process. */
+export function killWorker(say: (line: string) => void, die: () => void): Implemented {
   return implementContract(killContract, {
     handlers: {
       quick: ({ input: { n }, job: { id, attempt } }) => {
@@ -28,7 +28,7 @@ export function killWorker(say: (line: string) => void): Implemented {
       },
       poison: ({ job: { id, attempt } }) => {
         say(`run ${id} ${attempt}`);
-        process.kill(process.pid, "SIGKILL");
+        die();
       },
     },
   });

@@ -1,8 +1,9 @@
 /**
  * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
  */
-import { Ok, type Result } from "../core/index.ts";
-import type { EnqueueReceipt, NewJob, StoreFault, StoreSession } from "./store.ts";
+import { Err, Ok, type Result } from "../core/index.ts";
+import { StoreUnavailable } from "./faults.ts";
+import type { EnqueueReceipt, NewJob, StoreFault, StoreResult, StoreSession } from "./store.ts";
 
 type Receipt = Result<EnqueueReceipt, StoreFault>;
 
@@ -38,8 +39,17 @@ export class EnqueueBatch {
     void this.#send(jobs, waiting);
   };
 
+  /** A store throws for a record that it could never keep, such as a payload over its own limit: those who wait must hear of it. */
+  async #enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
+    try {
+      return await this.#session.enqueue(jobs);
+    } catch (thrown) {
+      return new Err(StoreUnavailable({ reason: thrown instanceof Error ? thrown.message : String(thrown) }));
+    }
+  }
+
   async #send(jobs: readonly NewJob[], waiting: readonly ((receipt: Receipt) => void)[]): Promise<void> {
-    const result = await this.#session.enqueue(jobs);
+    const result = await this.#enqueue(jobs);
     if (!result.ok) {
       for (const done of waiting) done(result);
       return;

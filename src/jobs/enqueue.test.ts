@@ -126,6 +126,19 @@ test("a refused batch refuses every call in it", async () => {
   assert.ok(!gone.ok && gone.fault.code === "STORE_UNAVAILABLE");
 });
 
+test("a store that throws refuses the calls of that batch and harms nobody else", async () => {
+  const { jobs, session } = await bench();
+  const enqueue = session.enqueue.bind(session);
+  session.enqueue = () => {
+    throw new TypeError("The payload is longer than this store keeps.");
+  };
+  const refused = await jobs.enqueue(plain, { n: 1 });
+  assert.ok(!refused.ok && refused.fault.code === "STORE_UNAVAILABLE");
+  assert.match(refused.fault.message, /longer than this store keeps/);
+  session.enqueue = enqueue;
+  assert.ok((await jobs.enqueue(plain, { n: 1 })).ok);
+});
+
 test("enqueueMany is all or nothing, and says which input is wrong", async () => {
   const { jobs } = await bench();
   const wrong = await jobs.enqueueMany(plain, [{ n: 1 }, { n: 2 }, { n: 0.5 }]);

@@ -47,7 +47,7 @@ function runAtOf(name: string, { delay, at }: EnqueueOptions, clock: Clock): num
   if (delay !== undefined && at !== undefined) {
     throw new TypeError(`enqueue("${name}"): give delay or at, not both.`);
   }
-  if (delay !== undefined) return clock.now() + durationMs(delay);
+  if (delay !== undefined) return Math.ceil(clock.now() + durationMs(delay));
   if (at === undefined) return undefined;
   const time = at.getTime();
   if (Number.isNaN(time)) throw new TypeError(`enqueue("${name}"): at is an invalid Date.`);

@@ -38,7 +38,7 @@ export function decideRetry(settings: JobSettings, failed: FailedAttempt): Retry
       : decision === undefined && fault.code === "SHUTTING_DOWN"
         ? 0
         : backoffMs(settings.backoff, attempt, random);
-  return { to: "retry", runAt: now + Math.min(delay, maxDelayMs), ...broken };
+  return { to: "retry", runAt: Math.ceil(now + Math.min(delay, maxDelayMs)), ...broken };
 }
 
 interface Ruled {

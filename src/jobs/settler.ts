@@ -2,10 +2,11 @@
  * Brings outcomes to the store: those of one turn as one batch, several batches under way at once. A batch that the store
  * refuses (disk full, connection gone) is offered again until it is taken, because an outcome that is lost means that the job runs again.
  */
-import type { Clock, Fault, Timer } from "../core/index.ts";
+import { Err, type Clock, type Fault, type Timer } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
+import { StoreUnavailable } from "./faults.ts";
 import type { JobLimits } from "./limits.ts";
-import type { JobId, Settlement, StoreSession } from "./store.ts";
+import type { JobId, Settlement, SettleReceipt, StoreResult, StoreSession } from "./store.ts";
 
 export interface SettlerOptions {
   readonly session: StoreSession;
@@ -63,7 +64,7 @@ export class Settler {
 
   async #send(batch: Settlement[]): Promise<void> {
     const { session, events, onSettled } = this.#options;
-    const result = await session.settle(batch);
+    const result = await settleSafely(session, batch);
     if (!result.ok) return this.#refuse(batch, result.fault);
     this.#retryMs = 0;
     this.#waiting -= batch.length;
@@ -98,5 +99,17 @@ export class Settler {
       this.#refused = [];
       void this.#send(again);
     });
+  }
+}
+
+/** A store that throws has a defect; the outcomes must not be lost by it, nor the process. */
+async function settleSafely(
+  session: StoreSession,
+  batch: readonly Settlement[],
+): StoreResult<readonly SettleReceipt[]> {
+  try {
+    return await session.settle(batch);
+  } catch (thrown) {
+    return new Err(StoreUnavailable({ reason: thrown instanceof Error ? thrown.message : String(thrown) }));
   }
 }
