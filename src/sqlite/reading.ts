@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index.ts";
-import type { Core } from "./core.ts";
+import { stateNumber, type Core } from "./core.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { noResult } from "./completion.ts";
 import { sqliteLimits as limits } from "./limits.ts";
@@ -68,6 +68,7 @@ export function listRecords(core: Core, filter: JobFilter): JobRecord[] {
   const name = filter.name === undefined ? undefined : core.names.get(filter.name);
   if (filter.name !== undefined && name === undefined) return [];
   const accepts = (lane: number): boolean => name === undefined || Math.floor(lane / 10) === name.id;
+  if (filter.state === "running") return listRunning(core, accepts, after, limit);
   const records: JobRecord[] = [];
   if (filter.state === undefined || isParked(filter.state))
     records.push(...listParked(core, filter.state, name?.id, after, limit));
@@ -89,14 +90,14 @@ function listParked(
   after: number,
   limit: number,
 ): JobRecord[] {
+  if (state === undefined && nameId === undefined) {
+    return core.sql.parkedAfter.all(after, limit).map((row) => recordOfParked(core, row));
+  }
   const rows: ParkedRow[] = [];
-  const states = state === undefined ? [0, 1, 2] : [parkedStates.indexOf(state as (typeof parkedStates)[number])];
-  const ids = nameId === undefined ? [...core.namesById.keys()] : [nameId];
-  for (const number of states) {
-    for (const id of ids) {
-      for (let priority = 0; priority < 10; priority++) {
-        rows.push(...core.sql.parkedOfState.all(number, id * 10 + priority, after, limit));
-      }
+  const states = state === undefined ? parkedStates : parkedStates.filter((one) => one === state);
+  for (const one of states) {
+    for (const lane of lanesWith(core, one, nameId)) {
+      rows.push(...core.sql.parkedOfState.all(parkedStates.indexOf(one), lane, after, limit));
     }
   }
   rows.sort((a, b) => a.id - b.id);
@@ -158,36 +159,52 @@ function listHome(
   return records;
 }
 
-/** Blocks in order: of waiting and running jobs only, where that is asked, so that long history is not walked through. */
+/** Blocks in order: of waiting jobs only, where that is asked, so that long history is not walked through. */
 function* homeBlocks(
   core: Core,
   state: JobState | undefined,
   nameId: number | undefined,
   after: number,
 ): Generator<BlockRow> {
-  const from = after - limits.blockJobs;
-  if (state === "ready" || state === "running") {
-    const ids = nameId === undefined ? [...core.namesById.keys()] : [nameId];
-    for (let cursor = Math.max(0, from); ;) {
-      const seqs: number[] = [];
-      for (const id of ids) {
-        for (let priority = 0; priority < 10; priority++) {
-          const rows = core.sql.liveAfter.all(id * 10 + priority, cursor, 64);
-          seqs.push(...rows.map((row) => row.seq));
-        }
-      }
-      const page = seqs.toSorted((a, b) => a - b).slice(0, 64);
-      for (const seq of page) yield must(core.sql.getBlock.get(seq));
-      if (page.length < 64) return;
-      cursor = must(page.at(-1));
-    }
-  }
-  for (let cursor = Math.max(0, from); ;) {
-    const rows = core.sql.blocksAfter.all(cursor, 16);
+  let cursor = Math.max(0, after - limits.blockJobs);
+  const lanes = state === "ready" ? lanesWith(core, state, nameId) : undefined;
+  for (;;) {
+    const rows = lanes === undefined ? core.sql.blocksAfter.all(cursor, 16) : liveBlocks(core, lanes, cursor, 16);
     yield* rows;
-    if (rows.length < 16) return;
-    cursor = must(rows.at(-1)).seq;
+    const last = rows.at(-1);
+    if (rows.length < 16 || last === undefined) return;
+    cursor = last.seq;
   }
+}
+
+function liveBlocks(core: Core, lanes: readonly number[], after: number, limit: number): BlockRow[] {
+  const seqs = lanes.flatMap((lane) => core.sql.liveAfter.all(lane, after, limit).map(({ seq }) => seq));
+  const page = seqs.toSorted((a, b) => a - b).slice(0, limit);
+  return page.map((seq) => must(core.sql.getBlock.get(seq)));
+}
+
+/** Lanes of the names that have jobs in a state. */
+function lanesWith(core: Core, state: JobState, nameId: number | undefined): number[] {
+  const lanes: number[] = [];
+  for (const name of core.namesById.values()) {
+    if (name.counts[stateNumber[state]] === 0 || (nameId !== undefined && nameId !== name.id)) continue;
+    for (let priority = 0; priority < 10; priority++) lanes.push(name.id * 10 + priority);
+  }
+  return lanes;
+}
+
+/** Running jobs are few, and their blocks are known by their claims. */
+function listRunning(core: Core, accepts: (lane: number) => boolean, after: number, limit: number): JobRecord[] {
+  const found: number[] = [];
+  for (const { block } of core.sql.claimedBlocks.all(-1)) {
+    const reader = new BlockReader(core, must(core.sql.getBlock.get(block)));
+    if (!accepts(reader.row.lane)) continue;
+    reader.ids.forEach((id, place) => {
+      if (id > after && reader.stateOf(place)?.state === "running") found.push(id);
+    });
+  }
+  found.sort((a, b) => a - b);
+  return found.slice(0, limit).map((id) => must(readRecord(core, String(id))));
 }
 
 function recordOfParked(core: Core, row: ParkedRow): JobRecord {

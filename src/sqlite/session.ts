@@ -256,7 +256,7 @@ export class Session implements StoreSession {
 
   #deliver(jobs: readonly SlottedJob[]): void {
     const consumer = this.#consumer;
-    if (consumer === undefined) return;
+    if (consumer === undefined) return this.#handBack(jobs);
     for (let from = 0; from < jobs.length;) {
       const name = must(jobs[from]).name;
       let to = from + 1;
@@ -265,6 +265,13 @@ export class Session implements StoreSession {
       from = to;
     }
     consumer.options.onClaimed(jobs);
+  }
+
+  /** The writer did not hear that the consumer stopped: its disk was full at that moment. */
+  #handBack(jobs: readonly SlottedJob[]): void {
+    if (this.#unavailable() !== undefined) return;
+    void this.#operate({ op: "stop" });
+    void this.settle(jobs.map((job) => ({ job, to: "released" })));
   }
 
   #noteTrouble(reason: string | undefined): void {

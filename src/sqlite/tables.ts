@@ -84,6 +84,8 @@ const statements = {
     "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
   oldestParked: "SELECT id, lane, at FROM tensile_parked WHERE state = ? ORDER BY at LIMIT 1",
   parkedTotals: "SELECT lane, state, count(*) AS n FROM tensile_parked GROUP BY state, lane",
+  parkedAfter:
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id > ? ORDER BY id LIMIT ?",
   parkedOfState:
     "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked INDEXED BY tensile_parked_list WHERE state = ? AND lane = ? AND id > ? ORDER BY id LIMIT ?",
 
@@ -125,6 +127,7 @@ interface Rows {
   dueParked: ParkedRow;
   oldestParked: { id: number; lane: number; at: number };
   parkedTotals: { lane: number; state: number; n: number };
+  parkedAfter: ParkedRow;
   parkedOfState: ParkedRow;
   errorsOf: { attempt: number; at: number; code: string; message: string; data: string | null };
   holderOfKey: { id: number };

@@ -39,6 +39,10 @@ function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
 
 function open(): void {
   try {
+    // Node 24.10 brought what keeps application statements away from the store's tables.
+    if (typeof DatabaseSync.prototype.setAuthorizer !== "function") {
+      throw new TypeError(`Node ${process.versions.node} is too old for tensile/sqlite: 24.10 or later is needed`);
+    }
     if (!memory) ownership = takeOwnership(options.path, options.pid);
     db = new DatabaseSync(options.path, { timeout: options.lockWaitMs });
     core = prepare(db);
