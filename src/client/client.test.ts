@@ -309,6 +309,23 @@ test("a wrong option is refused at once", () => {
   }
 });
 
+test("a wrong call does not compile", async () => {
+  const client = inMemory();
+  // @ts-expect-error -- the id is missing
+  assert.equal(codeOf(await client.getCity({})), "INVALID_INPUT");
+  // @ts-expect-error -- an input with required fields cannot be left out
+  assert.equal(codeOf(await client.getCity()), "INVALID_INPUT");
+  // @ts-expect-error -- the id is a number
+  assert.equal(codeOf(await client.getCity({ id: "1" })), "INVALID_INPUT");
+  // @ts-expect-error -- no such operation
+  assert.equal(client.getTown, undefined);
+  const found = await client.getCity({ id: 7 });
+  // @ts-expect-error -- a result is looked at before its value
+  assert.notEqual(found.value, undefined);
+  // @ts-expect-error -- no such fault
+  assert.ok(found.ok || found.fault.code !== "TOWN_NOT_FOUND");
+});
+
 test("over real sockets it is the same", async (context) => {
   const { createEngine } = await loadEngine();
   const engine = createEngine({ handler: handler() });

@@ -1,0 +1,130 @@
+/**
+ * One call on its way: request, answer, and again where that may help. Ends at the deadline whatever the platform does.
+ */
+import { backoffMs, type Backoff, type HttpPlan } from "../contract/index.ts";
+import {
+  Err,
+  deadline,
+  sleep,
+  systemRandom,
+  type Clock,
+  type Deadline,
+  type Fault,
+  type Result,
+} from "../core/index.ts";
+import type { CallOptions, ClientOptions } from "./client-options.ts";
+import type { EncodedRequest } from "./encode-request.ts";
+import type { ResponseReader } from "./read-response.ts";
+import { Aborted, NetworkError, Timeout, bounded, type TransportFault } from "./transport-faults.ts";
+
+/** The client's options, checked and filled in. */
+export interface ClientSettings {
+  readonly options: ClientOptions;
+  /** Without a slash at its end. */
+  readonly base: string;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Of a query. */
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly send: (request: Request) => Promise<Response>;
+}
+
+export interface PreparedCall {
+  readonly plan: HttpPlan;
+  readonly encoded: EncodedRequest;
+  readonly settings: ClientSettings;
+  readonly options: CallOptions;
+  readonly timeoutMs: number;
+  readonly read: ResponseReader;
+}
+
+export async function sendCall(call: PreparedCall): Promise<Result<unknown, Fault>> {
+  const { clock } = call.settings;
+  // Not `using`: browsers that lack Symbol.dispose are still about.
+  const limit = deadline({ clock, timeoutMs: call.timeoutMs, client: call.options.signal });
+  try {
+    return await attempts(call, limit);
+  } finally {
+    limit.dispose();
+  }
+}
+
+async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unknown, Fault>> {
+  if (limit.aborted !== undefined) return new Err(abortFault(call, limit));
+  const { attempts: ofQuery, backoff, clock } = call.settings;
+  const most = call.plan.operation.type === "query" ? ofQuery : 1;
+  for (let attempt = 1; ; attempt++) {
+    const { result, retryAfterMs } = await exchange(call, limit);
+    if (result.ok || attempt >= most || !mayPass(result.fault)) return result;
+    const wait = retryAfterMs ?? backoffMs(backoff, attempt, systemRandom.next());
+    // Waiting beyond the deadline could only turn this fault into a less telling one.
+    if (wait >= limit.remaining()) return result;
+    try {
+      await sleep(clock, wait, limit.signal);
+    } catch {
+      return new Err(abortFault(call, limit));
+    }
+  }
+}
+
+function mayPass(fault: Fault): boolean {
+  return fault.retryable && fault.code !== "TIMEOUT";
+}
+
+interface Exchange {
+  readonly result: Result<unknown, Fault>;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** One request and its answer. */
+async function exchange(call: PreparedCall, limit: Deadline): Promise<Exchange> {
+  try {
+    // The second ends it at the deadline even when `fetch` does not look at its signal.
+    return await Promise.race([requestAndRead(call, limit.signal), whenAborted(limit)]);
+  } catch (thrown) {
+    const fault =
+      limit.aborted === undefined ? NetworkError({ reason: bounded(reasonOf(thrown)) }) : abortFault(call, limit);
+    return { result: new Err(fault), retryAfterMs: undefined };
+  }
+}
+
+async function requestAndRead(call: PreparedCall, signal: AbortSignal): Promise<Exchange> {
+  const response = await call.settings.send(await makeRequest(call, signal));
+  return { result: await call.read(response), retryAfterMs: retryAfterMs(response) };
+}
+
+function whenAborted(limit: Deadline): Promise<never> {
+  return new Promise((_, reject) => limit.onAbort(reject));
+}
+
+function abortFault({ timeoutMs }: PreparedCall, limit: Deadline): TransportFault {
+  return limit.aborted?.why === "timeout" ? Timeout({ timeoutMs }) : Aborted();
+}
+
+async function makeRequest({ plan, encoded, settings, options }: PreparedCall, signal: AbortSignal): Promise<Request> {
+  const { headers: source, auth } = settings.options;
+  const headers = new Headers({ accept: "application/json, application/problem+json" });
+  const shared = typeof source === "function" ? await source() : source;
+  for (const [name, value] of Object.entries({ ...shared, ...options.headers })) headers.set(name, value);
+  const token = typeof auth === "function" ? await auth() : auth;
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+  for (let i = 0; i < encoded.headers.length; i += 2) {
+    headers.set(encoded.headers[i] as string, encoded.headers[i + 1] as string);
+  }
+  const body = encoded.body === undefined ? {} : { body: encoded.body };
+  return new Request(settings.base + encoded.target, { method: plan.method, headers, signal, ...body });
+}
+
+/** RFC 9110 section 10.2.3, in its form of seconds. */
+function retryAfterMs({ headers }: Response): number | undefined {
+  const text = headers.get("retry-after");
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) * 1000 : undefined;
+}
+
+/** `fetch failed` says little; its cause says what happened. */
+export function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { cause } = thrown;
+  return cause instanceof Error && cause.message !== "" ? `${thrown.message}: ${cause.message}` : thrown.message;
+}
