@@ -18,7 +18,7 @@ export interface Ledger {
   verdict(): Omit<JobsVerdict, "left">;
 }
 
-const jobsInTurn = 50;
+const jobsInTurn = 10;
 
 export function ledger(): Ledger {
   const enqueues = histogram();

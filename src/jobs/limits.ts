@@ -12,7 +12,7 @@ export const jobLimits = Object.freeze({
   /** Milliseconds of work, at the measured rate, that are claimed ahead. */
   prefetchMs: 20,
   /** Milliseconds for which jobs run before other work of the process gets its turn. A single handler may take longer. */
-  sliceMs: 1,
+  sliceMs: 0.25,
   /** UTF-8 bytes of one payload. More: `INVALID_INPUT` at enqueue. */
   payloadBytes: 1_048_576,
   /** UTF-8 bytes of one result. More: the attempt fails as a defect. */
