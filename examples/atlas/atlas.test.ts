@@ -154,7 +154,8 @@ test("an import by hand is one commit with its audit entry, and leaves the same 
   assert.deepEqual(must(await atlas.keyHolder.listAudit({ before: entries[0]!.id, limit: 1 })).entries, [entries[1]]);
 
   assert.equal(must(await atlas.keyHolder.getImport({ id: started.id })).id, started.id);
-  await atlas.server.jobs.cancel(started.id);
+  must(await atlas.server.jobs.cancel(started.id));
+  assert.equal(code(await atlas.server.jobs.ref(importCities, started.id).result()), "JOB_CANCELLED");
 });
 
 test("other jobs are no imports", async () => {
