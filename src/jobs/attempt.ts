@@ -60,7 +60,7 @@ class Run implements JobRun {
 }
 
 /** Sorts as text in the order of claims, so that a downstream store can compare it with `<`. */
-export function fenceText({ epoch, claim }: Fence): string {
+function fenceText({ epoch, claim }: Fence): string {
   return `${String(epoch).padStart(10, "0")}-${String(claim).padStart(16, "0")}`;
 }
 

@@ -23,6 +23,6 @@ export type {
 } from "./store.ts";
 export { QueueFull, StoreUnavailable } from "./faults.ts";
 // For serve: the way in, and the worker.
-export { createJobs, type JobsOptions } from "./enqueue.ts";
-export { attemptsOf, createJobEngine, type DrainReport, type JobEngine, type JobEngineOptions } from "./engine.ts";
+export { createJobs } from "./enqueue.ts";
+export { attemptsOf, createJobEngine, type JobEngine } from "./engine.ts";
 export { jobLimits, type JobLimits } from "./limits.ts";
