@@ -7,6 +7,7 @@
  */
 import {
   Aborted,
+  Timeouts,
   isPromiseLike,
   type Clock,
   type Fault,
@@ -14,7 +15,7 @@ import {
   type Random,
   type Result,
 } from "../core/index.ts";
-import { InvalidPayload, type BoundJob, type JobAttempt, type JobRun } from "../contract/index.ts";
+import { DeadlineExceeded, InvalidPayload, type BoundJob, type JobAttempt, type JobRun } from "../contract/index.ts";
 import type { Invalid } from "../schema/index.ts";
 import { utf8Bytes, type JobCodec } from "./job-codec.ts";
 import type { JobLimits } from "./limits.ts";
@@ -101,11 +102,13 @@ export class AttemptRunner {
   readonly #bound: BoundJob;
   readonly #codec: JobCodec;
   readonly #runtime: AttemptRuntime;
+  readonly #decodeTimeouts: Timeouts;
 
   constructor(bound: BoundJob, codec: JobCodec, runtime: AttemptRuntime) {
     this.#bound = bound;
     this.#codec = codec;
     this.#runtime = runtime;
+    this.#decodeTimeouts = new Timeouts(runtime.clock, bound.job.settings.timeoutMs);
   }
 
   /** Never throws, never rejects. Leaves the fault of a failed attempt in `attempt.fault`. */
@@ -113,13 +116,31 @@ export class AttemptRunner {
     try {
       const decoded = this.#codec.decodeInput(attempt.job.payload);
       if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
-      return decoded.then(
-        (settled) => this.#call(attempt, settled),
-        (thrown: unknown) => this.#broken(attempt, thrown),
-      );
+      return this.#callLater(attempt, decoded);
     } catch (thrown) {
       return this.#broken(attempt, thrown);
     }
+  }
+
+  /** A foreign schema validates asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */
+  #callLater(attempt: Attempt, decoded: Promise<Result<unknown, Invalid>>): Promise<Settlement> {
+    return new Promise((resolve) => {
+      let late = false;
+      const entry = this.#decodeTimeouts.add(() => {
+        late = true;
+        resolve(this.#failed(attempt, DeadlineExceeded()));
+      });
+      decoded.then(
+        (settled) => {
+          entry.cancel();
+          if (!late) resolve(this.#call(attempt, settled));
+        },
+        (thrown: unknown) => {
+          entry.cancel();
+          if (!late) resolve(this.#broken(attempt, thrown));
+        },
+      );
+    });
   }
 
   #call(attempt: Attempt, decoded: Result<unknown, Invalid>): MaybePromise<Settlement> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { contract, discard, fault, fixed, implementContract, job, retryAfter } from "../contract/index.ts";
 import { ok, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
@@ -359,4 +360,30 @@ test("an error message is cut, and data that is too long is left out", async () 
 test("an output over the limit is a defect that says so", async () => {
   const { defects } = await ended(({ input }) => input, { limits: { resultBytes: 4 } });
   assert.match(String(defects[0]), /has 8 bytes as JSON, at most 4 are kept/);
+});
+
+test("a schema of another library that validates asynchronously is waited for, within the attempt's time", async () => {
+  let answer: () => Promise<{ value: { n: number } }> = async () => ({ value: { n: 4 } });
+  const foreign: StandardSchemaV1<{ n: number }> = {
+    "~standard": { version: 1, vendor: "test", validate: () => answer() },
+  };
+  const slow = job("slow", { input: foreign, output: { n: t.int() }, timeout: "5s", retry: { attempts: 1 } });
+  const other = contract("other.v1", { slow });
+  let runs = 0;
+  const { jobs, session, engine, clock } = await jobBench(other, () =>
+    implementContract(other, { handlers: { slow: ({ input }) => (runs++, input) } }),
+  );
+  await engine.start();
+  const enqueue = async () => value(await session.enqueue([{ name: "slow", priority: 5, payload: "{}" }]))[0]?.id ?? "";
+  assert.deepEqual(value(await jobs.ref(slow, await enqueue()).result()), { n: 4 });
+  answer = () => Promise.reject(new Error("the validator broke"));
+  const broken = jobs.ref(slow, await enqueue()).result();
+  await elapse(clock, 6_000);
+  assert.equal(fault1(await broken).code, "INTERNAL");
+  answer = () => new Promise(() => undefined);
+  const never = await enqueue();
+  await elapse(clock, 6_000);
+  assert.equal(fault1(await jobs.ref(slow, never).result()).code, "DEADLINE_EXCEEDED");
+  assert.equal(runs, 1);
+  await engine.drain();
 });
