@@ -163,7 +163,8 @@ export async function openLoad(plan: LoadPlan): Promise<LoadSession> {
     const tick = (): void => {
       const now = nowUs();
       for (let due = startedAt + scheduled * gapUs; due <= now && due < until; due = startedAt + scheduled * gapUs) {
-        const line = free.pop();
+        // The one that has been idle for longest, so that none is idle for so long that the server closes it.
+        const line = free.shift();
         if (line === undefined) break;
         scheduled++;
         lateness.record(now - due);
