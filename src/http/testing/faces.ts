@@ -9,7 +9,6 @@ import { Events, type EventTable } from "../../telemetry/index.ts";
 import { createEngine } from "../engine/index.ts";
 import { createFetch, createHttpHandler, type HttpHandlerOptions } from "../index.ts";
 
-
 export interface Sent {
   readonly headers?: { readonly [name: string]: string };
   readonly body?: string | Uint8Array<ArrayBuffer>;
