@@ -1,11 +1,11 @@
 /** Floor 1: what values are. Schemas as data, the interpreter, the compiled codecs, JSON Schema, Standard Schema. */
 export { decode, encode } from "./check.ts";
-export type { Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
+export type { Codec, TextCodec } from "./codec.ts";
 export { compile, compileText } from "./compile.ts";
 export { ignoreUnknownFields, pickFields } from "./derive.ts";
-export { Invalid, jsonPointer, type Issue, type IssueCode } from "./issues.ts";
+export { Invalid, type Issue } from "./issues.ts";
 export { defaultLimits, type SchemaLimits } from "./limits.ts";
-export { isNode, toNode } from "./make-node.ts";
+export { toNode } from "./make-node.ts";
 export type {
   AnySchema,
   ArrayNode,
@@ -15,7 +15,6 @@ export type {
   BytesNode,
   DecimalNode,
   DefaultNode,
-  Docs,
   DurationNode,
   EnumNode,
   Field,
@@ -30,10 +29,8 @@ export type {
   Json,
   JsonNode,
   LiteralNode,
-  LiteralValue,
   MapNode,
   Node,
-  NodeBase,
   NothingNode,
   NullableNode,
   ObjectNode,
@@ -44,20 +41,12 @@ export type {
   Shape,
   ShapeInput,
   ShapeOutput,
-  StringFormat,
   StringNode,
   TaggedInput,
   TaggedNode,
   TaggedOutput,
   TimestampNode,
   TupleNode,
-  Variant,
 } from "./nodes.ts";
 export { t } from "./t.ts";
-export {
-  jsonSchema,
-  jsonSchemaRefs,
-  type JsonSchema,
-  type JsonSchemaOptions,
-  type JsonSchemaRefs,
-} from "./json-schema.ts";
+export { jsonSchema, jsonSchemaRefs, type JsonSchema, type JsonSchemaRefs } from "./json-schema.ts";

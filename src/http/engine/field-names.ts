@@ -6,7 +6,7 @@ export const HOST = 1;
 export const CONNECTION = 2;
 export const CONTENT_LENGTH = 3;
 export const TRANSFER_ENCODING = 4;
-export const EXPECT = 5;
+const EXPECT = 5;
 export const PROXY_CONNECTION = 6;
 
 const hostName = asciiBytes("host");
