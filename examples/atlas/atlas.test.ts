@@ -110,10 +110,13 @@ test("countries add up", async () => {
 });
 
 test("the import reports its progress after each commit, and what it rejected with the reason", async () => {
+  const told = progress.map((row) => row.rows);
+  assert.deepEqual([told[0], told.at(-1)], [0, rows]);
   assert.deepEqual(
-    progress.map((row) => row.rows),
-    [0, 1_000, 2_000, 3_000, 4_000],
+    told,
+    told.toSorted((a, b) => a - b),
   );
+  assert.ok(told.length > 10);
   const latest = must(await atlas.client.latestImport());
   assert.equal(latest.state, "succeeded");
   assert.deepEqual([latest.rows, latest.total, latest.imported + latest.rejected], [rows, rows, rows]);
