@@ -9,7 +9,7 @@ import { attemptsOf, createJobEngine, createJobs } from "../src/jobs/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
 import { Events } from "../src/telemetry/index.ts";
 import { killContract, killWorker } from "./engine-kill-jobs.ts";
-import { keepMany, value } from "./store-harness.ts";
+import { keepMany, value } from "../src/testing/store-harness.ts";
 
 const [path, life] = process.argv.slice(2);
 if (path === undefined || life === undefined) throw new TypeError("usage: engine-kill-child PATH LIFE");

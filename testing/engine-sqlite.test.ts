@@ -25,7 +25,7 @@ import { t } from "../src/schema/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
 import { Events } from "../src/telemetry/index.ts";
 import { killContract, killWorker } from "./engine-kill-jobs.ts";
-import { keepMany, value } from "./store-harness.ts";
+import { keepMany, value } from "../src/testing/store-harness.ts";
 
 async function inFolder(act: (path: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tensile-engine-"));
@@ -105,7 +105,7 @@ test("retries, errors and the last fault survive in the file", async () => {
     assert.deepEqual([info?.attempt, info?.errors.map(({ code }) => code)], [3, ["BUSY", "BUSY"]]);
     const unlucky = value(await second.jobs.enqueue(add, { a: 1, b: 2 }));
     assert.equal(unlucky.duplicate, false);
-    await unlucky.result();
+    void (await unlucky.result());
     await second.end();
     const third = await worker(path, sums, summing());
     const result = await third.jobs.ref(add, unlucky.id).result();

@@ -13,7 +13,7 @@ import {
   type StoreSession,
 } from "../src/jobs/index.ts";
 import { Events } from "../src/telemetry/index.ts";
-import { memoryStore } from "./memory-store.ts";
+import { memoryStore } from "../src/testing/index.ts";
 
 export interface JobBench {
   readonly clock: ManualClock;

@@ -6,7 +6,7 @@ import { writeSync } from "node:fs";
 import { systemClock } from "../src/core/index.ts";
 import type { ClaimedJob, Settlement } from "../src/jobs/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
-import { keepMany, value } from "./store-harness.ts";
+import { keepMany, value } from "../src/testing/store-harness.ts";
 
 const [path, life] = process.argv.slice(2);
 if (path === undefined || life === undefined) throw new TypeError("usage: sqlite-kill-child PATH LIFE");

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../src/core/index.ts";
 import type { JobRecord } from "../src/jobs/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
-import { keepMany, value } from "./store-harness.ts";
+import { keepMany, value } from "../src/testing/store-harness.ts";
 
 const child = fileURLToPath(new URL("./sqlite-kill-child.ts", import.meta.url));
 const rounds = Number(process.env["TENSILE_KILL_ROUNDS"] ?? 4);

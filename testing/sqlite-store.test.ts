@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sqlite } from "../src/sqlite/index.ts";
-import { storeConformance } from "./store-conformance.ts";
+import { storeConformance } from "../src/testing/index.ts";
 
 storeConformance("sqlite", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tensile-store-"));

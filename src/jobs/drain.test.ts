@@ -4,7 +4,7 @@ import { contract, implementContract, job } from "../contract/index.ts";
 import { lifecycle, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../testing/job-bench.ts";
-import { memoryStore } from "../../testing/memory-store.ts";
+import { memoryStore } from "../testing/index.ts";
 
 const work = job("work", { input: { n: t.int() }, output: { n: t.int() }, concurrency: 2, retry: { attempts: 3 } });
 const demo = contract("demo.v1", { work });

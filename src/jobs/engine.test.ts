@@ -5,7 +5,7 @@ import { contract, discard, fault, fixed, implementContract, job, retryAfter } f
 import { ok, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../testing/job-bench.ts";
-import { memoryStore } from "../../testing/memory-store.ts";
+import { memoryStore } from "../testing/index.ts";
 
 const Busy = fault("BUSY", { kind: "unavailable", data: { wait: t.int() } });
 const Hopeless = fault("HOPELESS", { kind: "not_found" });

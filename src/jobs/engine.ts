@@ -58,7 +58,7 @@ export interface JobEngine {
  * Makes the worker of an app. Throws a TypeError when a schedule's pattern or zone is wrong.
  *
  * @example
- * const engine = createJobEngine({ bound, session, clock: systemClock, events });
+ * const engine = createJobEngine({ bound, session, clock: systemClock, events: new Events() });
  * await engine.start();
  * const report = await engine.drain(10_000);
  */

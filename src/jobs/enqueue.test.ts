@@ -5,7 +5,7 @@ import { contract, implementContract, job } from "../contract/index.ts";
 import type { Fault, Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../testing/job-bench.ts";
-import { memoryStore } from "../../testing/memory-store.ts";
+import { memoryStore } from "../testing/index.ts";
 
 const plain = job("plain", { input: { n: t.int(), text: t.default(t.string(), "-") }, priority: 3 });
 const whole = job("whole", { input: { a: t.optional(t.int()), b: t.optional(t.map(t.int())) }, unique: true });

@@ -4,7 +4,7 @@ import { contract, implementContract, job } from "../contract/index.ts";
 import type { Fault, Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../testing/job-bench.ts";
-import { memoryStore } from "../../testing/memory-store.ts";
+import { memoryStore } from "../testing/index.ts";
 
 const hour = 3_600_000;
 const tick = job("tick", { input: { why: t.string() }, schedule: { cron: "0 * * * *", input: { why: "hourly" } } });

@@ -1,7 +1,7 @@
 /** Conformance: get, list, counts, retention. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jobStates, type JobFilter } from "../src/jobs/index.ts";
+import { jobStates, type JobFilter } from "../jobs/index.ts";
 import { at, failure, keepMany, value, type StoreBench, type WithBench } from "./store-harness.ts";
 
 /** Jobs of two names in every state; returns the ids by payload. */

@@ -3,7 +3,7 @@
  * awaited job by job.
  */
 import assert from "node:assert/strict";
-import { manualClock, type ManualClock } from "../src/core/index.ts";
+import { manualClock, type ManualClock } from "../core/index.ts";
 import type {
   AttemptError,
   ClaimedJob,
@@ -20,7 +20,7 @@ import type {
   StoreFault,
   StoreOpenOptions,
   StoreSession,
-} from "../src/jobs/index.ts";
+} from "../jobs/index.ts";
 
 /** A place where jobs are kept: a file, a database. */
 export interface StorePlace {

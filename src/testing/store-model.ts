@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClaimedJob, JobState, NewJob } from "../src/jobs/index.ts";
+import type { ClaimedJob, JobState, NewJob } from "../jobs/index.ts";
 import { at, type Hands, type MakePlace, StoreBench, value } from "./store-harness.ts";
 
 const names = ["a", "b"] as const;

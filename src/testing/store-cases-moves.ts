@@ -1,7 +1,7 @@
 /** Conformance: every move of the table in `src/jobs/state.ts`, the legal ones by doing them, the illegal ones by trying. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jobMoves, jobStates, type ClaimedJob, type JobMove, type JobState } from "../src/jobs/index.ts";
+import { jobMoves, jobStates, type ClaimedJob, type JobMove, type JobState } from "../jobs/index.ts";
 import { failure, value, type Hands, type StoreBench, type WithBench } from "./store-harness.ts";
 
 /** A job in a state, and the claim that it came through, when it was claimed. */

@@ -11,7 +11,7 @@ import {
   type JobState,
   type NewJob,
   type Retention,
-} from "../src/jobs/index.ts";
+} from "../jobs/index.ts";
 
 const errorsKept = 32;
 

@@ -1,7 +1,7 @@
 /** Conformance: credit, fences, crashes, hand-over on shutdown, many jobs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClaimedJob } from "../src/jobs/index.ts";
+import type { ClaimedJob } from "../jobs/index.ts";
 import { at, failure, value, type WithBench } from "./store-harness.ts";
 
 export function lifeCases(bench: WithBench): void {

@@ -2,7 +2,7 @@
  * A job store in memory: the whole seam, for unit tests of apps and of the engine. Nothing survives the process, but everything
  * survives a session, so that a test can close, crash and open again.
  */
-import { err, ok, type Result, type Timer } from "../src/core/index.ts";
+import { err, ok, type Result, type Timer } from "../core/index.ts";
 import {
   QueueFull,
   StoreUnavailable,
@@ -23,7 +23,7 @@ import {
   type StoreOpenOptions,
   type StoreResult,
   type StoreSession,
-} from "../src/jobs/index.ts";
+} from "../jobs/index.ts";
 import { MemoryJobs, type MemoryJob } from "./memory-jobs.ts";
 
 export interface MemoryStore extends Store {

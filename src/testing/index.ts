@@ -1,0 +1,4 @@
+/** For tests of apps and of stores: time by hand, a job store in memory, and the suite that every store passes. */
+export { manualClock, type ManualClock } from "../core/index.ts";
+export { memoryStore, type MemoryStore } from "./memory-store.ts";
+export { storeConformance, type MakePlace, type StorePlace } from "./store-conformance.ts";
