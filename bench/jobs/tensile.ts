@@ -1,5 +1,5 @@
 /** Tensile under the `jobs` benchmark: a producer, the workers and an API route in one process, all through the public face. */
-import { contract, implement, job, query, serve, t } from "../../src/index.ts";
+import { contract, type Fault, implement, job, query, type Result, serve, t } from "../../src/index.ts";
 import { sqlite } from "../../src/sqlite/index.ts";
 import { announce } from "../child.ts";
 import { type Enqueue, ledger } from "./ledger.ts";
@@ -43,17 +43,19 @@ const { jobs } = server;
 const sample: { readonly n: number; readonly id: string }[] = [];
 /** The default retention keeps a million succeeded jobs; older ones are rightly gone. */
 const kept = 1_000_000;
-const enqueue: Enqueue = async (payloads) => {
+const enqueue: Enqueue = (payloads) => {
   const [first] = payloads;
-  if (payloads.length === 1 && first !== undefined) {
-    const result = await jobs.enqueue(sendMail, first);
-    if (!result.ok) throw new Error(result.fault.message);
-    if (first.n % 10_007 === 0) sample.push({ n: first.n, id: result.value.id });
-  } else {
-    const result = await jobs.enqueueMany(sendMail, payloads);
-    if (!result.ok) throw new Error(result.fault.message);
-  }
+  if (payloads.length !== 1 || first === undefined) return jobs.enqueueMany(sendMail, payloads).then(mustBeOk);
+  const { n } = first;
+  return jobs.enqueue(sendMail, first).then((result) => {
+    mustBeOk(result);
+    if (result.ok && n % 10_007 === 0) sample.push({ n, id: result.value.id });
+  });
 };
+
+function mustBeOk(result: Result<unknown, Fault>): void {
+  if (!result.ok) throw new Error(result.fault.message);
+}
 
 /** What the store says must agree with what was seen here. */
 async function settle(): Promise<JobsVerdict> {
