@@ -14,14 +14,13 @@ import {
   Timeouts,
   durationMs,
   isPromiseLike,
-  ok,
   type Clock,
   type MaybePromise,
-  type Ok,
   type Result,
 } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
-import type { Access, Principal } from "./access.ts";
+import type { Principal } from "./access.ts";
+import { admitCaller } from "./admission.ts";
 import { CallScope, type CallSource } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
 import {
@@ -30,7 +29,6 @@ import {
   Internal,
   PermissionDenied,
   ShuttingDown,
-  Unauthenticated,
   frameworkFaults,
 } from "./framework-faults.ts";
 import { settleHandler, type JobRun } from "./handler.ts";
@@ -58,6 +56,8 @@ export interface BoundOperation {
   admit(incoming: Incoming): MaybePromise<Result<Principal | undefined, Fault>>;
   /** The same for a caller who is known already: in-memory calls. */
   admitAs(auth: Principal | undefined): Result<Principal | undefined, Fault>;
+  /** For what stands before the call and must be awaited: gives it as much time as the call, and a rejection is a defect. */
+  inTime<R>(step: string, work: PromiseLike<R>): Promise<R | Err<Fault>>;
   /** With the decoded input. */
   call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult>;
 }
@@ -123,7 +123,18 @@ function bindOperation(operation: Operation, shared: Shared): BoundOperation {
   const access = operation.options.access;
   const invoke = composeInvoke(operation, shared);
   const timeouts = shared.timeoutsOf(durationMs(operation.options.timeout ?? "30s"));
-  const admitAs = (auth: Principal | undefined): Result<Principal | undefined, Fault> => admitCaller(access, auth);
+  const admitAs = (auth: Principal | undefined): Result<Principal | undefined, Fault> => {
+    try {
+      return admitCaller(access, auth);
+    } catch (thrown) {
+      return new Err(defect(operation.name, thrown));
+    }
+  };
+  const inTime: BoundOperation["inTime"] = (step, work) => {
+    const where = `${operation.name}: ${step}`;
+    const settled = work.then(undefined, (thrown: unknown) => new Err(thrownFault(where, defect, thrown)));
+    return answerInTime(where, settled, timeouts, shared.runtime);
+  };
   const afterAuthenticate = (auth: Principal | undefined | Fault): Result<Principal | undefined, Fault> =>
     auth instanceof Fault ? new Err(auth) : admitAs(auth);
   const predicate = typeof access === "function" ? access : undefined;
@@ -141,10 +152,14 @@ function bindOperation(operation: Operation, shared: Shared): BoundOperation {
     admitAs,
     admit(incoming) {
       if (authenticate === undefined) return admitAs(undefined);
-      return safely(operation.name, defect, () => chain(authenticate(incoming), afterAuthenticate)) as MaybePromise<
-        Result<Principal | undefined, Fault>
-      >;
+      type Admitted = MaybePromise<Result<Principal | undefined, Fault>>;
+      // `safely` gives back what `afterAuthenticate` made, or a fault.
+      const admitted = safely(operation.name, defect, () =>
+        chain(authenticate(incoming), afterAuthenticate),
+      ) as Admitted;
+      return isPromiseLike(admitted) ? inTime("authenticate", admitted) : admitted;
     },
+    inTime,
     call(incoming, auth, input) {
       const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, shared.runtime);
       return underDeadline(scope, timeouts, shared, undefined, guard, () => start(scope, input));
@@ -186,16 +201,6 @@ class AttemptSource implements CallSource {
   }
 }
 
-const admittedNobody: Ok<undefined> = Object.freeze(ok());
-
-function admitCaller(access: Access<never>, auth: Principal | undefined): Result<Principal | undefined, Fault> {
-  if (auth === undefined) return access === "public" ? admittedNobody : new Err(Unauthenticated());
-  if (typeof access === "object" && !access.scopes.every((scope) => auth.scopes?.includes(scope) === true)) {
-    return new Err(PermissionDenied());
-  }
-  return ok(auth);
-}
-
 type Invoke = (scope: CallScope, input: unknown) => MaybePromise<AnyResult>;
 
 /** context -> middleware -> handler, composed from the inside out. */
@@ -203,7 +208,7 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
   const handler = implemented.handlers[member.name] as (call: object) => unknown;
   let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
     safely(member.name, defect, () => settleHandler(handler(scope.arguments(input, context))));
-  for (const middleware of implemented.middleware.toReversed()) inner = wrap(middleware, inner);
+  for (const middleware of implemented.middleware.toReversed()) inner = wrap(middleware, inner, defect);
   const outer = inner;
   const { makeContext, sharedContext } = implemented;
   if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
@@ -212,17 +217,24 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
 
 type Inner = (scope: CallScope, input: unknown, context: object | undefined) => MaybePromise<AnyResult>;
 
-function wrap(middleware: Middleware, inner: Inner): Inner {
+/** Nothing throws or rejects out of `next`: a middleware that does not wait for it would leave a rejection that ends the process. */
+function wrap(middleware: Middleware, inner: Inner, defect: BoundApp["defect"]): Inner {
   return (scope, input, context) => {
     let called = false;
     const next = async (add: object): Promise<AnyResult> => {
-      if (called)
-        throw new TypeError("Middleware called next() twice for one call. Call it once, or answer without it.");
+      if (called) {
+        const text = "Middleware called next() twice for one call. Call it once, or answer without it.";
+        return new Err(defect(scope.name, new TypeError(text)));
+      }
       called = true;
-      return inner(scope, input, { ...context, ...add });
+      return safely(scope.name, defect, () => inner(scope, input, { ...context, ...checkContext(scope.name, add) }));
     };
     return settleHandler(middleware(scope.forMiddleware(input), next));
   };
+}
+
+function isFault(value: unknown): value is Fault {
+  return value instanceof Fault;
 }
 
 /** Refuses a fault that the contract does not declare: it would be a lie in every document and client. */
@@ -231,11 +243,16 @@ function declaredGuard(member: Member, { implemented, defect }: Shared): (result
     [...member.faults, ...implemented.contract.faults, ...frameworkFaults].map(({ code }) => code),
   );
   return (result) => {
-    if (result.ok || declared.has(result.fault.code)) return result;
-    const problem = new TypeError(
-      `"${member.name}" answered with the fault ${String(result.fault.code)}, which it does not declare. Add it to faults: […].`,
-    );
-    return new Err(defect(member.name, problem));
+    if (result.ok) return result;
+    const { fault } = result;
+    // A program without types may have written err("text") or err(null).
+    if (!isFault(fault)) {
+      const text = `"${member.name}" answered err(…) with something that is no fault. Declare one: fault("CODE", { kind }).`;
+      return new Err(defect(member.name, new TypeError(text)));
+    }
+    if (declared.has(fault.code)) return result;
+    const text = `"${member.name}" answered with the fault ${fault.code}, which it does not declare. Add it to faults: […].`;
+    return new Err(defect(member.name, new TypeError(text)));
   };
 }
 
@@ -252,19 +269,40 @@ function underDeadline(
     scope.end();
     return guard(running);
   }
+  // `safely` made `running` a promise that never rejects.
+  return answerInTime(
+    scope.name,
+    running,
+    timeouts,
+    shared.runtime,
+    (result, late) => {
+      scope.end();
+      return late ? result : guard(result);
+    },
+    () => attempt?.onAbandoned?.(running),
+  );
+}
+
+/** The Result of `work`, which never rejects, or DEADLINE_EXCEEDED when it takes too long. `finish` sees it in any case. */
+function answerInTime<R>(
+  where: string,
+  work: PromiseLike<R>,
+  timeouts: Timeouts,
+  { events }: BindRuntime,
+  finish?: (result: R, late: boolean) => R,
+  onAbandoned?: () => void,
+): Promise<R | Err<Fault>> {
   return new Promise((resolve) => {
     let answered = false;
     const entry = timeouts.add(() => {
       answered = true;
-      shared.runtime.events.emit("call.abandoned", { where: scope.name, timeoutMs: timeouts.ms });
-      attempt?.onAbandoned?.(running);
+      events.emit("call.abandoned", { where, timeoutMs: timeouts.ms });
+      onAbandoned?.();
       resolve(new Err(DeadlineExceeded()));
     });
-    // `safely` made `running` a promise that never rejects.
-    void running.then((result) => {
+    void work.then((result) => {
       entry.cancel();
-      scope.end();
-      if (!answered) resolve(guard(result));
+      resolve(finish === undefined ? result : finish(result, answered));
     });
   });
 }

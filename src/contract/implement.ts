@@ -104,6 +104,7 @@ const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId",
 
 export function checkContext<C extends object | undefined>(where: string, context: C): C {
   if (context !== undefined) {
+    checkMembers(where, context);
     for (const name of ownArguments) {
       if (name in context) {
         throw new TypeError(
@@ -113,4 +114,23 @@ export function checkContext<C extends object | undefined>(where: string, contex
     }
   }
   return context;
+}
+
+/** Handlers get the own members of the context beside the input: methods of a class would silently be missing there. */
+function checkMembers(where: string, context: object): void {
+  if (typeof context !== "object" || context === null) {
+    throw new TypeError(`The context of "${where}" is no object. Return one: { db, … }.`);
+  }
+  for (
+    let type: object | null = Object.getPrototypeOf(context) as object | null;
+    type !== null && type !== Object.prototype;
+    type = Object.getPrototypeOf(type) as object | null
+  ) {
+    const method = Object.getOwnPropertyNames(type).find((name) => name !== "constructor");
+    if (method !== undefined && Object.getPrototypeOf(type) !== null) {
+      throw new TypeError(
+        `The context of "${where}" has "${method}" from its class, which handlers would not get. Put the object into a plain one: { services }.`,
+      );
+    }
+  }
 }

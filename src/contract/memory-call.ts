@@ -90,7 +90,7 @@ function roundTrip(
 ): (input: unknown, run: (decoded: unknown) => MaybePromise<AnyResult>) => Promise<AnyResult> {
   let inputCodec: AnyCodec | undefined;
   let outputCodec: AnyCodec | undefined;
-  return async (input, run) => {
+  const travel = async (input: unknown, run: (decoded: unknown) => MaybePromise<AnyResult>): Promise<AnyResult> => {
     inputCodec ??= compile(inputSchema);
     const written = inputCodec.encode(input);
     const decoded = written.ok ? await inputCodec.parse(written.value) : written;
@@ -106,4 +106,6 @@ function roundTrip(
       app.defect(name, new TypeError(`The output of "${name}" does not fit its schema: ${output.fault.message}`)),
     );
   };
+  // What throws here is a schema of another library, or a getter of the value.
+  return (input, run) => travel(input, run).catch((thrown: unknown) => new Err(app.defect(name, thrown)));
 }

@@ -19,7 +19,7 @@ import {
   type Principal,
 } from "../contract/index.ts";
 import { isPromiseLike, type Fault, type MaybePromise, type Result } from "../core/index.ts";
-import type { Invalid } from "../schema/index.ts";
+import { Invalid } from "../schema/index.ts";
 import { operationCodec, type OperationCodec } from "./codec.ts";
 import type { HttpRequest, HttpResponse } from "./exchange.ts";
 import { HeaderBlock } from "./header-block.ts";
@@ -125,13 +125,19 @@ export class OperationRoute {
     query: string,
     body: Uint8Array,
   ): Answer {
-    const input = this.compile().codec.decode(call.request, captures, query, body);
-    if (isPromiseLike(input)) return input.then((settled) => this.#call(call, auth, settled));
-    return this.#call(call, auth, input);
+    let input: MaybePromise<Result<unknown, Invalid>>;
+    try {
+      input = this.compile().codec.decode(call.request, captures, query, body);
+    } catch (thrown) {
+      // A predicate or another library's schema that throws.
+      return this.#defect(call, thrown);
+    }
+    if (!isPromiseLike(input)) return this.#call(call, auth, input);
+    return this.#bound.inTime("input", input).then((settled) => this.#call(call, auth, settled));
   }
 
-  #call(call: HttpCall, auth: Principal | undefined, input: Result<unknown, Invalid>): Answer {
-    if (!input.ok) return this.#fail(call, invalidInput(input.fault));
+  #call(call: HttpCall, auth: Principal | undefined, input: Result<unknown, Invalid | Fault>): Answer {
+    if (!input.ok) return this.#fail(call, input.fault instanceof Invalid ? invalidInput(input.fault) : input.fault);
     const result = this.#bound.call(call, auth, input.value);
     if (isPromiseLike(result)) return result.then((settled) => this.#encode(call, settled));
     return this.#encode(call, result);
@@ -139,12 +145,16 @@ export class OperationRoute {
 
   #encode(call: HttpCall, result: Result<unknown, Fault>): HttpResponse {
     if (!result.ok) return this.#fail(call, result.fault);
-    const body = this.compile().codec.encode(result.value);
+    let body: Result<string | null, Invalid>;
+    try {
+      body = this.compile().codec.encode(result.value);
+    } catch (thrown) {
+      // A getter of the output, or another library's schema, that throws.
+      return this.#defect(call, thrown);
+    }
     if (!body.ok) {
-      const error = new TypeError(
-        `"${this.plan.operation.name}" returned an output that does not fit its schema: ${body.fault.message}`,
-      );
-      return this.#fail(call, this.#services.app.defect(this.plan.operation.name, error));
+      const text = `"${this.plan.operation.name}" returned an output that does not fit its schema: ${body.fault.message}`;
+      return this.#defect(call, new TypeError(text));
     }
     const base = body.value === null ? emptyHeaders : jsonHeaders;
     const id = call.usedRequestId;
@@ -153,6 +163,10 @@ export class OperationRoute {
       headers: id === undefined ? base : base.with("x-request-id", id),
       body: body.value,
     };
+  }
+
+  #defect(call: HttpCall, thrown: unknown): HttpResponse {
+    return this.#fail(call, this.#services.app.defect(this.plan.operation.name, thrown));
   }
 
   #fail(call: HttpCall, fault: Fault): HttpResponse {

@@ -45,9 +45,15 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
 
 const longestStack = 4_000;
 
+/** Anything can be thrown, also what has no text: an incident that is not in the log could never be found. */
 function describe(error: unknown): { error: string; stack?: string } {
-  if (!(error instanceof Error)) return { error: String(error).slice(0, longestStack) };
-  const stack = error.stack?.slice(0, longestStack);
-  const text = `${error.name}: ${error.message}`.slice(0, longestStack);
-  return stack === undefined ? { error: text } : { error: text, stack };
+  try {
+    if (!(error instanceof Error)) return { error: String(error).slice(0, longestStack) };
+    const text = `${error.name}: ${error.message}`.slice(0, longestStack);
+    return typeof error.stack === "string"
+      ? { error: text, stack: error.stack.slice(0, longestStack) }
+      : { error: text };
+  } catch {
+    return { error: `a thrown ${typeof error} that cannot be written as text` };
+  }
 }
