@@ -110,6 +110,11 @@ test("figures go between their markers, and quick results are not published", ()
   const { text, missing } = fillMarkers(document, new Map([["http", result]]));
   assert.deepEqual(missing, []);
   assert.match(text, /^a\n<!-- bench:http -->\n\| get \| version \| CPU µs per request \|[\s\S]*\(missed\)[\s\S]*\nb$/);
+  const short = fillMarkers(
+    document.replace("bench:http -->", "bench:http short -->"),
+    new Map([["http", result]]),
+  ).text;
+  assert.match(short, /\| CPU µs per request \| version \| get \|\n.*\n\| tensile \| 1\.0\.0 \| 10\.0 \|\n\| fastify/);
   const quick = { ...result, environment: { ...result.environment, quick: true } };
   assert.deepEqual(fillMarkers(document, new Map([["http", quick]])), { text: document, missing: ["http"] });
 });

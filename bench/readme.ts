@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- readme`: writes the figures of bench/results/*.json into README.md and docs/benchmarks.md, between
- * `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, so that no figure there is typed by hand.
+ * `<!-- bench:NAME -->` (or `bench:NAME short`) and `<!-- /bench:NAME -->`, so that no figure there is typed by hand.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -34,25 +34,57 @@ export function writeReadme(results: string, say: (line: string) => void): numbe
   return code;
 }
 
-/** Replaces what stands between the markers of each known benchmark. Quick results are not worth publishing, so they are missing. */
+/**
+ * Replaces what stands between the markers of each known benchmark; `short` gives one table of its main metric. Quick results
+ * are not worth publishing, so they are missing.
+ */
 export function fillMarkers(
   text: string,
   results: ReadonlyMap<string, BenchResult>,
 ): { text: string; missing: string[] } {
   const missing: string[] = [];
   const filled = text.replace(
-    /(<!-- bench:([a-z-]+) -->\n)[\s\S]*?(<!-- \/bench:\2 -->)/g,
-    (all, open: string, name: string, close: string) => {
+    /(<!-- bench:([a-z-]+)( short)? -->\n)[\s\S]*?(<!-- \/bench:\2 -->)/g,
+    (all, open: string, name: string, short: string | undefined, close: string) => {
       const result = results.get(name);
-      if (result !== undefined && result.environment["quick"] !== true) return `${open}${markdown(result)}\n${close}`;
-      missing.push(name);
-      return all;
+      if (result === undefined || result.environment["quick"] === true) {
+        missing.push(name);
+        return all;
+      }
+      return `${open}${short === undefined ? markdown(result) : shortMarkdown(result)}\n${close}`;
     },
   );
   return { text: filled, missing };
 }
 
-export function markdown({ bench, environment, rows, targets }: BenchResult): string {
+/** What the README shows of a benchmark. */
+const mainMetrics: { readonly [bench: string]: string } = { http: "cpuUsPerRequest", jobs: "jobsPerSecond" };
+
+/** Systems down, cases across: one figure each. */
+function shortMarkdown(result: BenchResult): string {
+  const { bench, rows } = result;
+  const metric = mainMetrics[bench] ?? Object.keys(rows[0]?.metrics ?? {})[0] ?? "";
+  const shown = rows.filter((row) => row.metrics[metric] !== undefined);
+  const systems = [...new Map(shown.map((row) => [row.system, row.version]))];
+  const peered = [...new Set(shown.map((row) => row.case))].filter(
+    (name) =>
+      systems.length === 1 || new Set(shown.filter((row) => row.case === name).map((row) => row.system)).size > 1,
+  );
+  const cell = (system: string, name: string): string =>
+    figure(shown.find((row) => row.system === system && row.case === name)?.metrics[metric]);
+  return [
+    `| ${readable(metric)} | version | ${peered.join(" | ")} |`,
+    `|---|---|${peered.map(() => "--:|").join("")}`,
+    ...systems.map(
+      ([system, version]) => `| ${system} | ${version} | ${peered.map((name) => cell(system, name)).join(" | ")} |`,
+    ),
+    "",
+    origin(result),
+  ].join("\n");
+}
+
+function markdown(result: BenchResult): string {
+  const { rows, targets } = result;
   const parts: string[] = [];
   for (const name of new Set(rows.map((row) => row.case))) {
     const here = rows.filter((row) => row.case === name);
@@ -79,11 +111,13 @@ export function markdown({ bench, environment, rows, targets }: BenchResult): st
         .join("\n"),
     );
   }
-  const { node, processor, cores, rounds, date } = environment;
-  parts.push(
-    `Node ${node}, ${processor}, ${cores} cores, ${rounds} rounds, ${String(date).slice(0, 10)}: \`npm run bench -- ${bench}\`.`,
-  );
+  parts.push(origin(result));
   return parts.join("\n\n");
+}
+
+function origin({ bench, environment: { node, processor, cores, rounds, date } }: BenchResult): string {
+  const command = `\`npm run bench -- ${bench}\``;
+  return `Node ${node}, ${processor}, ${cores} cores, rounds: ${rounds}, ${String(date).slice(0, 10)}: ${command}.`;
 }
 
 /** `cpuUsPerRequest` as a heading: `CPU µs per request`. */
