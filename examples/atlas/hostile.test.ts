@@ -19,7 +19,7 @@ let atlas: Awaited<ReturnType<typeof startAtlas>>;
 before(async () => {
   atlas = await startAtlas();
   atlas.server.events.on("defect", (defect) => defects.push(defect));
-  await atlas.import(2_000);
+  void (await atlas.import(2_000));
 });
 after(() => atlas[Symbol.asyncDispose]());
 
@@ -204,8 +204,8 @@ async function cancelImports(): Promise<void> {
   assert.ok(jobs.ok);
   for (const { id, state } of jobs.value) {
     if (state !== "running" && state !== "ready") continue;
-    await atlas.server.jobs.cancel(id);
-    await atlas.server.jobs.ref(importCities, id).result();
+    void (await atlas.server.jobs.cancel(id));
+    void (await atlas.server.jobs.ref(importCities, id).result());
   }
 }
 

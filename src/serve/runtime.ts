@@ -83,7 +83,7 @@ export async function run<M extends Members>(
   } catch (error) {
     unsignal();
     unlog();
-    throw error;
+    throw plain(error);
   }
   events.emit("lifecycle", { phase: "ready" });
   return {
@@ -95,6 +95,12 @@ export async function run<M extends Members>(
     stop: () => stop(),
     stopped,
   };
+}
+
+/** What went wrong, without the name of the part: whoever starts an app reads one sentence. */
+function plain(error: unknown): unknown {
+  if (!(error instanceof Error) || !(error.cause instanceof Error)) return error;
+  return error.cause instanceof TypeError ? error.cause : new Error(error.cause.message, { cause: error });
 }
 
 function storeParts(
@@ -124,7 +130,9 @@ function storeParts(
           maxWaiting: limits.waitingJobs ?? jobLimits.waitingJobs,
           maxAttempts: attemptsOf(bound.contract),
         });
-        if (!opened.ok) throw new Error(opened.fault.message);
+        // The reason alone: "cannot take work now" is what a running store says.
+        if (!opened.ok)
+          throw new Error("reason" in opened.fault.data ? opened.fault.data.reason : opened.fault.message);
         session = opened.value;
       },
       stop: () => session?.close(),

@@ -40,7 +40,7 @@ export async function startAtlas({ onProgress, drain = 10_000, ...options }: Sta
       const imported = job.ok ? await job.value.result() : job;
       // Joins the one that the import has enqueued, or runs it once more.
       const refresh = await server.jobs.enqueue(refreshCountries, {});
-      if (refresh.ok) await refresh.value.result();
+      if (refresh.ok) void (await refresh.value.result());
       return imported;
     },
     async [Symbol.asyncDispose]() {
