@@ -25,4 +25,4 @@ export { QueueFull, StoreUnavailable } from "./faults.ts";
 // For serve: the way in, and the worker.
 export { createJobs } from "./enqueue.ts";
 export { attemptsOf, createJobEngine, type JobEngine } from "./engine.ts";
-export { jobLimits, type JobLimits } from "./limits.ts";
+export { withJobLimits, type JobLimits } from "./limits.ts";

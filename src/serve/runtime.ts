@@ -20,10 +20,12 @@ import {
   attemptsOf,
   createJobEngine,
   createJobs,
-  jobLimits,
+  withJobLimits,
   type JobEngine,
+  type JobLimits,
   type StoreSession,
 } from "../jobs/index.ts";
+import { defaultLimits, type SchemaLimits } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import { JobsSwitch } from "./jobs-switch.ts";
@@ -33,11 +35,18 @@ import { onStopSignal } from "./signals.ts";
 
 /** What `serve` and `work` have in common once they run. */
 export interface Running {
+  readonly limits: RunningLimits;
   readonly jobs: JobsSwitch;
   readonly events: Events;
   readonly phase: Lifecycle["phase"];
   stop(): Promise<StopReport>;
   readonly stopped: Promise<StopReport>;
+}
+
+/** Every bound that is in force, in one place: print it at start, or hand it to whoever is on call. */
+export interface RunningLimits {
+  readonly jobs: JobLimits;
+  readonly schema: SchemaLimits;
 }
 
 /** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
@@ -87,6 +96,7 @@ export async function run<M extends Members>(
   }
   events.emit("lifecycle", { phase: "ready" });
   return {
+    limits: { jobs: withJobLimits(options.jobLimits), schema: defaultLimits },
     jobs,
     events,
     get phase() {
@@ -127,7 +137,7 @@ function storeParts(
         const opened = await store.open({
           clock,
           retention: { ...defaultRetention, ...options.retention },
-          maxWaiting: limits.waitingJobs ?? jobLimits.waitingJobs,
+          maxWaiting: withJobLimits(limits).waitingJobs,
           maxAttempts: attemptsOf(bound.contract),
         });
         // The reason alone: "cannot take work now" is what a running store says.

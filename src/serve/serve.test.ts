@@ -162,6 +162,14 @@ test("jobs without a store are refused at start", async () => {
   assert.equal(refused.status, 503);
 });
 
+test("every bound in force can be read, with what the options changed", async () => {
+  await withServer({ httpLimits: { connections: 7 }, jobLimits: { concurrency: 3 } }, async ({ limits }) => {
+    assert.equal(limits.http.connections, 7);
+    assert.equal(limits.jobs.concurrency, 3);
+    assert.ok(limits.schema.maxDepth > 0);
+  });
+});
+
 test("the OpenAPI page is served unless it is turned off", async () => {
   await withServer({ docs: { title: "Things" } }, async ({ url }) => {
     const document = (await (await fetch(`${url}/openapi.json`)).json()) as { info: { title: string }; paths: object };

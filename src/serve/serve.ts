@@ -14,7 +14,7 @@ import type { Events } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import { healthRoutes } from "./health.ts";
 import type { RunOptions } from "./options.ts";
-import { run, type Running } from "./runtime.ts";
+import { run, type Running, type RunningLimits } from "./runtime.ts";
 
 export interface ServeOptions extends RunOptions {
   /** 0: any free port, see `server.port`. Default 3000. */
@@ -40,6 +40,8 @@ export interface Server {
   /** Enqueues and manages jobs from outside of handlers. */
   readonly jobs: Jobs;
   readonly events: Events;
+  /** Every bound in force, with what `httpLimits` and `jobLimits` changed. The store's own are in its module. */
+  readonly limits: RunningLimits & { readonly http: EngineLimits };
   readonly phase: Running["phase"];
   /** Drains and stops. Never rejects; safe to call twice. */
   stop(): Promise<StopReport>;
@@ -48,20 +50,25 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<Server, "url" | "port">;
+export type Worker = Omit<Server, "url" | "port" | "limits"> & { readonly limits: RunningLimits };
 
 export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
   const { port = 3000, host = "127.0.0.1" } = options;
   const { createEngine } = await loadEngine();
-  let engine: Engine | undefined;
+  let made: Engine | undefined;
   const running = await run(app, options, (bound, phase) => {
-    engine = createEngine(engineOptions(bound, options, healthRoutes(phase)));
-    return [httpPart(engine, { port, host })];
+    made = createEngine(engineOptions(bound, options, healthRoutes(phase)));
+    return [httpPart(made, { port, host })];
   });
-  // Started, so it listens.
-  const address = engine?.address() ?? { host, port };
+  // `run` has called the function above, and started what it gave.
+  const engine = made as Engine;
+  const address = engine.address() ?? { host, port };
   const name = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return Object.assign(running, { url: `http://${name}:${address.port}`, port: address.port });
+  return Object.assign(running, {
+    url: `http://${name}:${address.port}`,
+    port: address.port,
+    limits: { ...running.limits, http: engine.limits },
+  });
 }
 
 export async function startWorker<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
