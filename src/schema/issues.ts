@@ -32,7 +32,7 @@ export interface Issue {
   readonly code: IssueCode;
   /** Keys and indices from the root, in wire names when decoding and in field names when encoding. */
   readonly path: readonly (string | number)[];
-  /** The path as an RFC 6901 JSON pointer: `/cities/0/name`, or "" for the root. */
+  /** The path as an RFC 6901 JSON pointer: `/cities/0/name`, or "" for the root. A key of more than 100 characters is cut (`…`). */
   readonly pointer: string;
   /** A sentence for people, without the value. */
   readonly message: string;
@@ -60,11 +60,25 @@ export class Invalid {
   }
 }
 
+const longestKey = 100;
+
 /** RFC 6901. */
 export function jsonPointer(path: readonly (string | number)[]): string {
   let pointer = "";
   for (const part of path) pointer += `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`;
   return pointer;
+}
+
+/**
+ * The pointer of an issue. Keys come from whoever sent the value: a long one is cut, with an ellipsis at its end, because a hundred
+ * issues below one key of a megabyte would make an answer of a hundred.
+ */
+export function issuePointer(path: readonly (string | number)[]): string {
+  const isLong = path.some((part) => typeof part === "string" && part.length > longestKey);
+  if (!isLong) return jsonPointer(path);
+  return jsonPointer(
+    path.map((part) => (typeof part === "string" && part.length > longestKey ? `${part.slice(0, longestKey)}…` : part)),
+  );
 }
 
 /** An issue about the whole text or value. */

@@ -27,6 +27,17 @@ bothModes("__proto__ is a key like others in maps and JSON", ({ codec }) => {
   assert.equal(valueOf(codec(t.json()).serialize(JSON.parse(text) as null)), text);
 });
 
+bothModes("a long key does not make every issue below it long", ({ codec }) => {
+  const long = "k".repeat(10_000);
+  const wrong = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`n${i}`, "no number"]));
+  const parsed = codec(t.map(t.map(t.int32()))).parse({ [long]: wrong, fine: { n: 1 } });
+  assert.ok(!(parsed instanceof Promise) && !parsed.ok);
+  assert.equal(parsed.fault.issues.length, 100);
+  assert.equal(parsed.fault.issues[0]?.pointer, `/${long.slice(0, 100)}…/n0`);
+  assert.deepStrictEqual(parsed.fault.issues[0]?.path, [long, "n0"]);
+  assert.ok(parsed.fault.message.length < 100 * 200);
+});
+
 bothModes("a key that an object holds twice is refused, at any depth", ({ codec }) => {
   const schemas: AnySchema[] = [
     t.object({ a: t.object({ b: t.int32(), c: t.optional(t.int32()) }) }),

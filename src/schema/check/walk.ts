@@ -2,7 +2,7 @@
  * The state of one walk of the interpreter over one value: which way it goes, where it is, and what it found wrong.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { jsonPointer, typeName, type Issue, type IssueCode } from "../issues.ts";
+import { issuePointer, typeName, type Issue, type IssueCode } from "../issues.ts";
 import type { SchemaLimits } from "../limits.ts";
 
 /** What a walker returns after it reported: no value of a schema is ever this one. */
@@ -47,7 +47,7 @@ export function report(
     walk.issues.push({
       code,
       path: [...walk.path],
-      pointer: jsonPointer(walk.path),
+      pointer: issuePointer(walk.path),
       message,
       ...(expected === undefined ? {} : { expected }),
       ...(value === undefined ? {} : { received: typeName(value) }),
