@@ -70,7 +70,7 @@ export class Connection implements RequestOwner {
 
   /** Whether the client has not been given all that it will get. */
   get isUnfinished(): boolean {
-    return this.#phase === "open" || (this.#phase === "lingering" && !this.#allSent);
+    return this.#phase === "open" ? !this.#isIdle() : this.#phase === "lingering" && !this.#allSent;
   }
 
   remoteAddress(): string {
@@ -141,10 +141,14 @@ export class Connection implements RequestOwner {
     this.#turn();
   }
 
-  /** Answer what has begun with `connection: close`, take nothing new, then close. */
+  /**
+   * Answer what has begun with `connection: close`, then close. An idle connection is not closed at once: a busy client's next
+   * request is nearly always on its way, or in the system's buffer, and would be lost without an answer.
+   */
   drain(): void {
+    if (this.#draining) return;
     this.#draining = true;
-    if (this.#phase === "open" && this.#isIdle()) this.#close();
+    if (this.#phase === "open" && this.#isIdle()) this.#deadline.within(this.#host.limits.drainIdleMs);
   }
 
   /** At once, whatever is under way. */
@@ -214,7 +218,7 @@ export class Connection implements RequestOwner {
     if (this.#body.isReading) this.#deadline.awaitBody(this.#body.deadline);
     else if (this.#parser.started) this.#deadline.awaitHead();
     else if (this.#queue.size > 0 || this.#body.request !== null) this.#deadline.none();
-    else this.#deadline.awaitRequest();
+    else if (!this.#draining) this.#deadline.awaitRequest();
   }
 
   // ---- reading

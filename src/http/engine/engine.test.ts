@@ -5,7 +5,14 @@ import { manualClock } from "../../core/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../exchange.ts";
 import { HeaderBlock } from "../header-block.ts";
 import { eventually, RawClient } from "./conformance/raw-client.ts";
-import { createEngine, type Engine, type EngineDefect, type EngineOptions, type ReadMode } from "./index.ts";
+import {
+  createEngine,
+  engineLimits,
+  type Engine,
+  type EngineDefect,
+  type EngineOptions,
+  type ReadMode,
+} from "./index.ts";
 
 const get = (target: string, fields = ""): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 const text = (body: HttpResponse["body"], status = 200): HttpResponse => ({ status, headers: HeaderBlock.empty, body });
@@ -555,6 +562,26 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     assert.deepEqual(await engine.drain(1_000), { outcome: "drained" });
   });
 
+  it("answers every request that busy clients send before they hear of a drain", async (t) => {
+    const { engine, client } = await start(t, echo);
+    const { port } = engine.address() as { port: number };
+    assert.ok(port > 0);
+    let answered = 0;
+    const clients = Array.from({ length: 50 }, async () => {
+      const c = client();
+      for (let sent = 1; !c.text.includes("connection: close"); sent++) {
+        c.send(get("/"));
+        await c.until(() => c.text.split("GET /").length > sent || c.ended);
+        assert.equal(c.text.split("GET /").length, sent + 1, "a request got no answer");
+        answered++;
+      }
+      c.socket.end();
+    });
+    await eventually(() => answered > 500);
+    assert.deepEqual(await engine.drain(10_000), { outcome: "drained" });
+    await Promise.all(clients);
+  });
+
   it("cuts what is left when the drain's deadline passes", async (t) => {
     const { engine, client } = await start(t, (request) => {
       request.signal.addEventListener("abort", () => (aborted = true));
@@ -577,8 +604,9 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     c.send(get("/"));
     await c.untilText("GET /");
     const draining = engine.drain(500);
+    await clock.advance(engineLimits.drainIdleMs);
     await c.untilEnd();
-    await clock.advance(500);
+    await clock.advance(400);
     assert.deepEqual(await draining, { outcome: "drained" });
   });
 

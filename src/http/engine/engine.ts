@@ -59,8 +59,8 @@ export interface Engine {
   /** Where it listens; null before and after. */
   address(): EngineAddress | null;
   /**
-   * Stops accepting, closes idle connections, lets requests in flight finish (their answers say `connection: close`), and at
-   * the deadline destroys what is left. Safe to call twice and before `listen`.
+   * Stops accepting, lets requests in flight finish (their answers say `connection: close`), closes connections that stay idle
+   * for `drainIdleMs`, and at the deadline destroys what is left. Safe to call twice and before `listen`.
    */
   drain(deadlineMs: number): Promise<DrainOutcome>;
   /** Destroys everything now; resolves when the port is free. Safe to call twice and before `listen`. */
@@ -86,6 +86,9 @@ export function createEngine(options: EngineOptions): Engine {
   return new NetEngine(options, resolveLimits(options.limits));
 }
 
+/** Connections that the system holds until they are accepted: the default of Node's `listen`. */
+const acceptQueue = 511;
+
 class NetEngine implements Engine, ConnectionHost {
   readonly limits: EngineLimits;
   readonly handler: HttpHandler;
@@ -101,6 +104,7 @@ class NetEngine implements Engine, ConnectionHost {
   #listenCalled = false;
   #stopping = false;
   #refusedConnections = 0;
+  #accepted = 0;
   #acceptWarned = false;
   #whenEmpty: (() => void)[] = [];
 
@@ -150,8 +154,10 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   async drain(deadlineMs: number): Promise<DrainOutcome> {
-    void this.#stopListening();
+    this.#stopping = true;
     for (const connection of this.#connections) connection.drain();
+    await this.#takeQueued();
+    void this.#stopListening();
     if (this.#connections.size === 0) return { outcome: "drained" };
     let cut = 0;
     const timer = this.#clock.setTimer(
@@ -210,11 +216,12 @@ class NetEngine implements Engine, ConnectionHost {
   // ---- inside
 
   #accept(socket: Socket): void {
-    if (this.#stopping) return void socket.destroy();
+    this.#accepted++;
     if (this.#connections.size >= this.limits.connections) return this.#turnAway(socket);
     attach(socket, this.#mode ?? "events", (wire) => {
       const connection = new Connection(this, wire);
       this.#connections.add(connection);
+      if (this.#stopping) connection.drain();
       return connection;
     });
   }
@@ -239,6 +246,18 @@ class NetEngine implements Engine, ConnectionHost {
     }
     this.#acceptWarned = true;
     this.#refusedConnections++;
+  }
+
+  /** Lets in who is connected as far as the system is concerned: closing the port would reset them, requests and all. */
+  async #takeQueued(): Promise<void> {
+    if (this.#server?.listening !== true) return;
+    // Node accepts one connection in a turn of the loop. Whoever comes after those that fit into the queue comes too late.
+    const enough = this.#accepted + acceptQueue;
+    for (let before = -1; before < this.#accepted && this.#accepted < enough;) {
+      before = this.#accepted;
+      // The first may fall into a turn whose look at the network is over.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   #stopListening(): Promise<void> {

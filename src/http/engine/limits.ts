@@ -33,6 +33,8 @@ export interface EngineLimits {
   readonly keepAliveMs: number;
   /** How long the peer may leave answers unread, in ms, counted per 64 KiB. Over it: the connection is destroyed. */
   readonly writeStallMs: number;
+  /** At a drain: how long an idle connection may still bring a request that is on its way, in ms; it is answered, then closed. */
+  readonly drainIdleMs: number;
   /** After the last answer: how long bytes of the client are still read and dropped, so that a reset does not eat the answer, in ms. */
   readonly lingerMs: number;
 }
@@ -54,6 +56,7 @@ export const engineLimits: EngineLimits = Object.freeze({
   bodyTimeoutMs: 300_000,
   keepAliveMs: 60_000,
   writeStallMs: 30_000,
+  drainIdleMs: 100,
   lingerMs: 2_000,
 });
 
@@ -74,6 +77,7 @@ const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: 
   bodyTimeoutMs: [1, 86_400_000],
   keepAliveMs: [1, 86_400_000],
   writeStallMs: [1, 3_600_000],
+  drainIdleMs: [0, 60_000],
   lingerMs: [0, 60_000],
 };
 

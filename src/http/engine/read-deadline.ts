@@ -11,7 +11,7 @@ export class ReadDeadline {
 
   constructor(host: ConnectionHost) {
     this.#host = host;
-    this.at = host.monotonic() + host.limits.headTimeoutMs;
+    this.at = this.#head = host.monotonic() + host.limits.headTimeoutMs;
     host.wakeAt(this.at);
   }
 
@@ -23,7 +23,6 @@ export class ReadDeadline {
 
   /** A head has begun: its time does not start anew with every byte. */
   awaitHead(): void {
-    if (this.#isFirst) return;
     if (this.#head === 0) this.#head = this.#host.monotonic() + this.#host.limits.headTimeoutMs;
     this.#set(this.#head);
   }
