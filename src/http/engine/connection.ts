@@ -141,10 +141,7 @@ export class Connection implements RequestOwner {
     this.#turn();
   }
 
-  /**
-   * Answer what has begun with `connection: close`, then close. An idle connection is not closed at once: a busy client's next
-   * request is nearly always on its way, or in the system's buffer, and would be lost without an answer.
-   */
+  /** Answer what has begun, then close. Not at once when idle: a busy client's next request is nearly always on its way. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;

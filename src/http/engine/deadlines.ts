@@ -39,7 +39,8 @@ export class Deadlines<T extends Expiring> {
   #arm(time: number): void {
     this.#timer?.cancel();
     this.#armedFor = time;
-    this.#timer = this.#clock.setTimer(Math.max(0, time - this.#clock.monotonic()), () => this.#sweep());
+    // Timers count whole milliseconds: one that fired a fraction early would find nothing due, and come back a grace later.
+    this.#timer = this.#clock.setTimer(Math.max(0, Math.ceil(time - this.#clock.monotonic())), () => this.#sweep());
   }
 
   #sweep(): void {

@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { manualClock } from "../../core/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../exchange.ts";
 import { HeaderBlock } from "../header-block.ts";
-import { eventually, RawClient } from "./conformance/raw-client.ts";
-import {
-  createEngine,
-  engineLimits,
-  type Engine,
-  type EngineDefect,
-  type EngineOptions,
-  type ReadMode,
-} from "./index.ts";
+import { eventually } from "./conformance/raw-client.ts";
+import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
+import type { EngineDefect, EngineOptions, ReadMode } from "./index.ts";
 
 const get = (target: string, fields = ""): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 const text = (body: HttpResponse["body"], status = 200): HttpResponse => ({ status, headers: HeaderBlock.empty, body });
-const never = new Promise<never>(() => undefined);
 
 /** Answers with what was asked for, so that a test can tell answers apart. */
 const echo: HttpHandler = (request) => text(`${request.method} ${request.target}`);
@@ -31,28 +23,11 @@ async function* pieces(...parts: string[]): AsyncGenerator<Uint8Array> {
 }
 
 for (const readMode of ["static", "events"] satisfies ReadMode[]) {
-  /** An engine that the test's end closes, and a way to connect to it. */
   const start = async (
     t: TestContext,
     handler: HttpHandler,
     options: Omit<EngineOptions, "handler" | "readMode"> = {},
-  ): Promise<{ engine: Engine; client: () => RawClient }> => {
-    const engine = createEngine({ onDefect: ({ error }) => assert.fail(String(error)), ...options, handler, readMode });
-    const listening = await engine.listen({ port: 0 });
-    assert.ok(listening.ok);
-    const clients: RawClient[] = [];
-    t.after(async () => {
-      for (const client of clients) client.destroy();
-      await engine.close();
-    });
-    const { port } = listening.value;
-    const client = (): RawClient => {
-      const made = new RawClient(port);
-      clients.push(made);
-      return made;
-    };
-    return { engine, client };
-  };
+  ): Promise<StartedEngine> => startEngine(t, { ...options, handler, readMode });
   const it = (name: string, body: (t: TestContext) => Promise<void>): void =>
     void test(`${name} (${readMode})`, { timeout: 20_000 }, body);
 
@@ -535,79 +510,6 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     const fourth = client();
     fourth.send(get("/4"));
     await fourth.untilText("GET /4");
-  });
-
-  it("drains: closes idle connections, answers what is in flight with close, accepts nothing new", async (t) => {
-    const gate = Promise.withResolvers<void>();
-    const { engine, client } = await start(t, async (request) => {
-      if (request.target === "/slow") await gate.promise;
-      return echo(request);
-    });
-    const { port } = engine.address() as { port: number };
-    const idle = client();
-    const busy = client();
-    idle.send(get("/idle"));
-    await idle.untilText("GET /idle");
-    busy.send(get("/slow"));
-    await eventually(() => engine.stats().inFlight === 1);
-    const draining = engine.drain(10_000);
-    await idle.untilEnd();
-    idle.socket.end();
-    const refused = connect(port, "127.0.0.1");
-    await new Promise((resolve) => refused.on("error", resolve));
-    gate.resolve();
-    assert.match(await busy.untilEnd(), /connection: close\r\n\r\nGET \/slow$/);
-    busy.socket.end();
-    assert.deepEqual(await draining, { outcome: "drained" });
-    assert.deepEqual(await engine.drain(1_000), { outcome: "drained" });
-  });
-
-  it("answers every request that busy clients send before they hear of a drain", async (t) => {
-    const { engine, client } = await start(t, echo);
-    const { port } = engine.address() as { port: number };
-    assert.ok(port > 0);
-    let answered = 0;
-    const clients = Array.from({ length: 50 }, async () => {
-      const c = client();
-      for (let sent = 1; !c.text.includes("connection: close"); sent++) {
-        c.send(get("/"));
-        await c.until(() => c.text.split("GET /").length > sent || c.ended);
-        assert.equal(c.text.split("GET /").length, sent + 1, "a request got no answer");
-        answered++;
-      }
-      c.socket.end();
-    });
-    await eventually(() => answered > 500);
-    assert.deepEqual(await engine.drain(10_000), { outcome: "drained" });
-    await Promise.all(clients);
-  });
-
-  it("cuts what is left when the drain's deadline passes", async (t) => {
-    const { engine, client } = await start(t, (request) => {
-      request.signal.addEventListener("abort", () => (aborted = true));
-      return never;
-    });
-    let aborted = false;
-    const c = client();
-    c.send(get("/"));
-    await eventually(() => engine.stats().inFlight === 1);
-    assert.deepEqual(await engine.drain(20), { outcome: "timed_out", cut: 1 });
-    assert.equal(aborted, true);
-    await c.untilEnd();
-    assert.equal(engine.stats().inFlight, 0);
-  });
-
-  it("counts a connection as drained when all was sent and only the client has not closed", async (t) => {
-    const clock = manualClock();
-    const { engine, client } = await start(t, echo, { clock });
-    const c = client();
-    c.send(get("/"));
-    await c.untilText("GET /");
-    const draining = engine.drain(500);
-    await clock.advance(engineLimits.drainIdleMs);
-    await c.untilEnd();
-    await clock.advance(400);
-    assert.deepEqual(await draining, { outcome: "drained" });
   });
 
   it("survives resets at every moment", async (t) => {
