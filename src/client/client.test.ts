@@ -176,6 +176,19 @@ test("what cannot travel is refused before anything is sent", async () => {
   assert.equal(sent, 0);
 });
 
+test("what cannot stand in a path is refused under the name of its own field", async () => {
+  const move = mutation("move", {
+    access: "public",
+    http: "POST /move/{from}/{to}",
+    input: { from: t.string(), to: t.string() },
+    output: {},
+  });
+  const client = createClient(contract("moves.v1", { move }), { url: "http://local" });
+  const moved = await client.move({ from: "a", to: ".." });
+  assert.ok(!moved.ok && moved.fault.code === "INVALID_INPUT");
+  assert.equal(moved.fault.data.issues[0]?.pointer, "/to");
+});
+
 test("an operation without an output gives undefined, and tokens are sent as bearer", async () => {
   assert.equal(codeOf(await inMemory().rename({ id: 1, name: "x" })), "UNAUTHENTICATED");
   assert.equal(codeOf(await inMemory({ auth: "bad" }).rename({ id: 1, name: "x" })), "UNAUTHENTICATED");

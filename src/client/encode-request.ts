@@ -37,11 +37,20 @@ export function requestEncoder(plan: HttpPlan): RequestEncoder {
       else for (const one of written) query += `&${encodeURIComponent(text.key)}=${encodeURIComponent(one)}`;
     }
     const path = fillPath(parts, (name) => byKey.get(name) ?? "");
-    if (path === undefined) return new Err(cannotTravel(texts.find(({ place }) => place === "path") as TextField));
+    if (path === undefined) return new Err(cannotTravel(unfit(plan, byKey)));
     const body = bodyOf(plan, wire, own);
     if (body !== undefined) headers.push("content-type", "application/json");
     return new Ok({ target: query === "" ? path : `${path}?${query.slice(1)}`, headers, body });
   };
+}
+
+/** The first field of the path whose text cannot stand in its place. */
+function unfit({ texts, parts }: HttpPlan, byKey: ReadonlyMap<string, string>): TextField {
+  const isUnfit = ({ place, key }: TextField): boolean => {
+    const own = parts.filter((part) => part.kind !== "literal" && part.name === key);
+    return place === "path" && fillPath(own, (name) => byKey.get(name) ?? "") === undefined;
+  };
+  return texts.find(isUnfit) as TextField;
 }
 
 /** A foreign schema is asked by the server alone: it may transform, and what it has transformed it would not accept again. */

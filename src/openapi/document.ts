@@ -54,7 +54,11 @@ export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): Ope
     const plan = httpPlan(operation);
     const { key, names } = keys.of(plan);
     const faults = answerableFaults(plan, contract, authenticated);
-    (paths[key] ??= {})[plan.method.toLowerCase()] = writeOperation(plan, faults, names, writer);
+    try {
+      (paths[key] ??= {})[plan.method.toLowerCase()] = writeOperation(plan, faults, names, writer);
+    } catch (cause) {
+      throw new TypeError(`${operation.type}("${operation.name}"): ${(cause as Error).message}`, { cause });
+    }
   }
   const { schemas, responses } = writer.problems.components();
   return {

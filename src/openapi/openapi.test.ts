@@ -5,7 +5,7 @@ import { inBrowser } from "../../tools/browser.ts";
 import { bind, contract, fault, mutation, query, type Jobs } from "../contract/index.ts";
 import { kinds, systemClock } from "../core/index.ts";
 import { createFetch, createHttpHandler, loadEngine, type HttpHandler } from "../http/index.ts";
-import { t } from "../schema/index.ts";
+import { t, type AnySchema } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import { openApiDocument, openApiRoutes, type OpenApiDocument } from "./index.ts";
 import { implemented, places } from "./places.test.ts";
@@ -159,6 +159,9 @@ test("two faults of one code, or a type named like a fault's problem, stop the p
   assert.throws(() => openApiDocument(contract("two", { a, b })), /SAME/);
   const c = query("c", { access: "public", input: {}, output: t.object("SameProblem", {}), faults: [One] });
   assert.throws(() => openApiDocument(contract("three", { c })), /SameProblem/);
+  const silent: AnySchema = { "~standard": { version: 1, vendor: "other", validate: (value) => ({ value }) } };
+  const d = query("d", { access: "public", input: {}, output: silent });
+  assert.throws(() => openApiDocument(contract("four", { d })), /query\("d"\): .* comes from "other"/);
 });
 
 test("what the server answers is what the document says", async () => {

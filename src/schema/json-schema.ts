@@ -296,7 +296,7 @@ function writeForeign(node: ForeignNode, writer: Writer): JsonSchema {
   } catch (cause) {
     if (writer.foreign === "any") return {};
     throw new TypeError(
-      `${where} comes from "${standard.vendor}", which cannot write it as JSON Schema: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `${where} comes from "${standard.vendor}", which cannot write it as JSON Schema: ${cause instanceof Error ? cause.message : String(cause)}. Write that part so that it can, or with t.`,
       { cause },
     );
   }
