@@ -39,7 +39,7 @@ export interface OpenApiDocument {
 }
 
 /**
- * @throws TypeError when two different types have one name, when a foreign schema offers no JSON Schema, or for a route that
+ * @throws TypeError when two different types have one name, or for a route that
  * cannot be (see `httpPlan`).
  * @example
  * const document = openApiDocument(atlas, { title: "Atlas", license: { name: "MIT", identifier: "MIT" } });

@@ -1,4 +1,7 @@
-/** One operation as an OpenAPI Operation Object. */
+/**
+ * One operation as an OpenAPI Operation Object. What another library cannot say about its schemas is described as anything: a
+ * document that says less is better than an app that starts only where documents are off.
+ */
 import type { AnyFaultType, HttpPlan, Operation, TextField } from "../contract/index.ts";
 import { jsonSchema, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
 import type { Problems } from "./problem-schemas.ts";
@@ -69,14 +72,17 @@ function writeBody(plan: HttpPlan, { refs }: DocumentWriter): JsonSchema | undef
           plan,
           bodyNode.fields.map(({ wireName }) => wireName),
         )
-      : jsonSchema(bodyNode, { io: "input", refs });
+      : jsonSchema(bodyNode, { io: "input", refs, foreign: "any" });
   return { required: plan.bodyRequired, content: { "application/json": { schema } } };
 }
 
 function writeSuccess({ output, status }: HttpPlan, { refs }: DocumentWriter): JsonSchema {
   const description = output.docs?.description ?? "Success.";
   if (status === 204 || status === 205) return { description };
-  return { description, content: { "application/json": { schema: jsonSchema(output, { io: "output", refs }) } } };
+  return {
+    description,
+    content: { "application/json": { schema: jsonSchema(output, { io: "output", refs, foreign: "any" }) } },
+  };
 }
 
 /** OpenAPI 3.1 lets any scheme name the roles that a call needs. */
