@@ -40,15 +40,8 @@ export function tidy(root: string): Complaint[] {
     .sort((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : a.file < b.file ? -1 : 1));
 }
 
-/** While the first version grows, the floors are laid before those who stand on them: these rules only count. */
-const whileBuilding: ReadonlySet<string> = new Set(["architecture", "dead-export"]);
-
 if (import.meta.main) {
-  const all = tidy(fileURLToPath(new URL("..", import.meta.url)));
-  const complaints = process.argv.includes("--all") ? all : all.filter(({ rule }) => !whileBuilding.has(rule));
-  if (complaints.length < all.length) {
-    console.log(`tidy: ${all.length - complaints.length} notes on unused code; \`npm run tidy -- --all\` shows them.`);
-  }
+  const complaints = tidy(fileURLToPath(new URL("..", import.meta.url)));
   for (const { file, line, rule, message } of complaints) {
     console.error(`${file}${line === undefined ? "" : `:${line}`}: [${rule}] ${message}`);
   }

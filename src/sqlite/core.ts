@@ -169,7 +169,7 @@ export function laneOfNumber(core: Core, number: number): Lane {
 }
 
 /** A queue with both ends open, without moving its elements. */
-export class Deque<T> {
+class Deque<T> {
   #items: T[] = [];
   #head = 0;
 

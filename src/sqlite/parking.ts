@@ -32,7 +32,7 @@ export function recordError(core: Core, id: number, error: AttemptError): void {
   core.sql.trimErrors.run(id, limits.errorsPerJob);
 }
 
-export function entryOfRow(row: ParkedRow): StoredEntry {
+function entryOfRow(row: ParkedRow): StoredEntry {
   return {
     id: row.id,
     attempt: row.attempt,

@@ -14,7 +14,7 @@ export const blockKeyed = 2;
 export const outcomeSucceeded = 0;
 export const outcomeGone = 1;
 
-export const schemaVersion = 1;
+const schemaVersion = 1;
 
 const schema = `
 CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
