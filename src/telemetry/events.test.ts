@@ -61,3 +61,11 @@ test("a listener may stop itself, or add another, while it hears: the change hol
   events.emit("job.stale", stale);
   assert.deepEqual(heard, ["first", "second"]);
 });
+
+test("a listener that rejects later does not end the process", async () => {
+  const events = new Events();
+  events.on("job.stale", async () => Promise.reject(new Error("the reporter is down")));
+  events.emit("job.stale", stale);
+  // The test runner fails a test that leaves a rejection behind.
+  await new Promise((resolve) => setImmediate(resolve));
+});

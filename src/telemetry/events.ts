@@ -2,6 +2,8 @@
  * One typed table of what happens inside Tensile. Logs, metrics and traces are listeners; an event that nobody listens to costs
  * one length check.
  */
+import { isPromiseLike } from "../core/index.ts";
+
 export interface EventTable {
   /** A mistake in the program: a throw, an undeclared fault, a wrong output. The client got only the incident id. */
   defect: { readonly incident: string; readonly where: string; readonly error: unknown };
@@ -32,13 +34,13 @@ export type EventName = keyof EventTable;
 export type EventListener<N extends EventName> = (event: EventTable[N]) => void;
 
 export class Events {
-  readonly #listeners = new Map<EventName, ((event: never) => void)[]>();
+  readonly #listeners = new Map<EventName, ((event: never) => unknown)[]>();
 
-  /** Calls `listener` for every event of that name; returns the function that stops it. A listener must not throw; if it does, others still run. */
+  /** Calls `listener` for every event of that name; returns the function that stops it. A listener must not throw or reject; if it does, others still run. */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
     const list = this.#listeners.get(name) ?? [];
     // An entry of its own, so that stopping one leaves another of the same function.
-    const own: (event: never) => void = (event) => listener(event);
+    const own: (event: never) => unknown = (event) => listener(event);
     this.#listeners.set(name, [...list, own]);
     return () => {
       const left = this.#listeners.get(name)?.filter((other) => other !== own);
@@ -55,11 +57,13 @@ export class Events {
   emit<N extends EventName>(name: N, event: EventTable[N]): void {
     const list = this.#listeners.get(name);
     if (list === undefined) return;
+    // A listener is an observer: its failure must not become the failure of what it observes, nor end the process later.
     for (const listener of list) {
       try {
-        listener(event as never);
+        const answer: unknown = listener(event as never);
+        if (isPromiseLike(answer)) void answer.then(undefined, () => undefined);
       } catch {
-        // A listener is an observer: its failure must not become the failure of what it observes.
+        continue;
       }
     }
   }
