@@ -64,7 +64,8 @@ test("a listener may stop itself, or add another, while it hears: the change hol
 
 test("a listener that rejects later does not end the process", async () => {
   const events = new Events();
-  events.on("job.stale", async () => Promise.reject(new Error("the reporter is down")));
+  const report: () => unknown = async () => Promise.reject(new Error("the reporter is down"));
+  events.on("job.stale", report);
   events.emit("job.stale", stale);
   // The test runner fails a test that leaves a rejection behind.
   await new Promise((resolve) => setImmediate(resolve));
