@@ -106,6 +106,11 @@ export class FinishWaiters {
     );
   }
 
+  /** The writer started again: jobs may have ended as crashed meanwhile, without a settlement. */
+  lookAgain(): void {
+    for (const id of this.#waiting.keys()) void this.#look(id);
+  }
+
   fail(fault: StoreFault): void {
     for (const id of this.#waiting.keys()) this.#tell(id, err(fault));
   }

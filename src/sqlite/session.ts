@@ -213,6 +213,7 @@ export class Session implements StoreSession {
     for (const [name, credit] of this.#consumer?.credit ?? []) if (credit > 0) this.#outbox.grant(name, credit);
     this.#planWake(opened.wakeAt);
     this.#holdIfBusy();
+    this.#finishWaiters.lookAgain();
     if (!this.#outbox.empty) this.#planFlush();
   }
 

@@ -231,6 +231,44 @@ test("when the writer dies, everybody who waits is told; it starts again and rec
     assert.deepEqual(receipts.value, ["stale", "settled"]);
   }));
 
+test("a caller that waits for a job which was given up as crashed when the writer died is told", () =>
+  withFile({}, async (session, path) => {
+    const hands = collect(session);
+    const db = new DatabaseSync(path);
+    assert.ok((await session.enqueue([job])).ok);
+    const waits = session.finished("1");
+    hands.grant(open.maxAttempts());
+    for (let life = 1; life <= open.maxAttempts(); life++) {
+      await hands.until(life);
+      db.exec("ALTER TABLE tensile_live RENAME TO elsewhere");
+      assert.ok(!(await session.enqueue([job])).ok);
+      db.exec("ALTER TABLE elsewhere RENAME TO tensile_live");
+    }
+    db.close();
+    const record = await waits;
+    assert.ok(record.ok && record.value?.state === "failed" && record.value.errors.at(-1)?.code === "CRASHED");
+  }));
+
+test("when the file is deleted or replaced, nothing more is acknowledged into nowhere: a new file is begun, and trouble reported", () =>
+  withFile({}, async (session, path) => {
+    const hands = collect(session);
+    assert.ok((await session.enqueue([job])).ok);
+    await Promise.all(["", "-wal", "-shm"].map((suffix) => rm(path + suffix)));
+    const refused = await session.enqueue([job]);
+    assert.ok(!refused.ok && /was deleted or replaced/.test(refused.fault.message), JSON.stringify(refused));
+    hands.grant(1);
+    let accepted = await session.enqueue([job]);
+    while (!accepted.ok) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      accepted = await session.enqueue([job]);
+    }
+    await hands.until(1);
+    assert.equal(hands.troubles.length, 1);
+    const reader = new DatabaseSync(path, { readOnly: true });
+    assert.equal(reader.prepare("SELECT count(*) AS n FROM tensile_block").get()?.["n"], 1);
+    reader.close();
+  }));
+
 test("more waiting jobs than memory holds come back from disk in order, once, cancelled ones left out", () =>
   withFile({ durability: "normal" }, async (session) => {
     const text = "x".repeat(700);

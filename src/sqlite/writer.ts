@@ -2,7 +2,7 @@
  * The writer thread: owns the database, commits in groups. Started by `worker.ts`; knows nothing of promises, handlers or clocks.
  */
 import { must } from "./must.ts";
-import { statSync } from "node:fs";
+import { statSync, type Stats } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
@@ -29,6 +29,8 @@ let committer: Committer | undefined;
 let names: readonly string[] = [];
 let idle: Timer | undefined;
 let uncheckedPages = false;
+/** The file that was opened, as against the one that has its name now. */
+let file: Stats | undefined;
 let longLog: string | undefined;
 /** Commits between two looks at the length of the log. */
 const logCheckEvery = 256;
@@ -46,6 +48,7 @@ function open(): void {
     if (!memory) ownership = takeOwnership(options.path, options.pid);
     db = new DatabaseSync(options.path, { timeout: options.lockWaitMs });
     core = prepare(db);
+    if (!memory) file = statSync(options.path);
     names = crashedNames(core);
     post({ kind: "names", names });
   } catch (thrown) {
@@ -125,11 +128,14 @@ function commitAll(first: Batch | undefined): void {
     else closing = next.kind === "close";
   }
   const reply = must(committer).commit(batches);
+  if (isReplaced()) return giveUp();
   const transfer = [...reply.arenas];
   if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
   if (reply.commits % logCheckEvery === 0) longLog = checkLog();
   post(longLog === undefined ? reply : { ...reply, longLog }, transfer);
   uncheckedPages = true;
+  // A log that cannot grow may still be emptied into the file, and then begins anew.
+  if (reply.trouble !== undefined) checkpoint();
   if (closing) return close();
   if (must(committer).more) setImmediate(() => db !== undefined && commitAll(undefined));
   else armIdle();
@@ -152,10 +158,31 @@ function take(): ToWriter | undefined {
 function armIdle(): void {
   idle?.cancel();
   idle = systemClock.setTimer(limits.idleCheckpointMs, () => {
-    if (!uncheckedPages || db === undefined) return;
-    uncheckedPages = false;
-    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    if (uncheckedPages) checkpoint();
   });
+}
+
+function checkpoint(): void {
+  try {
+    db?.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    uncheckedPages = false;
+  } catch {
+    // A full disk: nothing is lost, the pages stay in the log, and the commit that needs the room reports it.
+  }
+}
+
+/** Whether the file was deleted, or another is in its place: what is committed now would be gone with the last handle to it. */
+function isReplaced(): boolean {
+  if (file === undefined) return false;
+  const now = statSync(options.path, { throwIfNoEntry: false });
+  return now?.ino !== file.ino || now.dev !== file.dev;
+}
+
+/** Nothing that arrived is acknowledged; the calling thread starts a writer for the file that is there now. */
+function giveUp(): void {
+  release();
+  const reason = `${options.path} was deleted or replaced while it was in use, and what it held went with it`;
+  post({ kind: "refused", reason, programming: false });
 }
 
 function close(): void {
