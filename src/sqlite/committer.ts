@@ -61,6 +61,8 @@ export class Committer {
   #trouble: string | undefined;
   /** Work is left that needs no message: the next commit should follow at once. */
   more = false;
+  /** Jobs that the last commit was asked to add, and jobs that it was told to have succeeded. */
+  carried = 0;
 
   constructor(core: Core, sql: ApplicationSql) {
     this.#core = core;
@@ -143,6 +145,7 @@ export class Committer {
 
   #attempt(batches: readonly Batch[], what: Attempt): CommitReply {
     const core = this.#core;
+    this.carried = 0;
     core.db.exec("BEGIN IMMEDIATE");
     for (let i = 0; i < this.#grants.length; i += 2) this.#grant(must(this.#grants[i]), must(this.#grants[i + 1]));
     const drafts = batches.map((batch) => this.#apply(batch, what));
@@ -209,6 +212,7 @@ export class Committer {
     const lane = bytes.readUInt32LE(at + 2);
     const target = laneOf(this.#nameOf(Math.floor(lane / 10)), lane % 10);
     const n = bytes.readUInt32LE(at + 6);
+    this.carried += n;
     const enqueuedAt = bytes.readDoubleLE(at + 14);
     const run = bytes.subarray(from, to);
     draft.jobs.push(
@@ -224,6 +228,7 @@ export class Committer {
     const claimId = bytes.readDoubleLE(at + 2);
     const slot = bytes.readUInt32LE(at + 10);
     const n = bytes.readUInt32LE(at + 14);
+    this.carried += n;
     const from = at + successesHeader;
     const to = from + bytes.readUInt32LE(at + 18);
     const onStale = (stale: number): void => void draft.stale.push(section, stale - slot);

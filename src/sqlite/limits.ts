@@ -52,8 +52,14 @@ export const sqliteLimits = Object.freeze({
   preparedStatements: 256,
   /** Milliseconds that the writer waits for another connection's lock. */
   lockWaitMs: 5_000,
-  /** Pages in the write-ahead log before the writer checkpoints after a commit. */
-  checkpointPages: 8_000,
+  /** Jobs in a commit (added or succeeded) from which on the next one keeps a distance. */
+  commitGapFrom: 64,
+  /** Jobs in a commit (added or succeeded) from which on it is large enough, and the next one follows at once. */
+  commitGapTo: 256,
+  /** Milliseconds from the beginning of a commit between those sizes to the next: what a commit costs hardly depends on how much it carries. */
+  commitGapMs: 1,
+  /** Pages in the write-ahead log before the writer checkpoints after a commit. Small, because nothing is committed meanwhile. */
+  checkpointPages: 500,
   /** Milliseconds without work before the writer checkpoints what is left. */
   idleCheckpointMs: 500,
   /** Bytes of the write-ahead log before trouble is reported: a long reader keeps it from being emptied. */

@@ -32,6 +32,10 @@ let uncheckedPages = false;
 /** The file that was opened, as against the one that has its name now. */
 let file: Stats | undefined;
 let longLog: string | undefined;
+/** Monotonic time at which the last commit began. */
+let beganAt = -Infinity;
+/** Never woken: a wait on it ends with its time. */
+const nobody = new Int32Array(new SharedArrayBuffer(4));
 /** Commits between two looks at the length of the log. */
 const logCheckEvery = 256;
 
@@ -119,8 +123,21 @@ function release(): void {
   ownership = undefined;
 }
 
+/**
+ * After a commit of middling size the next one keeps a distance, so that it carries more: a commit that carries little costs as much as one that
+ * carries a hundred jobs. After a small one nothing waits, so a lone job is committed at once; after a large one there is nothing to gain.
+ * Blocking hurts nobody: this thread has nothing else to do.
+ */
+function keepDistance(): void {
+  const { carried } = must(committer);
+  const left = beganAt + limits.commitGapMs - systemClock.monotonic();
+  if (left > 0 && carried >= limits.commitGapFrom && carried < limits.commitGapTo) Atomics.wait(nobody, 0, 0, left);
+  beganAt = systemClock.monotonic();
+}
+
 /** Everything that waits at the port becomes one commit. */
 function commitAll(first: Batch | undefined): void {
+  keepDistance();
   const batches: Batch[] = first === undefined ? [] : [first];
   let closing = false;
   for (let next = take(); next !== undefined; next = take()) {
