@@ -141,7 +141,10 @@ class Engine implements JobEngine {
   }
 
   async #start(): Promise<void> {
-    if (this.#drained !== undefined || this.#names.length === 0) return;
+    if (this.#isDraining() || this.#names.length === 0) return;
+    // First what can be wrong: an engine that does not start takes no jobs.
+    await this.#scheduler.prepare();
+    if (this.#isDraining()) return;
     const { session, events } = this.#options;
     const dispatcher = this.#dispatcher;
     const consumer = session.consume({
@@ -152,6 +155,10 @@ class Engine implements JobEngine {
     });
     dispatcher.start(consumer);
     await this.#scheduler.start();
+  }
+
+  #isDraining(): boolean {
+    return this.#drained !== undefined;
   }
 
   #drain(timeUp: AbortSignal): Promise<DrainReport> {

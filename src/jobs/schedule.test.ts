@@ -165,7 +165,10 @@ test("a schedule with an input that does not fit stops the start", async () => {
   const odd = job("odd", { input: { n: t.int() }, schedule: { cron: "0 3 * * *", input: { n: 0.5 } } });
   const wrong = contract("wrong.v1", { odd });
   const made = await jobBench(wrong, () => implementContract(wrong, { handlers: { odd: () => undefined } }));
+  value(await made.session.enqueue([{ name: "odd", priority: 5, payload: "{}" }]));
   await assert.rejects(made.engine.start(), /job\("odd"\): the input of its schedule does not fit/);
+  await settled();
+  assert.equal(value(await made.session.counts()).ready, 1, "an engine that does not start takes no jobs");
   await end(made);
   const never = job("never", { input: {}, schedule: { cron: "soon", input: {} } });
   const broken = contract("broken.v1", { never });

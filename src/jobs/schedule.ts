@@ -47,11 +47,15 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** Without schedules nothing is read and no timer is made. Resolves when what was missed is enqueued. */
-  async start(): Promise<void> {
+  /** Before `start`: rejects with a TypeError when the input of a schedule is wrong. */
+  async prepare(): Promise<void> {
     for (const { name, occurrences, makeRecord } of this.#options.jobs) {
       this.#entries.push({ name, occurrences, record: await makeRecord(), handled: -Infinity });
     }
+  }
+
+  /** Without schedules nothing is read and no timer is made. Resolves when what was missed is enqueued. */
+  async start(): Promise<void> {
     if (this.#entries.length > 0) await this.#load();
   }
 
