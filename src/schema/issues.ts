@@ -92,6 +92,7 @@ export function typeName(value: unknown): string {
   if (Array.isArray(value)) return "array";
   if (value === undefined) return "nothing";
   if (value instanceof Date) return "Date";
+  if (value instanceof Map) return "Map";
   if (value instanceof Uint8Array) return "Uint8Array";
   return typeof value;
 }

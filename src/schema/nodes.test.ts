@@ -341,6 +341,7 @@ const rows: readonly Row[] = [
       [[], "type"],
       [null, "type"],
     ],
+    badOut: [new Map([["a", 1]])],
   },
   {
     name: "object",

@@ -243,7 +243,8 @@ function walkTuple(node: TupleNode, value: unknown, walk: Walk): unknown {
 }
 
 function walkMap(node: MapNode, value: unknown, walk: Walk): unknown {
-  if (!isRecord(value)) return wrongType(walk, "object", value);
+  // A JavaScript Map has no keys that an object has: it would become an empty one without a word.
+  if (!isRecord(value) || value instanceof Map) return wrongType(walk, "object", value);
   if (!enter(walk)) return failed;
   const before = walk.issues.length;
   const other = Object.create(null) as Record<string, unknown>;

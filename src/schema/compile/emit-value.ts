@@ -155,7 +155,7 @@ function emitMap(node: MapNode, v: string, place: Place): string {
     emitter.fresh("v"),
     emitter.fresh("v"),
   ];
-  lines.push(`if (${notObject(v)}) ${fail}`);
+  lines.push(`if (${notObject(v)} || ${v} instanceof Map) ${fail}`);
   const inner = enterDepth(place);
   lines.push(`const ${keys} = Object.keys(${v});`);
   if (node.maxEntries !== undefined) lines.push(`if (${keys}.length > ${node.maxEntries}) ${fail}`);
