@@ -62,9 +62,17 @@ export function ledger(): Ledger {
     backlog = Math.max(backlog, acked - begun);
   };
 
+  const untilAllRan = async (ms: number): Promise<void> => {
+    for (const until = nowUs() + ms * 1000; begun < acked && nowUs() < until;) {
+      await new Promise((done) => setTimeout(done, 5));
+    }
+  };
+
   return {
     ran,
     async run(enqueue, { ms, batch, unacknowledged, waiting, ratePerSecond }) {
+      // What the window before left waiting would be counted as picked up late in this one.
+      await untilAllRan(5_000);
       enqueues.reset();
       pickups.reset();
       ackedInWindow = ranInWindow = backlog = 0;
@@ -131,11 +139,7 @@ export function ledger(): Ledger {
       clearTimeout(timer);
       return report;
     },
-    async untilAllRan(ms) {
-      for (const until = nowUs() + ms * 1000; begun < acked && nowUs() < until;) {
-        await new Promise((done) => setTimeout(done, 5));
-      }
-    },
+    untilAllRan,
     verdict() {
       let neverRan = 0;
       let ranAgain = 0;
