@@ -39,6 +39,12 @@ export interface HttpResponse {
   readonly headers: HeaderBlock;
   /** A string is sent as UTF-8. Null: no body. An iterable is streamed with back pressure and its `return()` called on abort. */
   readonly body: string | Uint8Array | AsyncIterable<Uint8Array> | null;
+  /**
+   * Bytes that an iterable body will give, where they are known: sent as Content-Length instead of chunks. An iterable that
+   * gives fewer or more breaks the connection. With a null body in an answer to HEAD: what GET would have had. No meaning for
+   * other bodies. Whoever replaces the body of an answer replaces or drops this too.
+   */
+  readonly length?: number;
 }
 
 /** What a carrier calls for every request. Never throws and never rejects: every failure is already a response. */

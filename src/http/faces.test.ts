@@ -414,6 +414,15 @@ const extraRoutes = [
       throw new Error("password=hunter2");
     },
   },
+  {
+    method: "GET",
+    path: "/echo/{one}/{*rest}",
+    handle: (_: unknown, captures: readonly string[]) => ({
+      status: 200,
+      headers: HeaderBlock.empty,
+      body: JSON.stringify(captures),
+    }),
+  },
   { method: "GET", path: "/broken-later", handle: () => Promise.reject(new Error("password=hunter2")) },
 ];
 bothFaces(
@@ -423,6 +432,7 @@ bothFaces(
     const up = await send("GET", "/health");
     assert.deepEqual([up.status, up.text, up.headers["content-type"]], [200, "up", "text/plain"]);
     assert.equal((await send("HEAD", "/health")).status, 200);
+    assert.equal((await send("GET", "/echo/a%2Fb/c%20d/e?f")).text, '["a/b","c d/e"]');
     for (const target of ["/broken-extra", "/broken-later"]) {
       const answer = await problem(send("GET", target));
       assert.deepEqual([answer.code, answer.data], ["INTERNAL", { incident: defects.at(-1)?.incident }]);

@@ -146,3 +146,19 @@ test("HEAD and the statuses without a body drop it; HEAD tells its length", asyn
     assert.deepEqual([response.status, response.body], [status, null]);
   }
 });
+
+test("a stream of known length says so, and is an error where it gives more or fewer bytes", async () => {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield await Promise.resolve(new Uint8Array(3));
+    yield new Uint8Array(2);
+  }
+  const answer = async (length: number, method = "GET"): Promise<Response> =>
+    answering(() => ({ status: 200, headers: HeaderBlock.empty, body: method === "GET" ? pieces() : null, length }))(
+      new Request("http://local/", { method }),
+    );
+  const exact = await answer(5);
+  assert.equal(exact.headers.get("content-length"), "5");
+  assert.equal((await exact.arrayBuffer()).byteLength, 5);
+  assert.equal((await answer(7, "HEAD")).headers.get("content-length"), "7");
+  for (const length of [4, 6]) await assert.rejects((await answer(length)).arrayBuffer(), /promised/);
+});

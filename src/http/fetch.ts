@@ -99,26 +99,29 @@ function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return all;
 }
 
-function toResponse(request: Request, { status, headers, body }: HttpResponse): Response {
+function toResponse(request: Request, { status, headers, body, length: known }: HttpResponse): Response {
   const fields = new Headers();
   for (let i = 0; i < headers.pairs.length; i += 2)
     fields.append(headers.pairs[i] as string, headers.pairs[i + 1] as string);
   // The Response constructor refuses a body with these.
   const bodyless = status === 204 || status === 205 || status === 304;
   if (request.method === "HEAD" || bodyless || body === null) {
-    const length = lengthOf(body);
-    if (request.method === "HEAD" && !bodyless && length !== undefined) fields.set("content-length", String(length));
+    const length = lengthOf(body) ?? known;
+    if (request.method === "HEAD" && !bodyless && (length !== undefined || body === null))
+      fields.set("content-length", String(length ?? 0));
     if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) closeUnread(body);
     return new Response(null, { status, headers: fields });
   }
   if (typeof body === "string") return new Response(body, { status, headers: fields });
   if (body instanceof Uint8Array) return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: fields });
-  return new Response(streamOf(body), { status, headers: fields });
+  if (known !== undefined) fields.set("content-length", String(known));
+  return new Response(streamOf(body, known), { status, headers: fields });
 }
 
+/** Undefined where only the response can know. */
 function lengthOf(body: HttpResponse["body"]): number | undefined {
   if (typeof body === "string") return new TextEncoder().encode(body).length;
-  return body === null ? 0 : body instanceof Uint8Array ? body.length : undefined;
+  return body instanceof Uint8Array ? body.length : undefined;
 }
 
 /** An iterable that nobody will read still frees what it holds. */
@@ -127,12 +130,18 @@ function closeUnread(body: AsyncIterable<Uint8Array>): void {
   if (isPromiseLike(closing)) void Promise.resolve(closing).catch(() => undefined);
 }
 
-/** Pulls one chunk at a time, as fast as the reader asks. */
-function streamOf(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** Pulls one chunk at a time, as fast as the reader asks. A body that breaks the promise of its length is an error of the stream. */
+function streamOf(body: AsyncIterable<Uint8Array>, length?: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   const iterator = body[Symbol.asyncIterator]();
+  let given = 0;
   return new ReadableStream({
     async pull(controller) {
       const next = await iterator.next();
+      if (next.done !== true) given += next.value.length;
+      if (length !== undefined && (given > length || (next.done === true && given < length))) {
+        closeUnread({ [Symbol.asyncIterator]: () => iterator });
+        throw new TypeError(`A streamed HTTP body gave ${given} bytes where its answer promised ${length}.`);
+      }
       if (next.done === true) controller.close();
       else controller.enqueue(next.value as Uint8Array<ArrayBuffer>);
     },

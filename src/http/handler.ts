@@ -16,7 +16,8 @@ export interface ExtraRoute {
   /** `GET` also answers HEAD. */
   readonly method: string;
   readonly path: string;
-  readonly handle: HttpHandler;
+  /** `captures`: those of the path, percent-decoded, in its order. */
+  readonly handle: (request: HttpRequest, captures: readonly string[]) => MaybePromise<HttpResponse>;
 }
 
 export interface HttpHandlerOptions {

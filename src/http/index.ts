@@ -3,6 +3,6 @@ export type { HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
 export { HeaderBlock } from "./header-block.ts";
 export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./handler.ts";
 export { createFetch } from "./fetch.ts";
-export { problemPath } from "./problem.ts";
+export { ProblemWriter, problemPath } from "./problem.ts";
 export { loadEngine } from "./load-engine.ts";
 export type { Engine, EngineLimits, EngineOptions } from "./engine/index.ts";

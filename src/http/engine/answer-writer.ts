@@ -74,9 +74,12 @@ export class AnswerWriter implements PumpTarget {
       return this.#whole(request, last, head, "", "");
     }
     if (typeof body === "string") return this.#text(request, last, head, body);
-    if (body === null) return this.#whole(request, last, head, "content-length: 0\r\n", "");
+    if (body === null) {
+      const length = request.method === "HEAD" ? (response.length ?? 0) : 0;
+      return this.#whole(request, last, head, `content-length: ${length}\r\n`, "");
+    }
     if (body instanceof Uint8Array) return this.#bytes(request, last, head, body);
-    return this.#stream(request, last, head, body);
+    return this.#stream(request, last, head, body, response.length);
   }
 
   writeContinue(): void {
@@ -109,17 +112,26 @@ export class AnswerWriter implements PumpTarget {
     return "pieces";
   }
 
-  #stream(request: EngineRequest, last: boolean, head: string, body: AsyncIterable<Uint8Array>): Written {
-    const chunked = request.minor === 1;
-    const framing = chunked ? "transfer-encoding: chunked\r\n" : "";
-    if (!chunked) request.keepAlive = false;
-    const closing = last || !chunked;
+  #stream(
+    request: EngineRequest,
+    last: boolean,
+    head: string,
+    body: AsyncIterable<Uint8Array>,
+    length: number | undefined,
+  ): Written {
+    const chunked = length === undefined && request.minor === 1;
+    const framing =
+      length !== undefined ? `content-length: ${length}\r\n` : chunked ? "transfer-encoding: chunked\r\n" : "";
+    // Neither counted nor chunked: only the end of the connection delimits it.
+    const endless = length === undefined && !chunked;
+    if (endless) request.keepAlive = false;
+    const closing = last || endless;
     if (request.method === "HEAD") {
       endIterable(body);
       return this.#whole(request, closing, head, framing, "");
     }
     this.#begin(request, closing, head, framing, chunked);
-    this.#follow(request, pumpIterable(body, this));
+    this.#follow(request, pumpIterable(body, this, length));
     return "pieces";
   }
 

@@ -69,3 +69,21 @@ test("a source that throws, cannot be opened, or yields no bytes is a failure wi
   const outcome = await pumpIterable(wrong(), target(9, false));
   assert.ok(outcome.end === "failed" && outcome.error instanceof TypeError);
 });
+
+test("a source that gives fewer or more bytes than were promised has failed, and the surplus is not sent", async () => {
+  const part = new Uint8Array(10);
+  let ended = 0;
+  const exact = source(() => ended++, part, part);
+  assert.deepEqual(await pumpIterable(exact, target(9, false), 20), { end: "sent" });
+  for (const promised of [19, 21]) {
+    const to = target(9, false);
+    const outcome = await pumpIterable(
+      source(() => ended++, part, part),
+      to,
+      promised,
+    );
+    assert.ok(outcome.end === "failed" && outcome.error instanceof TypeError);
+    assert.ok(Buffer.concat(to.slices).length <= promised);
+  }
+  assert.equal(ended, 3);
+});

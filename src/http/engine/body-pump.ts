@@ -19,18 +19,29 @@ const sliceBytes = 64 * 1024;
 
 /**
  * Pulls one piece, writes it, waits for room, and so on. The source's `return()` is called exactly when it did not end by
- * itself. Never rejects.
+ * itself. With a `length` that was promised to the client, a source that gives more or fewer bytes has failed. Never rejects.
  */
-export async function pumpIterable(body: AsyncIterable<Uint8Array>, target: PumpTarget): Promise<PumpEnd> {
+export async function pumpIterable(
+  body: AsyncIterable<Uint8Array>,
+  target: PumpTarget,
+  length?: number,
+): Promise<PumpEnd> {
   let source: AsyncIterator<Uint8Array> | null = null;
+  let given = 0;
   try {
     source = body[Symbol.asyncIterator]();
     for (;;) {
       const next = await source.next();
       if (target.isClosed) break;
-      if (next.done === true) return { end: "sent" };
+      if (next.done === true) {
+        if (length === undefined || given === length) return { end: "sent" };
+        return { end: "failed", error: new TypeError(`A streamed HTTP body ended after ${given} of ${length} bytes.`) };
+      }
       if (!(next.value instanceof Uint8Array))
         throw new TypeError("A streamed HTTP body must yield Uint8Array pieces.");
+      given += next.value.length;
+      if (length !== undefined && given > length)
+        throw new TypeError(`A streamed HTTP body gave more than the ${length} bytes that its answer promised.`);
       if (!(await writeSlices(next.value, target))) break;
     }
   } catch (error) {

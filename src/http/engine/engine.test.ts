@@ -66,6 +66,59 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     assert.equal(seen.remoteAddress, "127.0.0.1");
   });
 
+  it("sends a stream of known length with Content-Length, in 1.0 too, and its length alone to HEAD", async (t) => {
+    const { client } = await start(t, ({ method }) =>
+      method === "HEAD" ? { ...text(null), length: 5 } : { ...text(pieces("he", "llo")), length: 5 },
+    );
+    const c = client();
+    c.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    await c.untilText("hello");
+    assert.match(c.text, /content-length: 5\r\nconnection: keep-alive\r\n\r\nhello$/);
+    c.send(get("/").replace("GET", "HEAD") + get("/", "Connection: close\r\n"));
+    const answers = (await c.untilEnd()).split("HTTP/1.1 200 OK\r\n").slice(2);
+    assert.match(answers[0] ?? "", /content-length: 5\r\n\r\n$/);
+    assert.match(answers[1] ?? "", /content-length: 5\r\nconnection: close\r\n\r\nhello$/);
+    assert.ok(!c.text.includes("chunked"));
+  });
+
+  it("cuts the connection where a stream of known length ends early", async (t) => {
+    const defects: EngineDefect[] = [];
+    const { client } = await start(t, () => ({ ...text(pieces("hel")), length: 5 }), {
+      onDefect: (defect) => defects.push(defect),
+    });
+    const c = client();
+    c.send(get("/"));
+    assert.match(await c.untilEnd(), /content-length: 5\r\n\r\nhel$/);
+    assert.deepEqual(
+      defects.map(({ kind }) => kind),
+      ["stream_failed"],
+    );
+  });
+
+  it("ends the streams of answers that were ready when the client left before their turn", async (t) => {
+    const ended: string[] = [];
+    let asked = 0;
+    const { client } = await start(t, ({ target }) => {
+      asked++;
+      if (target === "/first") return new Promise<HttpResponse>(() => undefined);
+      const body = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => assert.fail("nobody may read it"),
+          return: () => Promise.resolve({ done: true as const, value: ended.push(target) }),
+        }),
+      };
+      return text(body);
+    });
+    const c = client();
+    c.send(get("/first") + get("/a") + get("/b"));
+    await eventually(() => asked === 3, "all three to be asked");
+    // A reset, not an end of stream: after that, the first might still be answered.
+    c.socket.resetAndDestroy();
+    await eventually(() => ended.length === 2, "both streams to end");
+    assert.deepEqual(ended, ["/a", "/b"]);
+    assert.equal(c.text, "");
+  });
+
   it("sends text outside ASCII as UTF-8 with its length in bytes, and header values as Latin-1", async (t) => {
     const { client } = await start(t, () => ({
       status: 200,

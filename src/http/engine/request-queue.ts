@@ -1,4 +1,5 @@
 /** The requests of one connection whose answers are not complete, oldest first, and the rule for which may run side by side. */
+import { abandon } from "./answer-writer.ts";
 import type { EngineCounters } from "./connection-host.ts";
 import { isSafe } from "./methods.ts";
 import type { EngineRequest } from "./request.ts";
@@ -58,6 +59,10 @@ export class RequestQueue {
   clear(answered: number): void {
     this.#counters.inFlight -= this.#requests.length;
     this.held = null;
-    for (const request of this.#requests.splice(0).slice(answered)) request.abort();
+    for (const request of this.#requests.splice(0).slice(answered)) {
+      request.abort();
+      // An answer that was ready before its turn came may hold a file open.
+      if (request.response !== null && !request.writing) abandon(request.response);
+    }
   }
 }
