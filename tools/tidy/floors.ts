@@ -19,6 +19,7 @@ export const floors: { readonly [folder: string]: number } = {
   graphql: 4,
   grpc: 4,
   sqlite: 4,
+  static: 4,
   postgres: 4,
   pipeline: 4,
   dashboard: 5,

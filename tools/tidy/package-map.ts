@@ -11,6 +11,7 @@ const subPathFolders = [
   "pipeline",
   "postgres",
   "sqlite",
+  "static",
   "testing",
 ];
 
