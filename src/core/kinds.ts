@@ -31,7 +31,7 @@ export const kinds = Object.freeze({
   failed_precondition: row(412, 9, "FAILED_PRECONDITION", false, "Failed precondition"),
   too_large: row(413, 8, "TOO_LARGE", false, "Too large"),
   unsupported_media_type: row(415, 3, "UNSUPPORTED_MEDIA_TYPE", false, "Unsupported media type"),
-  out_of_range: row(416, 11, "BAD_USER_INPUT", false, "Out of range"),
+  out_of_range: row(416, 11, "OUT_OF_RANGE", false, "Out of range"),
   unprocessable: row(422, 3, "UNPROCESSABLE", false, "Unprocessable"),
   resource_exhausted: row(429, 8, "RESOURCE_EXHAUSTED", true, "Resource exhausted"),
   cancelled: row(499, 1, "CANCELLED", false, "Cancelled"),
