@@ -1,7 +1,7 @@
 /** Which content codings a client takes, best first (RFC 9110 section 12.5.3). */
 
 /** Of a file that lies beside its original. In the order in which they win where the client does not care. */
-export const codings = Object.freeze([
+const codings = Object.freeze([
   { name: "br", suffix: ".br" },
   { name: "zstd", suffix: ".zst" },
   { name: "gzip", suffix: ".gz" },

@@ -4,7 +4,7 @@ import type { Fault } from "../core/index.ts";
 import { ProblemWriter, type HttpResponse } from "../http/index.ts";
 import { t } from "../schema/index.ts";
 
-export const RangeNotSatisfiable = fault("RANGE_NOT_SATISFIABLE", {
+const RangeNotSatisfiable = fault("RANGE_NOT_SATISFIABLE", {
   kind: "out_of_range",
   data: { size: t.int() },
   message: ({ size }) => `The range begins after the end of the file, which has ${size} bytes.`,
