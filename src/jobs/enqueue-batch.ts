@@ -1,17 +1,21 @@
 /**
  * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
  */
-import { Err, Ok, type Result } from "../core/index.ts";
+import { Err } from "../core/index.ts";
 import { StoreUnavailable } from "./faults.ts";
 import type { EnqueueReceipt, NewJob, StoreFault, StoreResult, StoreSession } from "./store.ts";
 
-type Receipt = Result<EnqueueReceipt, StoreFault>;
+/** Who waits for one job: told once. An object with methods rather than a callback, because there is one for each job. */
+export interface EnqueueWaiter {
+  committed(receipt: EnqueueReceipt): void;
+  refused(fault: Err<StoreFault>): void;
+}
 
 export class EnqueueBatch {
   readonly #session: StoreSession;
   readonly #most: number;
   #jobs: NewJob[] = [];
-  #waiting: ((receipt: Receipt) => void)[] = [];
+  #waiting: EnqueueWaiter[] = [];
   #chars = 0;
 
   /** `most`: jobs of one batch. */
@@ -20,11 +24,11 @@ export class EnqueueBatch {
     this.#most = most;
   }
 
-  /** Calls back when the job is committed, or refused. */
-  add(job: NewJob, done: (receipt: Receipt) => void): void {
+  /** The waiter hears when the job is committed, or refused. */
+  add(job: NewJob, waiter: EnqueueWaiter): void {
     if (this.#jobs.length === 0) queueMicrotask(this.#flush);
     this.#jobs.push(job);
-    this.#waiting.push(done);
+    this.#waiting.push(waiter);
     this.#chars += job.payload.length;
     if (this.#jobs.length >= this.#most || this.#chars >= charsOfBatch) this.#flush();
   }
@@ -48,13 +52,13 @@ export class EnqueueBatch {
     }
   }
 
-  async #send(jobs: readonly NewJob[], waiting: readonly ((receipt: Receipt) => void)[]): Promise<void> {
+  async #send(jobs: readonly NewJob[], waiting: readonly EnqueueWaiter[]): Promise<void> {
     const result = await this.#enqueue(jobs);
-    if (!result.ok) {
-      for (const done of waiting) done(result);
-      return;
+    for (let index = 0; index < waiting.length; index++) {
+      const waiter = waiting[index] as EnqueueWaiter;
+      if (result.ok) waiter.committed(result.value[index] as EnqueueReceipt);
+      else waiter.refused(result);
     }
-    for (const [index, done] of waiting.entries()) done(new Ok(result.value[index] as EnqueueReceipt));
   }
 }
 

@@ -17,14 +17,14 @@ import {
 } from "../contract/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { Defect } from "./attempt.ts";
-import { EnqueueBatch } from "./enqueue-batch.ts";
+import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
 import { jobInfo } from "./job-info.ts";
 import { readResult } from "./job-result.ts";
 import { withJobLimits, type JobLimits } from "./limits.ts";
 import { newJob, type NewJobResult } from "./new-job.ts";
 import { nextTurn } from "./next-turn.ts";
-import type { EnqueueReceipt, NewJob, StoreSession } from "./store.ts";
+import type { EnqueueReceipt, NewJob, StoreFault, StoreSession } from "./store.ts";
 
 export interface JobsOptions {
   readonly contract: Contract;
@@ -49,6 +49,7 @@ class StoreJobs implements Jobs {
   readonly #limits: JobLimits;
   readonly #codecs: JobCodecs;
   readonly #batch: EnqueueBatch;
+  readonly #refs: RefMaker = (codec, receipt) => this.#refTo(codec, receipt);
   readonly enqueue: Jobs["enqueue"];
   readonly enqueueMany: Jobs["enqueueMany"];
   readonly prepare: Jobs["prepare"];
@@ -94,11 +95,7 @@ class StoreJobs implements Jobs {
 
   #send(codec: JobCodec, made: NewJobResult): Promise<Result<JobRef, EnqueueFault>> {
     if (!made.ok) return Promise.resolve(made);
-    return new Promise((resolve) => {
-      this.#batch.add(made.value, (receipt) =>
-        resolve(receipt.ok ? new Ok(this.#refTo(codec, receipt.value)) : receipt),
-      );
-    });
+    return new Promise((resolve) => this.#batch.add(made.value, new Waiter(this.#refs, codec, resolve)));
   }
 
   async #enqueueMany(
@@ -149,6 +146,29 @@ class StoreJobs implements Jobs {
     this.#options.events.emit("defect", { incident, where, error });
     return Internal({ incident });
   };
+}
+
+type RefMaker = (codec: JobCodec, receipt: EnqueueReceipt) => JobRef;
+
+/** One caller of `enqueue`. */
+class Waiter implements EnqueueWaiter {
+  readonly #refs: RefMaker;
+  readonly #codec: JobCodec;
+  readonly #resolve: (result: Result<JobRef, EnqueueFault>) => void;
+
+  constructor(refs: RefMaker, codec: JobCodec, resolve: (result: Result<JobRef, EnqueueFault>) => void) {
+    this.#refs = refs;
+    this.#codec = codec;
+    this.#resolve = resolve;
+  }
+
+  committed(receipt: EnqueueReceipt): void {
+    this.#resolve(new Ok(this.#refs(this.#codec, receipt)));
+  }
+
+  refused(fault: Err<StoreFault>): void {
+    this.#resolve(fault);
+  }
 }
 
 /** The issues of one input among many, with its index in front of each pointer. */
