@@ -29,6 +29,7 @@ export type JobEndFault =
   | Fault<"JOB_NOT_FOUND", { readonly id: string }>
   | Fault<"JOB_CRASHED", { readonly id: string }>
   | ReturnType<typeof InvalidPayload>
+  | Fault<"QUEUE_FULL", { readonly limit: number; readonly retryAfterMs: number }>
   | Fault<"STORE_UNAVAILABLE", { readonly reason: string }>;
 
 export interface JobRef<J extends Job = Job> {

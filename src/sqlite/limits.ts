@@ -18,6 +18,8 @@ export const sqliteLimits = Object.freeze({
   messagesInFlight: 2,
   /** Bytes of payload and results that wait for their commit on the calling side before `QUEUE_FULL`. */
   unsentBytes: 67_108_864,
+  /** Reads, transactions, cancels and redrives that wait for the writer before `QUEUE_FULL`. */
+  operations: 10_000,
   /** Bytes of one payload, result or error data. */
   payloadBytes: 16_777_216,
   /** Bytes of a unique key or a schedule name. */

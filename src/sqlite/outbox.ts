@@ -94,6 +94,13 @@ export class Outbox {
     return this.#packer.size + this.#inFlightBytes;
   }
 
+  /** Operations of callers that wait for their reply. */
+  get operations(): number {
+    let waiting = this.#opWaiters.length;
+    for (const { ops } of this.#sent.values()) waiting += ops.length;
+    return waiting;
+  }
+
   /** Large enough to be sent without waiting for the end of the turn. */
   get full(): boolean {
     return this.#packer.size >= limits.messageBytes || this.#ops.length >= limits.messageOperations;

@@ -174,7 +174,7 @@ export class Session implements StoreSession {
   }
 
   async transact(steps: readonly SqlStep[], jobs: readonly NewJob[]): Promise<Result<TransactionReply, StoreFault>> {
-    const fault = this.#refusal(jobs.length);
+    const fault = this.#refusal(jobs.length) ?? this.#tooManyOperations();
     if (fault !== undefined) return err(fault);
     for (const job of jobs) this.#check(job);
     const result = this.#outbox.operate({ op: "transaction", steps, jobs }, true, jobs.length);
@@ -300,9 +300,14 @@ export class Session implements StoreSession {
     return undefined;
   }
 
+  #tooManyOperations(): StoreFault | undefined {
+    return this.#outbox.operations >= limits.operations ? queueFull(limits.operations, "operations") : undefined;
+  }
+
   #operate(op: Parameters<Outbox["operate"]>[0]): Promise<Result<OpReply, StoreFault>> {
     const reason = this.#unavailable();
-    if (reason !== undefined) return Promise.resolve(err(unavailable(reason)));
+    const fault = reason === undefined ? this.#tooManyOperations() : unavailable(reason);
+    if (fault !== undefined) return Promise.resolve(err(fault));
     const result = this.#outbox.operate(op);
     this.#planFlush();
     return result;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../core/index.ts";
 import type { StoreSession } from "../jobs/index.ts";
-import { sqlite, type SqliteOptions, type SqliteStore } from "./index.ts";
+import { sqlite, sqliteLimits, type SqliteOptions, type SqliteStore } from "./index.ts";
 
 const kept = { ageMs: 86_400_000, count: 1_000 };
 const open = {
@@ -226,3 +226,15 @@ test("transactions and readers need a store that is open, and a file", async () 
   assert.ok((await session.enqueue([job])).ok);
   await session.close();
 });
+
+test(
+  "reads that nobody waits for in turn are refused with a fault, and are taken again when some are done",
+  withStore({}, async (_store, session) => {
+    const asked = Array.from({ length: sqliteLimits.operations + 5 }, () => session.get("1"));
+    const answers = await Promise.all(asked);
+    const refused = answers.filter((answer) => !answer.ok);
+    assert.equal(refused.length, 5);
+    for (const answer of refused) assert.equal(answer.fault.code, "QUEUE_FULL");
+    assert.ok((await session.get("1")).ok);
+  }),
+);
