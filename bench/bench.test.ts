@@ -13,8 +13,10 @@ import { histogram } from "./histogram.ts";
 import { cases } from "./http/cases.ts";
 import { startGenerator } from "./load-process.ts";
 import { openLoad } from "./load.ts";
+import { start } from "./processes.ts";
 import { fillMarkers } from "./readme.ts";
 import { type BenchResult, median, ratiosOf, rowsOf, target } from "./result.ts";
+import type { LookupReport, RoutesReady } from "./routes/protocol.ts";
 import { readCommand } from "./run.ts";
 import { figure, report, table } from "./table.ts";
 
@@ -125,7 +127,7 @@ test("a command that makes no sense is answered with what would", () => {
     return typeof command === "object" && "mistake" in command ? command.mistake : "";
   };
   assert.match(mistake(), /Say which benchmark: http/);
-  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs\./);
+  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs, routes\./);
   assert.match(mistake("http", "--rounds", "0"), /whole number from 1 to 100/);
   assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, net-floor, node, fastify.*not "koa"/);
   assert.match(mistake("http", "--slow"), /--slow/);
@@ -209,7 +211,7 @@ test("the load generator tells wrong answers, closed connections and what is no 
 });
 
 test("the requests of the http benchmark have the sizes that its text names", () => {
-  const [get, , post] = cases;
+  const [get, , post, kilobyte, large] = cases;
   const sizes = (of: typeof get): readonly [number, number][] =>
     (of?.requests ?? []).map(({ text, expect }) => [text.length - text.indexOf("\r\n\r\n") - 4, expect.body.length]);
   assert.ok(sizes(get).every(([sent, answered]) => sent === 0 && answered >= 50 && answered <= 70));
@@ -217,4 +219,28 @@ test("the requests of the http benchmark have the sizes that its text names", ()
     sizes(post).every(([sent, answered]) => sent >= 285 && sent <= 340 && answered >= 140 && answered <= 170),
     String(sizes(post)[0]),
   );
+  assert.ok(sizes(kilobyte).every(([sent, answered]) => sent === 0 && Math.abs(answered - 1024) <= 32));
+  assert.ok(sizes(large).every(([sent, answered]) => sent === 0 && Math.abs(answered - 65_536) <= 64));
+});
+
+test("a system that cannot be had is left out with a word, and a run without any says so", () => {
+  const run = fileURLToPath(new URL("./run.ts", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [run, "http", "--only", "axum"], {
+    encoding: "utf8",
+    env: { ...process.env, PATH: "" },
+  });
+  assert.match(stdout, /^axum is left out: .+\.$/m);
+  assert.deepEqual([status, stderr.trim()], [2, "bench: None of these systems can be had here."]);
+});
+
+test("the process of the routes benchmark registers its operations and every one of them answers", async (t) => {
+  const child = await start("routes", fileURLToPath(new URL("./routes/tensile.ts", import.meta.url)), {
+    arguments: ["300"],
+  });
+  t.after(() => child.stop());
+  const { declareUs, implementUs, handlerUs } = child.ready as RoutesReady;
+  assert.ok(declareUs > 0 && implementUs > 0 && handlerUs > 0, JSON.stringify(child.ready));
+  const { usPerRequest, wrong } = (await child.order({ routes: 300, requests: 3000 })) as LookupReport;
+  assert.deepEqual(wrong, []);
+  assert.ok(usPerRequest > 0);
 });

@@ -11,7 +11,7 @@ export class CannotRun extends Error {}
 /** Installs them if they are missing or not those of the lockfile. Throws CannotRun when they cannot be had. */
 export function ensurePeers(say: (line: string) => void): void {
   if (arePeersInstalled()) return;
-  say("The peers are not installed. Running `npm ci` in bench/peers (about 60 MB) …");
+  say("The peers are not installed. Running `npm ci` in bench/peers (about 190 MB, most of it Bun) …");
   // Under `npm run` npm says where it is; started by hand, the one on the path has to do.
   const npm = process.env["npm_execpath"];
   const [program, ...before] = npm === undefined ? ["npm"] : [process.execPath, npm];
@@ -28,6 +28,16 @@ export function ensurePeers(say: (line: string) => void): void {
         `Tensile alone with \`--only tensile\`.\n${last.slice(0, 5).join("\n")}`,
     );
   }
+}
+
+/** Where the npm package of Bun puts its program, on every system under this name. */
+export const bunProgram = `${folder}node_modules/bun/bin/bun.exe`;
+
+/** Why Bun cannot run here; undefined when it can. Its package is optional: it has a program for some systems only. */
+export function withoutBun(): string | undefined {
+  const asked = spawnSync(bunProgram, ["--version"], { encoding: "utf8", timeout: 20_000 });
+  if (asked.status === 0) return undefined;
+  return "its npm package did not bring a program that runs on this system (its install script may have been refused)";
 }
 
 export function peerVersion(name: string): string {

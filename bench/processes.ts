@@ -22,15 +22,18 @@ export interface StartOptions {
   readonly core?: number;
   readonly environment?: { readonly [name: string]: string };
   readonly nodeArguments?: readonly string[];
+  /** What runs the file; absent: this Node. Empty: the file is a program itself. */
+  readonly runtime?: readonly string[] | undefined;
   readonly arguments?: readonly string[];
 }
 
 const running = new Set<ChildProcess>();
 
-/** Starts a Node process and resolves when it has announced itself. */
+/** Starts a process and resolves when it has announced itself. */
 export async function start(name: string, file: string, options: StartOptions = {}): Promise<Measured> {
-  const node = [process.execPath, ...(options.nodeArguments ?? []), file, ...(options.arguments ?? [])];
-  const command = options.core !== undefined && pinning() ? ["taskset", "-c", String(options.core), ...node] : node;
+  const runtime = options.runtime ?? [process.execPath, ...(options.nodeArguments ?? [])];
+  const plain = [...runtime, file, ...(options.arguments ?? [])];
+  const command = options.core !== undefined && pinning() ? ["taskset", "-c", String(options.core), ...plain] : plain;
   const [program, ...rest] = command as [string, ...string[]];
   const child = spawn(program, rest, {
     stdio: ["ignore", "inherit", "pipe", "ipc"],

@@ -128,5 +128,5 @@ function readable(metric: string): string {
     .replaceAll(/\bMs\b/g, "ms")
     .replace(/^cpu\b/, "CPU")
     .replace(/^rss\b/, "RSS")
-    .replaceAll(/ (Per|Second|Request|Job|Share|Late|Bytes|Processes)\b/g, (word) => word.toLowerCase());
+    .replaceAll(/ (Per|Second|Request|Job|Operation|Share|Late|Bytes|Processes)\b/g, (word) => word.toLowerCase());
 }

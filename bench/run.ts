@@ -14,10 +14,11 @@ import { jobsBench } from "./jobs/bench.ts";
 import { CannotRun, ensurePeers } from "./peers.ts";
 import { endChildrenWithThisProcess, pinning } from "./processes.ts";
 import { writeReadme } from "./readme.ts";
+import { routesBench } from "./routes/bench.ts";
 import type { Bench, BenchResult } from "./result.ts";
 import { report } from "./table.ts";
 
-const benches: readonly Bench[] = [httpBench, jobsBench];
+const benches: readonly Bench[] = [httpBench, jobsBench, routesBench];
 const results = fileURLToPath(new URL("./results/", import.meta.url));
 const known = benches.map(({ name }) => name).join(", ");
 const say = (line: string): void => console.log(line);

@@ -42,6 +42,20 @@ const userRequests = (headers?: string): LoadRequest[] =>
     expect: { status: 200, body: userBody(id), contentType: json },
   }));
 
+/** Pages of as many users as make about so many bytes, beginning at 64 places of the list. */
+const pageRequests = (size: number): LoadRequest[] =>
+  ids.map((_, i) => {
+    const from = 1 + i * 13;
+    const users = Array.from({ length: size }, (_user, at) => userBody(1_000_000 + from + at));
+    const body = `{"from":${from},"users":[${users.join(",")}]}`;
+    return { text: get(`/pages/${size}/${from}`), expect: { status: 200, body, contentType: json } };
+  });
+
+const badPages = ["0/1", "1001/1", "-5/1", "15/-1", "15/1001", "15/1.5", "abc/1", "15/abc", "15"].map((page) => ({
+  what: `the page ${page}`,
+  text: get(`/pages/${page}`),
+}));
+
 const badIds = ["abc", "1.5", "4000000000", "-4000000000", "0x10x", "1;2", "true", "1_000"];
 
 interface Order {
@@ -139,5 +153,17 @@ export const cases: readonly Case[] = [
       expect: { status: 200, body: receipt(body), contentType: json },
     })),
     refused: badOrders(),
+  },
+  {
+    name: "get-1k",
+    text: "GET /pages/{size}/{from}: two int32 parameters with bounds, 1 KiB of JSON in answer, a list of 14 objects",
+    requests: pageRequests(14),
+    refused: badPages,
+  },
+  {
+    name: "get-64k",
+    text: "the same with 64 KiB in answer, a list of 923 objects",
+    requests: pageRequests(923),
+    refused: badPages,
   },
 ];

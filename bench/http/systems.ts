@@ -1,14 +1,19 @@
 /** The systems of the `http` benchmark: how each is started and which version it is. */
 import { fileURLToPath } from "node:url";
 import { tensileVersion } from "../environment.ts";
-import { peerVersion } from "../peers.ts";
+import { axumVersion, buildAxum } from "../axum.ts";
+import { bunProgram, peerVersion, withoutBun } from "../peers.ts";
 
 export interface System {
   readonly name: string;
   readonly file: string;
   /** Whether it takes packages of bench/peers. */
   readonly peer: boolean;
+  /** What runs the file; absent: this Node. Empty: the file is a program itself. */
+  readonly runtime?: readonly string[];
   version(): string;
+  /** Makes it ready to run, and says in a sentence why not where it cannot be had: it is then left out. */
+  readonly without?: (say: (line: string) => void) => string | undefined;
 }
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -39,5 +44,29 @@ export const systems: readonly System[] = [
     file: file("../peers/http/express.js"),
     peer: true,
     version: () => `${peerVersion("express")} + Ajv ${peerVersion("ajv")}`,
+  },
+  {
+    name: "bun",
+    file: file("../peers/http/bun.js"),
+    peer: true,
+    runtime: [bunProgram],
+    version: () => `${peerVersion("bun")} + Ajv ${peerVersion("ajv")}`,
+    without: withoutBun,
+  },
+  {
+    name: "elysia",
+    file: file("../peers/http/elysia.js"),
+    peer: true,
+    runtime: [bunProgram],
+    version: () => `${peerVersion("elysia")} on Bun ${peerVersion("bun")}`,
+    without: withoutBun,
+  },
+  {
+    name: "axum",
+    file: file("../peers/axum/target/release/tensile-bench-axum"),
+    peer: false,
+    runtime: [],
+    version: axumVersion,
+    without: buildAxum,
   },
 ];

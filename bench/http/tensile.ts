@@ -2,11 +2,20 @@
 import { contract, implement, mutation, query, serve, t } from "../../src/index.ts";
 import { announce } from "../child.ts";
 
+const User = t.object("User", { id: t.int32(), name: t.string(), email: t.string() });
+
 const getUser = query("getUser", {
   access: "public",
   http: "GET /users/{id}",
   input: { id: t.int32() },
-  output: t.object("User", { id: t.int32(), name: t.string(), email: t.string() }),
+  output: User,
+});
+
+const listUsers = query("listUsers", {
+  access: "public",
+  http: "GET /pages/{size}/{from}",
+  input: { size: t.int32({ minimum: 1, maximum: 1000 }), from: t.int32({ minimum: 0, maximum: 1000 }) },
+  output: t.object("Page", { from: t.int32(), users: t.array(User) }),
 });
 
 const placeOrder = mutation("placeOrder", {
@@ -45,9 +54,14 @@ const placeOrder = mutation("placeOrder", {
   }),
 });
 
-const app = implement(contract("bench.v1", { getUser, placeOrder }), {
+const findUser = (id: number) => ({ id, name: `User ${id}`, email: `user${id}@example.com` });
+/** What the pages are cut from: in memory already, as the rows of a cache would be. */
+const rows = Array.from({ length: 2000 }, (_, i) => findUser(1_000_000 + i));
+
+const app = implement(contract("bench.v1", { getUser, listUsers, placeOrder }), {
   handlers: {
-    getUser: ({ input: { id } }) => ({ id, name: `User ${id}`, email: `user${id}@example.com` }),
+    getUser: ({ input: { id } }) => findUser(id),
+    listUsers: ({ input: { size, from } }) => ({ from, users: rows.slice(from, from + size) }),
     placeOrder: ({ input: { customer, items, express } }) => {
       let quantity = 0;
       let total = 0;

@@ -6,7 +6,7 @@ import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import fastify from "fastify";
 import { announce } from "../../child.ts";
-import { acceptOrder, findUser, order, receipt, user, userParameters } from "./shared.js";
+import { acceptOrder, findUser, listUsers, order, page, pageParameters, receipt, user, userParameters } from "./shared.js";
 
 const coercing = new Ajv({ coerceTypes: true });
 const strict = new Ajv();
@@ -17,6 +17,13 @@ app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === "body" ? strict
 app.get("/users/:id", { schema: { params: userParameters, response: { 200: user } } }, (request, reply) => {
   reply.send(findUser(request.params.id));
 });
+app.get(
+  "/pages/:size/:from",
+  { schema: { params: pageParameters, response: { 200: page } } },
+  (request, reply) => {
+    reply.send(listUsers(request.params.size, request.params.from));
+  },
+);
 app.post("/orders", { schema: { body: order, response: { 200: receipt } } }, (request, reply) => {
   reply.send(acceptOrder(request.body));
 });

@@ -4,15 +4,14 @@ import { zValidator } from "@hono/zod-validator";
 import { Hono } from "hono";
 import { z } from "zod";
 import { announce } from "../../child.ts";
-import { acceptOrder, findUser } from "./shared.js";
+import { acceptOrder, findUser, listUsers } from "./shared.js";
 
-const parameters = z.object({
-  id: z
-    .string()
-    .regex(/^-?\d{1,10}$/)
-    .transform(Number)
-    .pipe(z.int32()),
-});
+const whole = z
+  .string()
+  .regex(/^-?\d{1,10}$/)
+  .transform(Number);
+const parameters = z.object({ id: whole.pipe(z.int32()) });
+const pageParameters = z.object({ size: whole.pipe(z.int().min(1).max(1000)), from: whole.pipe(z.int().min(0).max(1000)) });
 const order = z.strictObject({
   customer: z.strictObject({
     name: z.string().min(1).max(100),
@@ -39,5 +38,9 @@ const order = z.strictObject({
 
 const app = new Hono();
 app.get("/users/:id", zValidator("param", parameters), (c) => c.json(findUser(c.req.valid("param").id)));
+app.get("/pages/:size/:from", zValidator("param", pageParameters), (c) => {
+  const { size, from } = c.req.valid("param");
+  return c.json(listUsers(size, from));
+});
 app.post("/orders", zValidator("json", order), (c) => c.json(acceptOrder(c.req.valid("json"))));
 serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) => announce({ port }));

@@ -6,7 +6,7 @@ import { createServer, Socket } from "node:net";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import { announce } from "../../child.ts";
-import { acceptOrder, findUser, order } from "./shared.js";
+import { acceptOrder, findUser, listUsers, order } from "./shared.js";
 
 const ajv = new Ajv();
 addFormats.default(ajv);
@@ -17,6 +17,11 @@ function answer(text) {
   if (text.startsWith("GET /users/")) {
     const id = Number(text.slice(11, text.indexOf(" ", 11)));
     return id === (id | 0) ? ["200 OK", findUser(id)] : ["400 Bad Request", {}];
+  }
+  if (text.startsWith("GET /pages/")) {
+    const [size, from] = text.slice(11, text.indexOf(" ", 11)).split("/").map(Number);
+    const right = size === (size | 0) && size >= 1 && size <= 1000 && from === (from | 0) && from >= 0 && from <= 1000;
+    return right ? ["200 OK", listUsers(size, from)] : ["400 Bad Request", {}];
   }
   try {
     const body = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4));

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import { announce } from "../../child.ts";
-import { acceptOrder, findUser, order } from "./shared.js";
+import { acceptOrder, findUser, listUsers, order } from "./shared.js";
 
 const ajv = new Ajv();
 addFormats.default(ajv);
@@ -17,6 +17,13 @@ const server = createServer((request, response) => {
     const id = Number(text);
     if (!wholeNumber.test(text) || id < -2147483648 || id > 2147483647) return send(response, 400, { error: "id" });
     return send(response, 200, findUser(id));
+  }
+  if (method === "GET" && url.startsWith("/pages/")) {
+    const [size, from, more] = url.slice(7).split("/");
+    if (more !== undefined || !wholeNumber.test(size) || !wholeNumber.test(from))
+      return send(response, 400, { error: "page" });
+    if (size < 1 || size > 1000 || from < 0 || from > 1000) return send(response, 400, { error: "page" });
+    return send(response, 200, listUsers(Number(size), Number(from)));
   }
   if (method === "POST" && url === "/orders") {
     const chunks = [];

@@ -5,6 +5,14 @@ export function findUser(id) {
   return { id, name: `User ${id}`, email: `user${id}@example.com` };
 }
 
+/** What the pages are cut from: in memory already, as the rows of a cache would be. */
+const rows = Array.from({ length: 2000 }, (_, i) => findUser(1_000_000 + i));
+
+/** The application's part of GET /pages/{size}/{from}. */
+export function listUsers(size, from) {
+  return { from, users: rows.slice(from, from + size) };
+}
+
 /** The application's part of POST /orders. */
 export function acceptOrder({ customer, items, express }) {
   let quantity = 0;
@@ -34,6 +42,11 @@ const object = (properties, optional = []) => ({
 
 export const userParameters = object({ id: { type: "integer", minimum: -2147483648, maximum: 2147483647 } });
 export const user = object({ id: { type: "integer" }, name: { type: "string" }, email: { type: "string" } });
+export const pageParameters = object({
+  size: { type: "integer", minimum: 1, maximum: 1000 },
+  from: { type: "integer", minimum: 0, maximum: 1000 },
+});
+export const page = object({ from: { type: "integer" }, users: { type: "array", items: user } });
 export const order = object(
   {
     customer: object({

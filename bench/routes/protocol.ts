@@ -1,0 +1,27 @@
+/** What the `routes` benchmark and its measured process say to each other. */
+
+/** Announced once everything is registered: microseconds from a process that has loaded its code and done nothing else. */
+export interface RoutesReady {
+  /** Operations and their schemas made, and joined to a contract. */
+  readonly declareUs: number;
+  /** The contract joined with its handlers, and bound. */
+  readonly implementUs: number;
+  /** The HTTP handler made: every route planned and put into the router. */
+  readonly handlerUs: number;
+  readonly rssBytes: number;
+  /** By how much the memory grew meanwhile. */
+  readonly grownBytes: number;
+}
+
+/** Asks for requests through the handler, in turn over as many routes, evenly spread over all that there are. */
+export interface LookupOrder {
+  readonly routes: number;
+  readonly requests: number;
+}
+
+export interface LookupReport {
+  /** CPU time of the process, per request. */
+  readonly usPerRequest: number;
+  /** What was answered wrongly, at most ten sentences. */
+  readonly wrong: readonly string[];
+}
