@@ -8,6 +8,8 @@ export interface RoutesReady {
   readonly implementUs: number;
   /** The HTTP handler made: every route planned and put into the router. */
   readonly handlerUs: number;
+  /** CPU time of all three: every thread of the process, the garbage collector's as well. */
+  readonly cpuUs: number;
   readonly rssBytes: number;
   /** By how much the memory grew meanwhile. */
   readonly grownBytes: number;

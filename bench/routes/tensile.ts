@@ -28,6 +28,7 @@ const handlerOf =
 const count = Number(process.argv[2]);
 const rssBefore = process.memoryUsage.rss();
 
+const cpuBefore = process.cpuUsage();
 const startedAt = nowUs();
 const operations: { [name: string]: ReturnType<typeof operation> } = {};
 for (let i = 0; i < count; i++) operations[`operation${i}`] = operation(i);
@@ -46,6 +47,7 @@ const app = bind(implementContract(all, { handlers }), {
 const boundAt = nowUs();
 const handler = createHttpHandler(app);
 const readyAt = nowUs();
+const cpu = process.cpuUsage(cpuBefore);
 const rssBytes = process.memoryUsage.rss();
 
 const { signal } = new AbortController();
@@ -90,6 +92,7 @@ const ready: RoutesReady = {
   declareUs: declaredAt - startedAt,
   implementUs: boundAt - declaredAt,
   handlerUs: readyAt - boundAt,
+  cpuUs: cpu.user + cpu.system,
   rssBytes,
   grownBytes: rssBytes - rssBefore,
 };
