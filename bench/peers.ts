@@ -11,7 +11,7 @@ export class CannotRun extends Error {}
 /** Installs them if they are missing or not those of the lockfile. Throws CannotRun when they cannot be had. */
 export function ensurePeers(say: (line: string) => void): void {
   if (arePeersInstalled()) return;
-  say("The peers are not installed. Running `npm ci` in bench/peers (about 190 MB, most of it Bun) …");
+  say("The peers are not installed. Running `npm ci` in bench/peers (about 180 MB, most of it Bun) …");
   // Under `npm run` npm says where it is; started by hand, the one on the path has to do.
   const npm = process.env["npm_execpath"];
   const [program, ...before] = npm === undefined ? ["npm"] : [process.execPath, npm];
