@@ -23,8 +23,9 @@ interface Said {
 async function onFullDisk(what: "log" | "file too"): Promise<Said> {
   const folder = await mkdtemp(join(tmpdir(), "tensile-full-"));
   try {
-    // In units of 512 or 1,024 bytes, as the shell has it: 2 or 4 MiB.
-    const limited = ["-c", 'ulimit -f 4096; exec "$0" "$@"', process.execPath, child, join(folder, "jobs.db"), what];
+    // In units of 512 or 1,024 bytes, as the shell has it: 0.75 or 1.5 MiB, less than the pages after which the log is emptied anyway, so that
+    // the log is full while the file behind it still has room.
+    const limited = ["-c", 'ulimit -f 1536; exec "$0" "$@"', process.execPath, child, join(folder, "jobs.db"), what];
     const ended = spawnSync("sh", limited, { encoding: "utf8", timeout: 60_000 });
     assert.equal(ended.stderr, "");
     return JSON.parse(ended.stdout) as Said;
