@@ -14,7 +14,7 @@ export function buildAxum(say: (line: string) => void): string | undefined {
     return "its use of CPU and memory can only be read from /proc, which is not here";
   if (rustVersion() === undefined) return "there is no cargo on the path";
   if (!existsSync(program)) say("Building axum with cargo (about a minute) …");
-  const built = spawnSync("cargo", ["build", "--release", "--locked", "--quiet"], {
+  const built = spawnSync("cargo", ["build", "--release", "--quiet"], {
     cwd: folder,
     encoding: "utf8",
     timeout: 600_000,
