@@ -5,7 +5,7 @@
 import type { HttpPlan, TextField } from "../contract/index.ts";
 import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
 import { Invalid, compile, compileText, t, type Codec, type Issue, type TextCodec } from "../schema/index.ts";
-import type { HttpRequest } from "./exchange.ts";
+import type { HttpRequest } from "../exchange/index.ts";
 import { parseQuery } from "./query-text.ts";
 
 type Decoded = Result<unknown, Invalid>;

@@ -6,7 +6,7 @@
  */
 import { BadBody, ClientGone, PayloadTooLarge } from "../contract/index.ts";
 import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
-import type { BodyFault, HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
+import type { BodyFault, HttpHandler, HttpRequest, HttpResponse } from "../exchange/index.ts";
 
 export type Fetch = (request: Request) => Promise<Response>;
 

@@ -4,8 +4,7 @@
  */
 import { Internal, InvalidInput, MethodNotAllowed, RouteNotFound, type BoundApp } from "../contract/index.ts";
 import { isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
-import { HeaderBlock } from "./header-block.ts";
+import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
 import { ProblemWriters } from "./problem.ts";

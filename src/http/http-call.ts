@@ -1,6 +1,6 @@
 /** What a bound call sees of its HTTP request. */
 import type { Incoming } from "../contract/index.ts";
-import type { HttpRequest } from "./exchange.ts";
+import type { HttpRequest } from "../exchange/index.ts";
 
 /** Visible ASCII, so that an id can go into headers and logs as it is. */
 const sanePattern = /^[\x21-\x7e]{1,128}$/;

@@ -1,6 +1,5 @@
 /** Floor 3: HTTP. Carriers (the engine, fetch) on one side of the exchange, the app's routes on the other. */
-export type { HttpHandler, HttpRequest, HttpResponse } from "./exchange.ts";
-export { HeaderBlock } from "./header-block.ts";
+export { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./handler.ts";
 export { createFetch } from "./fetch.ts";
 export { ProblemWriter, problemPath } from "./problem.ts";

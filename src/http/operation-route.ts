@@ -21,8 +21,7 @@ import {
 import { isPromiseLike, type Fault, type MaybePromise, type Result } from "../core/index.ts";
 import { Invalid } from "../schema/index.ts";
 import { operationCodec, type OperationCodec } from "./codec.ts";
-import type { HttpRequest, HttpResponse } from "./exchange.ts";
-import { HeaderBlock } from "./header-block.ts";
+import { HeaderBlock, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 import { HttpCall } from "./http-call.ts";
 import { acceptsJson, isJson } from "./media.ts";
 import type { ProblemWriter, ProblemWriters } from "./problem.ts";

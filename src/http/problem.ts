@@ -5,8 +5,7 @@
 import type { AnyFaultType } from "../contract/index.ts";
 import { kinds, type Fault, type Kind } from "../core/index.ts";
 import { compile, type Codec } from "../schema/index.ts";
-import type { HttpResponse } from "./exchange.ts";
-import { HeaderBlock } from "./header-block.ts";
+import { HeaderBlock, type HttpResponse } from "../exchange/index.ts";
 
 /** Where a problem's `type` points: `/problems/CITY_NOT_FOUND`, a stable reference relative to the API's origin. */
 export const problemPath = "/problems/";

@@ -10,6 +10,7 @@ export const floors: { readonly [folder: string]: number } = {
   core: 0,
   schema: 1,
   telemetry: 1,
+  exchange: 1,
   contract: 2,
   parallel: 2,
   http: 3,

@@ -1,5 +1,5 @@
 /** The text of an answer's head. Every string here is Latin-1: one character per byte, so that head and body can be one write. */
-import type { HeaderBlock } from "../header-block.ts";
+import type { HeaderBlock } from "../../exchange/index.ts";
 import { refusals, type Refusal } from "./refusal.ts";
 
 const reasons: { readonly [status: number]: string } = {

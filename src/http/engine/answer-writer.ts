@@ -2,7 +2,7 @@
  * The writing half of a connection: answers become text in a batch, and the batch becomes one write at the end of a turn.
  * Bodies that are too long for that, and iterables, go out in pieces with back pressure.
  */
-import type { HttpResponse } from "../exchange.ts";
+import type { HttpResponse } from "../../exchange/index.ts";
 import { continueText, headText, internalErrorText, isBodyless, refusalText } from "./answer-text.ts";
 import { endSource, pumpBytes, pumpIterable, type PumpEnd, type PumpTarget } from "./body-pump.ts";
 import type { ConnectionHost, Wire } from "./connection-host.ts";

@@ -1,6 +1,6 @@
 /** The faults of reading a request body, made in one place so that every message says what the client can do. */
 import { Err, Fault } from "../../core/index.ts";
-import type { BodyFault } from "../exchange.ts";
+import type { BodyFault } from "../../exchange/index.ts";
 
 export function tooLarge(limit: number): Err<BodyFault> {
   return new Err(

@@ -4,7 +4,7 @@
  * written and it has to be got out of the way.
  */
 import { ok, type Result } from "../../core/index.ts";
-import type { BodyFault } from "../exchange.ts";
+import type { BodyFault } from "../../exchange/index.ts";
 import { badBody, clientGone, tooLarge } from "./body-faults.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { ConnectionHost } from "./connection-host.ts";

@@ -1,5 +1,5 @@
 /** What a connection needs from the engine around it, and from the transport below it: narrow, so that tests can stand in for a socket. */
-import type { HttpHandler } from "../exchange.ts";
+import type { HttpHandler } from "../../exchange/index.ts";
 import type { DateLine } from "./date-line.ts";
 import type { EngineLimits } from "./limits.ts";
 

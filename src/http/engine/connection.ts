@@ -6,7 +6,7 @@
  * ends with one write for all of them (`#endTurn`).
  */
 import { type MaybePromise, ok, type Result } from "../../core/index.ts";
-import type { BodyFault, HttpResponse } from "../exchange.ts";
+import type { BodyFault, HttpResponse } from "../../exchange/index.ts";
 import { abandon, AnswerWriter } from "./answer-writer.ts";
 import { badBody, bodyTimeout, clientGone } from "./body-faults.ts";
 import { BodyIntake } from "./body-intake.ts";

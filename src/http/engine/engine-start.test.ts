@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import type { HttpHandler } from "../exchange.ts";
-import { HeaderBlock } from "../header-block.ts";
+import { HeaderBlock, type HttpHandler } from "../../exchange/index.ts";
 import { createEngine, type Engine } from "./index.ts";
 
 const echo: HttpHandler = ({ target }) => ({ status: 200, headers: HeaderBlock.empty, body: target });

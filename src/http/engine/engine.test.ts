@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { manualClock } from "../../core/index.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../exchange.ts";
-import { HeaderBlock } from "../header-block.ts";
+import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../../exchange/index.ts";
 import { eventually } from "./conformance/raw-client.ts";
 import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
 import type { EngineDefect, EngineOptions, ReadMode } from "./index.ts";

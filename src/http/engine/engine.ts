@@ -1,7 +1,7 @@
 /** The HTTP/1.1 engine: a listener, its connections, and their common end. */
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { err, Fault, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
-import type { HttpHandler } from "../exchange.ts";
+import type { HttpHandler } from "../../exchange/index.ts";
 import { busyText } from "./answer-text.ts";
 import type { ConnectionHost, EngineCounters, EngineDefect } from "./connection-host.ts";
 import { Connection } from "./connection.ts";

@@ -3,8 +3,7 @@
  * day when it does: the defect is reported, and the client gets a bare 500.
  */
 import { isPromiseLike, type MaybePromise } from "../../core/index.ts";
-import type { HttpResponse } from "../exchange.ts";
-import { HeaderBlock } from "../header-block.ts";
+import { HeaderBlock, type HttpResponse } from "../../exchange/index.ts";
 import { isStatus } from "./answer-text.ts";
 import { abandon } from "./answer-writer.ts";
 import type { ConnectionHost, EngineDefect } from "./connection-host.ts";

@@ -1,6 +1,6 @@
 /** One request on its way through the engine: what the handler sees, and what the connection keeps about its answer. */
 import type { MaybePromise, Result } from "../../core/index.ts";
-import type { BodyFault, HttpRequest, HttpResponse } from "../exchange.ts";
+import type { BodyFault, HttpRequest, HttpResponse } from "../../exchange/index.ts";
 import { allFields, findField } from "./head-fields.ts";
 import type { HeadParser } from "./head-parser.ts";
 

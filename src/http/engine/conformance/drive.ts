@@ -1,7 +1,6 @@
 /** Drives one Connection in memory: the engine's real reading and writing, without a socket. */
 import { manualClock } from "../../../core/index.ts";
-import type { HttpHandler, HttpResponse } from "../../exchange.ts";
-import { HeaderBlock } from "../../header-block.ts";
+import { HeaderBlock, type HttpHandler, type HttpResponse } from "../../../exchange/index.ts";
 import { continueText } from "../answer-text.ts";
 import { Connection } from "../connection.ts";
 import type { ConnectionHost, Wire } from "../connection-host.ts";
