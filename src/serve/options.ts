@@ -5,6 +5,12 @@ import type { Events } from "../telemetry/index.ts";
 import type { Log } from "./log.ts";
 import type { StopSignal } from "./signals.ts";
 
+/** What may be said about limits where there are only jobs. */
+export interface RunLimits {
+  /** In place of the defaults of `jobLimits`: concurrency, payloads, queue lengths. */
+  readonly jobs?: Partial<JobLimits>;
+}
+
 export interface RunOptions {
   /** Where jobs live: `sqlite("app.db")`. Needed by `work`, and by `serve` when the contract has jobs. */
   readonly store?: Store;
@@ -14,8 +20,8 @@ export interface RunOptions {
   readonly signals?: readonly StopSignal[];
   /** Receives what needs attention. Default: JSON lines on standard error. `false`: nothing is logged. */
   readonly log?: Log | false;
-  /** In place of the defaults of `jobLimits`. */
-  readonly jobLimits?: Partial<JobLimits>;
+  /** In place of the defaults, by table. What is in force stands in `limits` of the running server or worker. */
+  readonly limits?: RunLimits;
   /** How long finished jobs are kept. */
   readonly retention?: Partial<Retention>;
   /** Listen here for what happens inside. Default: a table of its own, reachable as `server.events`. */

@@ -96,7 +96,7 @@ export async function run<M extends Members>(
   }
   events.emit("lifecycle", { phase: "ready" });
   return {
-    limits: { jobs: withJobLimits(options.jobLimits), schema: defaultLimits },
+    limits: { jobs: withJobLimits(options.limits?.jobs), schema: defaultLimits },
     jobs,
     events,
     get phase() {
@@ -120,7 +120,7 @@ function storeParts(
   clock: Clock,
   options: RunOptions,
 ): LifecyclePart[] {
-  const { store, jobLimits: limits = {} } = options;
+  const { store, limits: { jobs: limits = {} } = {} } = options;
   if (store === undefined) {
     if (bound.jobs.size === 0) return [];
     const names = [...bound.jobs.keys()].join(", ");

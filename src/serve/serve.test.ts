@@ -163,7 +163,7 @@ test("jobs without a store are refused at start", async () => {
 });
 
 test("every bound in force can be read, with what the options changed", async () => {
-  await withServer({ httpLimits: { connections: 7 }, jobLimits: { concurrency: 3 } }, async ({ limits }) => {
+  await withServer({ limits: { http: { connections: 7 }, jobs: { concurrency: 3 } } }, async ({ limits }) => {
     assert.equal(limits.http.connections, 7);
     assert.equal(limits.jobs.concurrency, 3);
     assert.ok(limits.schema.maxDepth > 0);

@@ -13,16 +13,22 @@ import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import { healthRoutes } from "./health.ts";
-import type { RunOptions } from "./options.ts";
+import type { RunLimits, RunOptions } from "./options.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
+
+/** Every bound of a server, by table. */
+export interface ServeLimits extends RunLimits {
+  /** In place of the defaults of `engineLimits`: connections, heads, bodies, timeouts. */
+  readonly http?: Partial<EngineLimits>;
+}
 
 export interface ServeOptions extends RunOptions {
   /** 0: any free port, see `server.port`. Default 3000. */
   readonly port?: number;
   /** Default `127.0.0.1`: opening a server to the network is a choice. `0.0.0.0` or `::` open it. */
   readonly host?: string;
-  /** In place of the defaults of `engineLimits`. */
-  readonly httpLimits?: Partial<EngineLimits>;
+  /** In place of the defaults, by table: `{ http: { connections: 500 } }`. What is in force stands in `server.limits`. */
+  readonly limits?: ServeLimits;
   /**
    * Serves `GET /openapi.json` and `GET /docs`, with this title, version and licence. Default: true, and false where `NODE_ENV` is
    * `production`: what an API offers is nobody's business there unless you say so.
@@ -40,7 +46,7 @@ export interface Server {
   /** Enqueues and manages jobs from outside of handlers. */
   readonly jobs: Jobs;
   readonly events: Events;
-  /** Every bound in force, with what `httpLimits` and `jobLimits` changed. The store's own are in its module. */
+  /** Every bound in force, with what the option `limits` changed. The store's own are in its module. */
   readonly limits: RunningLimits & { readonly http: EngineLimits };
   readonly phase: Running["phase"];
   /** Drains and stops. Never rejects; safe to call twice. */
@@ -76,7 +82,7 @@ export async function startWorker<M extends Members>(app: App<M>, options: RunOp
 }
 
 function engineOptions(bound: BoundApp, options: ServeOptions, health: readonly ExtraRoute[]): EngineOptions {
-  const { docs = process.env["NODE_ENV"] !== "production", routes = [], httpLimits } = options;
+  const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, docs === true ? {} : docs);
   return {
     handler: createHttpHandler(bound, { extraRoutes: [...health, ...documents, ...routes] }),
