@@ -100,10 +100,11 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     runtime.events.emit("defect", { incident, where, error });
     return Internal({ incident });
   };
-  const shared = { implemented, runtime, defect, timeoutsOf };
+  const declared: ReadonlySet<string> = new Set([...contract.faults, ...frameworkFaults].map(({ code }) => code));
+  const shared = { implemented, runtime, defect, timeoutsOf, declared };
   return {
     contract,
-    operations: new Map(contract.operations.map((operation) => [operation.name, bindOperation(operation, shared)])),
+    operations: new Map(contract.operations.map((operation) => [operation.name, new OperationCall(operation, shared)])),
     jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
     clock: runtime.clock,
     defect,
@@ -115,67 +116,87 @@ interface Shared {
   readonly runtime: BindRuntime;
   readonly defect: BoundApp["defect"];
   readonly timeoutsOf: (ms: number) => Timeouts;
+  /** Codes of the faults that every member may answer with. */
+  readonly declared: ReadonlySet<string>;
 }
 
-function bindOperation(operation: Operation, shared: Shared): BoundOperation {
-  const { implemented, defect } = shared;
-  const { authenticate } = implemented;
-  const access = operation.options.access;
-  const invoke = composeInvoke(operation, shared);
-  const timeouts = shared.timeoutsOf(durationMs(operation.options.timeout ?? "30s"));
-  const admitAs = (auth: Principal | undefined): Result<Principal | undefined, Fault> => {
+/** A class, because a contract may have thousands of operations: one object for each, and no closure. */
+class OperationCall implements BoundOperation {
+  readonly operation: Operation;
+  readonly #shared: Shared;
+  readonly #invoke: Invoke;
+  readonly #timeouts: Timeouts;
+  readonly #declared: ReadonlySet<string>;
+  readonly #predicate:
+    | ((call: { readonly auth: Principal; readonly input: never }) => MaybePromise<boolean>)
+    | undefined;
+
+  constructor(operation: Operation, shared: Shared) {
+    const { access, timeout } = operation.options;
+    this.operation = operation;
+    this.#shared = shared;
+    this.#invoke = composeInvoke(operation, shared);
+    this.#timeouts = shared.timeoutsOf(timeout === undefined ? defaultTimeoutMs : durationMs(timeout));
+    this.#declared = declaredCodes(operation, shared);
+    this.#predicate = typeof access === "function" ? access : undefined;
+  }
+
+  admitAs(auth: Principal | undefined): Result<Principal | undefined, Fault> {
     try {
-      return admitCaller(access, auth);
+      return admitCaller(this.operation.options.access, auth);
     } catch (thrown) {
-      return new Err(defect(operation.name, thrown));
+      return new Err(this.#shared.defect(this.operation.name, thrown));
     }
-  };
-  const inTime: BoundOperation["inTime"] = (step, work) => {
-    const where = `${operation.name}: ${step}`;
-    const settled = work.then(undefined, (thrown: unknown) => new Err(thrownFault(where, defect, thrown)));
-    return answerInTime(where, settled, timeouts, shared.runtime);
-  };
-  const afterAuthenticate = (auth: Principal | undefined | Fault): Result<Principal | undefined, Fault> =>
-    auth instanceof Fault ? new Err(auth) : admitAs(auth);
-  const predicate = typeof access === "function" ? access : undefined;
+  }
 
-  const start = (scope: CallScope, input: unknown): MaybePromise<AnyResult> => {
-    if (predicate === undefined) return invoke(scope, input);
-    // The type says `never` because each operation has its own input; this is the input that it was declared with.
-    return chain(predicate({ auth: scope.auth as Principal, input: input as never }), (allowed) =>
-      allowed === true ? invoke(scope, input) : new Err(PermissionDenied()),
+  admit(incoming: Incoming): MaybePromise<Result<Principal | undefined, Fault>> {
+    const { implemented, defect } = this.#shared;
+    const { authenticate } = implemented;
+    if (authenticate === undefined) return this.admitAs(undefined);
+    type Admitted = MaybePromise<Result<Principal | undefined, Fault>>;
+    // `safely` gives back what the step made, or a fault.
+    const admitted = safely(this.operation.name, defect, () =>
+      chain(authenticate(incoming), (auth) => (auth instanceof Fault ? new Err(auth) : this.admitAs(auth))),
+    ) as Admitted;
+    return isPromiseLike(admitted) ? this.inTime("authenticate", admitted) : admitted;
+  }
+
+  inTime<R>(step: string, work: PromiseLike<R>): Promise<R | Err<Fault>> {
+    const { defect, runtime } = this.#shared;
+    const where = `${this.operation.name}: ${step}`;
+    const settled = work.then(undefined, (thrown: unknown) => new Err(thrownFault(where, defect, thrown)));
+    return answerInTime(where, settled, this.#timeouts, runtime);
+  }
+
+  call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult> {
+    const { operation } = this;
+    const timeouts = this.#timeouts;
+    const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, this.#shared.runtime);
+    return underDeadline(scope, timeouts, this.#shared, undefined, operation, this.#declared, () =>
+      this.#start(scope, input),
     );
-  };
-  const guard = declaredGuard(operation, shared);
-  return {
-    operation,
-    admitAs,
-    admit(incoming) {
-      if (authenticate === undefined) return admitAs(undefined);
-      type Admitted = MaybePromise<Result<Principal | undefined, Fault>>;
-      // `safely` gives back what `afterAuthenticate` made, or a fault.
-      const admitted = safely(operation.name, defect, () =>
-        chain(authenticate(incoming), afterAuthenticate),
-      ) as Admitted;
-      return isPromiseLike(admitted) ? inTime("authenticate", admitted) : admitted;
-    },
-    inTime,
-    call(incoming, auth, input) {
-      const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, shared.runtime);
-      return underDeadline(scope, timeouts, shared, undefined, guard, () => start(scope, input));
-    },
-  };
+  }
+
+  #start(scope: CallScope, input: unknown): MaybePromise<AnyResult> {
+    if (this.#predicate === undefined) return this.#invoke(scope, input);
+    // The type says `never` because each operation has its own input; this is the input that it was declared with.
+    return chain(this.#predicate({ auth: scope.auth as Principal, input: input as never }), (allowed) =>
+      allowed === true ? this.#invoke(scope, input) : new Err(PermissionDenied()),
+    );
+  }
 }
+
+const defaultTimeoutMs = durationMs("30s");
 
 function bindJob(job: Job, shared: Shared): BoundJob {
   const invoke = composeInvoke(job, shared);
-  const guard = declaredGuard(job, shared);
+  const declared = declaredCodes(job, shared);
   const timeouts = shared.timeoutsOf(job.settings.timeoutMs);
   return {
     job,
     run(attempt, input) {
       const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt.run, timeouts.ms, shared.runtime);
-      return underDeadline(scope, timeouts, shared, attempt, guard, () => invoke(scope, input));
+      return underDeadline(scope, timeouts, shared, attempt, job, declared, () => invoke(scope, input));
     },
   };
 }
@@ -205,14 +226,18 @@ type Invoke = (scope: CallScope, input: unknown) => MaybePromise<AnyResult>;
 
 /** context -> middleware -> handler, composed from the inside out. */
 function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke {
-  const handler = implemented.handlers[member.name] as (call: object) => unknown;
+  const { name } = member;
+  const { makeContext, sharedContext, middleware } = implemented;
+  const handler = implemented.handlers[name] as (call: object) => unknown;
+  if (middleware.length === 0 && makeContext === undefined) {
+    return (scope, input) => safely(name, defect, () => settleHandler(handler(scope.arguments(input, sharedContext))));
+  }
   let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
-    safely(member.name, defect, () => settleHandler(handler(scope.arguments(input, context))));
-  for (const middleware of implemented.middleware.toReversed()) inner = wrap(middleware, inner, defect);
+    safely(name, defect, () => settleHandler(handler(scope.arguments(input, context))));
+  for (const one of middleware.toReversed()) inner = wrap(one, inner, defect);
   const outer = inner;
-  const { makeContext, sharedContext } = implemented;
   if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
-  return (scope, input) => chain(makeContext(scope), (made) => outer(scope, input, checkContext(member.name, made)));
+  return (scope, input) => chain(makeContext(scope), (made) => outer(scope, input, checkContext(name, made)));
 }
 
 type Inner = (scope: CallScope, input: unknown, context: object | undefined) => MaybePromise<AnyResult>;
@@ -237,23 +262,28 @@ function isFault(value: unknown): value is Fault {
   return value instanceof Fault;
 }
 
+/** One set for all members that declare nothing of their own. */
+function declaredCodes({ faults }: Member, { declared }: Shared): ReadonlySet<string> {
+  return faults.length === 0 ? declared : new Set([...declared, ...faults.map(({ code }) => code)]);
+}
+
 /** Refuses a fault that the contract does not declare: it would be a lie in every document and client. */
-function declaredGuard(member: Member, { implemented, defect }: Shared): (result: AnyResult) => AnyResult {
-  const declared = new Set(
-    [...member.faults, ...implemented.contract.faults, ...frameworkFaults].map(({ code }) => code),
-  );
-  return (result) => {
-    if (result.ok) return result;
-    const { fault } = result;
-    // A program without types may have written err("text") or err(null).
-    if (!isFault(fault)) {
-      const text = `"${member.name}" answered err(…) with something that is no fault. Declare one: fault("CODE", { kind }).`;
-      return new Err(defect(member.name, new TypeError(text)));
-    }
-    if (declared.has(fault.code)) return result;
-    const text = `"${member.name}" answered with the fault ${fault.code}, which it does not declare. Add it to faults: […].`;
-    return new Err(defect(member.name, new TypeError(text)));
-  };
+function guard(
+  result: AnyResult,
+  { name }: Member,
+  declared: ReadonlySet<string>,
+  defect: BoundApp["defect"],
+): AnyResult {
+  if (result.ok) return result;
+  const { fault } = result;
+  // A program without types may have written err("text") or err(null).
+  if (!isFault(fault)) {
+    const text = `"${name}" answered err(…) with something that is no fault. Declare one: fault("CODE", { kind }).`;
+    return new Err(defect(name, new TypeError(text)));
+  }
+  if (declared.has(fault.code)) return result;
+  const text = `"${name}" answered with the fault ${fault.code}, which it does not declare. Add it to faults: […].`;
+  return new Err(defect(name, new TypeError(text)));
 }
 
 function underDeadline(
@@ -261,13 +291,14 @@ function underDeadline(
   timeouts: Timeouts,
   shared: Shared,
   attempt: JobAttempt | undefined,
-  guard: (result: AnyResult) => AnyResult,
+  member: Member,
+  declared: ReadonlySet<string>,
   start: () => MaybePromise<AnyResult>,
 ): MaybePromise<AnyResult> {
   const running = safely(scope.name, shared.defect, start);
   if (!isPromiseLike(running)) {
     scope.end();
-    return guard(running);
+    return running.ok ? running : guard(running, member, declared, shared.defect);
   }
   // `safely` made `running` a promise that never rejects.
   return answerInTime(
@@ -277,7 +308,7 @@ function underDeadline(
     shared.runtime,
     (result, late) => {
       scope.end();
-      return late ? result : guard(result);
+      return late ? result : guard(result, member, declared, shared.defect);
     },
     () => attempt?.onAbandoned?.(running),
   );

@@ -67,16 +67,21 @@ export function contract<const M extends Members, const F extends readonly AnyFa
   if (!contractNamePattern.test(name)) {
     throw new TypeError(`contract("${name}"): write a lower-case name with a version, such as "atlas.v1".`);
   }
-  const seen = new Map<string, string>();
-  for (const [key, member] of Object.entries(members)) {
+  const folded = new Set<string>();
+  const keys = Object.keys(members);
+  for (const key of keys) {
+    const member = members[key] as Member;
     if (key !== member.name) {
       throw new TypeError(
         `contract("${name}"): ${member.type}("${member.name}") stands under the key "${key}". Use one name for both.`,
       );
     }
-    const twin = seen.get(key.toLowerCase());
-    if (twin !== undefined) throw new TypeError(`contract("${name}"): "${twin}" and "${key}" differ only in case.`);
-    seen.set(key.toLowerCase(), key);
+    const lower = key.toLowerCase();
+    if (folded.has(lower)) {
+      const twin = keys.find((one) => one.toLowerCase() === lower);
+      throw new TypeError(`contract("${name}"): "${twin}" and "${key}" differ only in case.`);
+    }
+    folded.add(lower);
   }
   const all = Object.values(members);
   return Object.freeze({

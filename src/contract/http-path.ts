@@ -20,21 +20,21 @@ const capturePattern = /^\{(\*?)([A-Za-z_][A-Za-z0-9_]{0,99})\}$/;
 export function parsePath(path: string): readonly PathPart[] {
   if (!path.startsWith("/")) throw new TypeError(`The path "${path}" does not start with "/".`);
   const segments = path.slice(1).split("/");
-  const names = new Set<string>();
+  const names: string[] = [];
   const parts = segments.map((segment, index): PathPart => {
     const last = index === segments.length - 1;
     if (segment === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
     if (segment === "." || segment === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
+    if (literalPattern.test(segment)) return Object.freeze({ kind: "literal", text: segment });
     const capture = capturePattern.exec(segment);
     if (capture === null) {
-      if (literalPattern.test(segment)) return Object.freeze({ kind: "literal", text: segment });
       throw new TypeError(
         `The segment "${segment}" of the path "${path}" is neither plain text nor one capture. Write "{name}" for a whole segment, "{*name}" for the rest of the path, and nothing that needs a percent-escape.`,
       );
     }
     const name = capture[2] as string;
-    if (names.has(name)) throw new TypeError(`The path "${path}" captures "${name}" twice.`);
-    names.add(name);
+    if (names.includes(name)) throw new TypeError(`The path "${path}" captures "${name}" twice.`);
+    names.push(name);
     if (capture[1] === "") return Object.freeze({ kind: "capture", name });
     if (!last) throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
     return Object.freeze({ kind: "tail", name });

@@ -127,10 +127,7 @@ function plan(operation: Operation): HttpPlan {
       refinements: [],
     };
   }
-  const textNode = pickFields(
-    object,
-    texts.map(({ field }) => field),
-  );
+  const textNode = textObject(object, texts);
   if (!hasBody)
     return { ...common, texts, body: "none", bodyNode: undefined, bodyRequired: false, textNode, join, refinements };
   const rest = object.fields.filter((field) => !texts.some((text) => text.field === field));
@@ -148,6 +145,17 @@ function plan(operation: Operation): HttpPlan {
 }
 
 const empty = toNode(schemaOf({})) as ObjectNode;
+
+function textObject(object: ObjectNode, texts: readonly TextField[]): ObjectNode {
+  const { fields } = object;
+  // Very often the whole input, as it stands.
+  const whole = texts.length === fields.length && texts.every(({ field }, at) => field === fields[at]);
+  if (whole && object.name === undefined && object.docs === undefined) return object;
+  return pickFields(
+    object,
+    texts.map(({ field }) => field),
+  );
+}
 
 function noText(options: HttpRouteOptions): boolean {
   return options.query === undefined && options.headers === undefined;
@@ -170,9 +178,9 @@ function routeOptions(operation: Operation): HttpRouteOptions {
 }
 
 function readRoute(operation: Operation, route: string): { method: HttpMethod; path: string } {
-  const match = routePattern.exec(route);
-  const method = match?.[1];
-  if (match === null || method === undefined || !methods.includes(method)) {
+  const space = route.indexOf(" ");
+  const method = route.slice(0, space);
+  if (!methods.includes(method) || !routePattern.test(route)) {
     throw new TypeError(`the route "${route}" is not "METHOD /path" with one of ${methods.join(", ")}.`);
   }
   if (operation.type === "mutation" && method === "GET") {
@@ -183,7 +191,7 @@ function readRoute(operation: Operation, route: string): { method: HttpMethod; p
   if (operation.type === "query" && method !== "GET" && method !== "POST") {
     throw new TypeError(`a query changes nothing, which ${method} promises to do. Use GET, or POST for a large input.`);
   }
-  return { method: method as HttpMethod, path: match[2] as string };
+  return { method: method as HttpMethod, path: route.slice(space + 1) };
 }
 
 function successStatus({ status }: HttpRouteOptions, output: Node): number {
@@ -223,27 +231,43 @@ function textFields(
   options: HttpRouteOptions,
   hasBody: boolean,
 ): readonly TextField[] {
-  const places = new Map<Field, TextField>();
-  const put = (name: string, place: TextField["place"], key: string | undefined): void => {
-    const field = object.fields.find((one) => one.name === name) ?? object.fields.find((one) => one.wireName === name);
-    if (field === undefined) {
-      const known = object.fields.map((one) => one.name).join(", ") || "none";
-      throw new TypeError(
-        `${placeWords[place]} names "${name}", which is no field of the input. Its fields: ${known}.`,
-      );
+  const placed: TextField[] = [];
+  for (const part of parts) if (part.kind !== "literal") place(placed, object, part.name, "path", part.name);
+  if (options.headers !== undefined) {
+    const headers = Object.entries(options.headers);
+    for (const [name, header] of headers) place(placed, object, name, "header", headerKey(header, headers));
+  }
+  if (options.query !== undefined) for (const name of options.query) place(placed, object, name, "query", undefined);
+  if (!hasBody)
+    for (const field of object.fields) {
+      if (!isPlaced(placed, field)) place(placed, object, field.name, "query", undefined);
     }
-    const earlier = places.get(field);
-    if (earlier !== undefined)
-      throw new TypeError(`the field "${name}" travels twice: in the ${earlier.place} and in the ${place}.`);
-    const list = checkText(field, place);
-    places.set(field, Object.freeze({ field, place, key: key ?? field.wireName, list }));
-  };
-  for (const part of parts) if (part.kind !== "literal") put(part.name, "path", part.name);
-  const headers = Object.entries(options.headers ?? {});
-  for (const [name, header] of headers) put(name, "header", headerKey(header, headers));
-  for (const name of options.query ?? []) put(name, "query", undefined);
-  if (!hasBody) for (const field of object.fields) if (!places.has(field)) put(field.name, "query", undefined);
-  return Object.freeze([...places.values()]);
+  return Object.freeze(placed);
+}
+
+/** Few fields travel as text: a look through the list is cheaper than a map for each operation. */
+function isPlaced(placed: readonly TextField[], field: Field): boolean {
+  for (const one of placed) if (one.field === field) return true;
+  return false;
+}
+
+function place(
+  placed: TextField[],
+  object: ObjectNode,
+  name: string,
+  where: TextField["place"],
+  key: string | undefined,
+): void {
+  const field = object.fields.find((one) => one.name === name) ?? object.fields.find((one) => one.wireName === name);
+  if (field === undefined) {
+    const known = object.fields.map((one) => one.name).join(", ") || "none";
+    throw new TypeError(`${placeWords[where]} names "${name}", which is no field of the input. Its fields: ${known}.`);
+  }
+  const earlier = placed.find((one) => one.field === field);
+  if (earlier !== undefined)
+    throw new TypeError(`the field "${name}" travels twice: in the ${earlier.place} and in the ${where}.`);
+  const list = checkText(field, where);
+  placed.push(Object.freeze({ field, place: where, key: key ?? field.wireName, list }));
 }
 
 const placeWords = { path: "the path", query: "query: […]", header: "headers: {…}" };

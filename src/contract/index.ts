@@ -74,7 +74,7 @@ export {
 export { bind, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
 export { memoryCalls, type MemoryCalls } from "./memory-call.ts";
 // For protocols: how an operation travels in HTTP.
-export { fillPath, parsePath } from "./http-path.ts";
+export { fillPath, parsePath, type PathPart } from "./http-path.ts";
 export { httpPlan, type HttpPlan, type TextField } from "./http-plan.ts";
 export {
   BadBody,

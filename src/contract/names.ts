@@ -14,7 +14,10 @@ export function checkName(type: string, name: string): void {
   }
 }
 
+const none: readonly never[] = Object.freeze([]);
+
 export function checkFaults<F extends AnyFaultType>(type: string, name: string, faults: readonly F[]): readonly F[] {
+  if (faults.length === 0) return none;
   const seen = new Set<string>();
   for (const { code } of faults) {
     if (seen.has(code)) throw new TypeError(`${type}("${name}") declares the fault ${code} twice.`);

