@@ -82,6 +82,7 @@ export interface BoundApp {
   readonly operations: ReadonlyMap<string, BoundOperation>;
   readonly jobs: ReadonlyMap<string, BoundJob>;
   readonly clock: Clock;
+  readonly events: Events;
   /** Reports a mistake in the program and returns the fault that the client gets for it. */
   defect(where: string, error: unknown): ReturnType<typeof Internal>;
 }
@@ -107,6 +108,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     operations: new Map(contract.operations.map((operation) => [operation.name, new OperationCall(operation, shared)])),
     jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
     clock: runtime.clock,
+    events: runtime.events,
     defect,
   };
 }

@@ -24,6 +24,36 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /** The peer's IP address, or "" where the carrier cannot know it. */
   readonly remoteAddress: string;
+  /** `1.0`, `1.1`, `2`; absent where the carrier cannot know it. */
+  readonly httpVersion?: string;
+  /**
+   * Set while somebody observes requests, absent otherwise: what runs inside writes down what those outside cannot see. Whoever
+   * hands on a request of its own making hands this on too.
+   */
+  notes?: RequestNotes;
+}
+
+/** What the inside of the HTTP handler tells the observers of one request. */
+export interface RequestNotes {
+  /** The template of the route, or `(none)`. */
+  readonly route: string;
+  readonly operation: string | undefined;
+  /** The id by which logs and the answer name the request. */
+  readonly requestId: string;
+  /** Whether anybody has looked at `requestId`. */
+  readonly usedRequestId: boolean;
+  /** W3C Trace Context of the server's own span, for what the handler calls. */
+  trace: TraceContext | undefined;
+  matched(route: string, operation: string | undefined): void;
+  /** Refused before its body was read, to keep the server well. */
+  shed(reason: string): void;
+}
+
+/** The two headers of W3C Trace Context, checked. */
+export interface TraceContext {
+  /** `00-<32 hex>-<16 hex>-<2 hex>` */
+  readonly traceparent: string;
+  readonly tracestate?: string;
 }
 
 export type BodyFault =
@@ -45,6 +75,8 @@ export interface HttpResponse {
    * other bodies. Whoever replaces the body of an answer replaces or drops this too.
    */
   readonly length?: number;
+  /** The code of the fault that this answers. For observers; never sent. */
+  readonly fault?: string;
 }
 
 /** What a carrier calls for every request. Never throws and never rejects: every failure is already a response. */

@@ -8,6 +8,7 @@ import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } fr
 import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
 import { ProblemWriters } from "./problem.ts";
+import { recorded } from "./request-record.ts";
 import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
 
 /** A route beside those of the contract: documents, health, a dashboard. */
@@ -27,6 +28,9 @@ export interface HttpHandlerOptions {
 
 /** What answers a route that was found. */
 interface Endpoint {
+  /** Undefined for routes that are no operation. */
+  readonly operation?: string;
+  readonly template: string;
   handle(request: HttpRequest, captures: readonly string[], query: string): MaybePromise<HttpResponse>;
 }
 
@@ -54,12 +58,14 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
     const mark = target.indexOf("?");
     const path = mark === -1 ? target : target.slice(0, mark);
     const match = router.find(method, path);
-    if (match instanceof RouteMatch)
+    if (match instanceof RouteMatch) {
+      if (request.notes !== undefined) request.notes.matched(match.value.template, match.value.operation);
       return match.value.handle(request, match.captures, mark === -1 ? "" : target.slice(mark + 1));
+    }
     return misses.answer(request, match);
   };
 
-  return (request) => {
+  const safe: HttpHandler = (request) => {
     try {
       const response = answer(request);
       return isPromiseLike(response)
@@ -69,6 +75,7 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
       return misses.defect(request, error);
     }
   };
+  return recorded(safe, { clock: app.clock, events: app.events, newRequestId: services.newRequestId });
 }
 
 /** A contract with more operations than this compiles each one's codecs at its first call, so that it still starts in a moment. */
@@ -86,7 +93,7 @@ function* routesOf(
     yield { method, path, parts, value: route, owner: bound.operation };
   }
   for (const { method, path, handle } of extraRoutes) {
-    yield { method, path, value: { handle }, owner: `the extra route "${method} ${path}"` };
+    yield { method, path, value: { template: path, handle }, owner: `the extra route "${method} ${path}"` };
   }
 }
 

@@ -1,9 +1,7 @@
 /** What a bound call sees of its HTTP request. */
 import type { Incoming } from "../contract/index.ts";
 import type { HttpRequest } from "../exchange/index.ts";
-
-/** Visible ASCII, so that an id can go into headers and logs as it is. */
-const sanePattern = /^[\x21-\x7e]{1,128}$/;
+import { givenRequestId } from "./request-id.ts";
 
 export class HttpCall implements Incoming {
   readonly request: HttpRequest;
@@ -29,16 +27,13 @@ export class HttpCall implements Incoming {
 
   /** The client's `x-request-id` where it is sane, else a new one. */
   get requestId(): string {
-    return (this.#requestId ??= this.#given() ?? this.#newId());
+    return (this.#requestId ??= this.request.notes?.requestId ?? givenRequestId(this.request) ?? this.#newId());
   }
 
   /** The id, if the client gave one or if anything has looked at it: then it may stand in a log, and the client should know it. */
   get usedRequestId(): string | undefined {
-    return (this.#requestId ??= this.#given());
-  }
-
-  #given(): string | undefined {
-    const given = this.request.header("x-request-id");
-    return given !== undefined && sanePattern.test(given) ? given : undefined;
+    if (this.#requestId !== undefined) return this.#requestId;
+    const { notes } = this.request;
+    return (this.#requestId = notes?.usedRequestId === true ? notes.requestId : givenRequestId(this.request));
   }
 }

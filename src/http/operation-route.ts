@@ -54,6 +54,8 @@ interface Compiled {
 
 export class OperationRoute {
   readonly plan: HttpPlan;
+  readonly operation: string;
+  readonly template: string;
   readonly #bound: BoundOperation;
   readonly #services: RouteServices;
   readonly #maxBodyBytes: number;
@@ -62,6 +64,8 @@ export class OperationRoute {
   constructor(bound: BoundOperation, services: RouteServices) {
     const { operation } = bound;
     this.plan = httpPlan(operation);
+    this.operation = operation.name;
+    this.template = this.plan.path;
     this.#bound = bound;
     this.#services = services;
     this.#maxBodyBytes = operation.options.maxBodyBytes ?? services.maxBodyBytes;

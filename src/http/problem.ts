@@ -52,7 +52,7 @@ export class ProblemWriter {
     const seconds = retryAfterSeconds(fault, this.#retryable);
     if (seconds !== undefined) headers = headers.with("retry-after", String(seconds));
     if (requestId !== undefined) headers = headers.with("x-request-id", requestId);
-    return { status: this.#status, headers, body: `${body}}` };
+    return { status: this.#status, headers, body: `${body}}`, fault: fault.code };
   }
 }
 

@@ -4,9 +4,67 @@
  */
 import { isPromiseLike } from "../core/index.ts";
 
+/** What is known of a request when it starts. Read what you need while you hear the event: the getters look into the request. */
+export interface RequestInfo {
+  /** As the client wrote it: any of the eight that the engine takes. */
+  readonly method: string;
+  /** The template, `/cities/{id}`: never the raw path. `(none)` where no route was found, or none was needed (a CORS preflight). */
+  readonly route: string;
+  /** Undefined for routes that are no operation. */
+  readonly operation: string | undefined;
+  /** `1.0`, `1.1`, `2`; undefined where the carrier cannot know, as behind `fetch`. */
+  readonly httpVersion: string | undefined;
+  /** The client's own where it gave a sane one. Made when it is first read; the answer carries it if that is at the start. */
+  readonly requestId: string;
+  /** A header by lower-case name. It may hold a secret: log what you chose, not what came. */
+  header(name: string): string | undefined;
+}
+
+export interface RequestEnd extends RequestInfo {
+  /** Of the answer, also where the client left before it could be sent. */
+  readonly status: number;
+  /** The code of the fault that was answered. */
+  readonly fault: string | undefined;
+  readonly outcome: "answered" | "shed" | "aborted" | "timed_out";
+  /** From the request's arrival at the handler to the event, in monotonic milliseconds with fractions. */
+  readonly durationMs: number;
+  /** Of the body, before the carrier's framing; undefined where nobody counted. Counted when it is read. */
+  readonly responseBytes: number | undefined;
+}
+
+export interface SubscriptionInfo {
+  readonly operation: string;
+  readonly transport: "sse" | "ndjson" | "websocket";
+  readonly requestId: string;
+}
+
 export interface EventTable {
   /** A mistake in the program: a throw, an undeclared fault, a wrong output. The client got only the incident id. */
   defect: { readonly incident: string; readonly where: string; readonly error: unknown };
+  /** Its route is known (or that it has none). Every start is followed by exactly one `request.end`, with the same object. */
+  "request.start": RequestInfo;
+  /**
+   * The answer has left Tensile: a body at hand was given to whatever carries it (the bytes may still lie in the system's
+   * buffers), a streamed body has ended, or was given up.
+   */
+  "request.end": RequestEnd;
+  /** Refused by the overload guard, before its body was read. `request.end` follows. */
+  "request.shed": Pick<RequestInfo, "method" | "route" | "operation"> & { readonly reason: string };
+  /** The client left before the answer had left. Noticed when the handler answers, or when a streamed body is given up. `request.end` follows. */
+  "request.aborted": RequestEnd;
+  /** Answered by a deadline (408, 504) and not by its handler. `request.end` follows. */
+  "request.timed_out": RequestEnd;
+  /** A stream of a subscription has begun. */
+  "subscription.start": SubscriptionInfo;
+  /** It has ended, whoever ended it. */
+  "subscription.end": SubscriptionInfo & {
+    readonly durationMs: number;
+    /** Messages sent. */
+    readonly messages: number;
+    /** `completed`: the source ended. `aborted`: the client left. `failed`: it ended with the fault. `drained`: the server stops. */
+    readonly outcome: "completed" | "aborted" | "failed" | "drained";
+    readonly fault?: string;
+  };
   /** A call answered its deadline, but its handler is still running. */
   "call.abandoned": { readonly where: string; readonly timeoutMs: number };
   /** One attempt of a job ended. `fault` is set when it did not succeed. */
@@ -35,6 +93,12 @@ export type EventListener<N extends EventName> = (event: EventTable[N]) => void;
 
 export class Events {
   readonly #listeners = new Map<EventName, ((event: never) => unknown)[]>();
+  #requestListeners = 0;
+
+  /** Whether anybody listens to a `request.` event: the one check that a request costs while nobody does. */
+  get observesRequests(): boolean {
+    return this.#requestListeners > 0;
+  }
 
   /** Calls `listener` for every event of that name; returns the function that stops it. A listener must not throw or reject; if it does, others still run. */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
@@ -42,9 +106,13 @@ export class Events {
     // An entry of its own, so that stopping one leaves another of the same function.
     const own: (event: never) => unknown = (event) => listener(event);
     this.#listeners.set(name, [...list, own]);
+    const ofRequests = name.startsWith("request.") ? 1 : 0;
+    this.#requestListeners += ofRequests;
     return () => {
-      const left = this.#listeners.get(name)?.filter((other) => other !== own);
-      this.#listeners.set(name, left ?? []);
+      const before = this.#listeners.get(name) ?? [];
+      const left = before.filter((other) => other !== own);
+      if (left.length < before.length) this.#requestListeners -= ofRequests;
+      this.#listeners.set(name, left);
     };
   }
 

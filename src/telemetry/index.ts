@@ -1,2 +1,2 @@
 /** Floor 1: what happens inside, as typed events. */
-export { Events, type EventTable } from "./events.ts";
+export { Events, type EventTable, type RequestEnd } from "./events.ts";

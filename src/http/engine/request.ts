@@ -71,6 +71,10 @@ export class EngineRequest implements HttpRequest {
     return this.#abort.signal;
   }
 
+  get httpVersion(): string {
+    return this.minor === 1 ? "1.1" : "1.0";
+  }
+
   get remoteAddress(): string {
     return this.#owner.remoteAddress();
   }

@@ -25,6 +25,7 @@ export interface Face {
   readonly name: "engine" | "fetch";
   send(method: string, target: string, sent?: Sent): Promise<Received>;
   readonly defects: EventTable["defect"][];
+  readonly events: Events;
 }
 
 /** A bound app for tests: real clock, no jobs. */
@@ -64,6 +65,7 @@ function fetchFace(implemented: Implemented, options: HttpHandlerOptions): Face 
   return {
     name: "fetch",
     defects,
+    events: app.events,
     async send(method, target, { headers, body } = {}) {
       const init: RequestInit = { method };
       if (headers !== undefined) init.headers = headers;
@@ -113,5 +115,5 @@ async function engineFace(implemented: Implemented, options: HttpHandlerOptions,
       });
       request.end(body);
     });
-  return { name: "engine", defects, send };
+  return { name: "engine", defects, events: app.events, send };
 }
