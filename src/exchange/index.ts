@@ -1,3 +1,11 @@
 /** Floor 1: HTTP messages as whoever carries them and whoever answers them see them. Knows no routes, no sockets, no contract. */
 export type { BodyFault, HttpHandler, HttpRequest, HttpResponse, RequestNotes, TraceContext } from "./exchange.ts";
 export { HeaderBlock } from "./header-block.ts";
+export {
+  peerAddress,
+  trustProxy,
+  type AddressSource,
+  type ClientAddress,
+  type TrustProxyOptions,
+} from "./client-address.ts";
+export { clientNetwork, formatIp, inRange, parseIp, parseRange } from "./ip-address.ts";

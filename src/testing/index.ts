@@ -2,3 +2,4 @@
 export { manualClock, type ManualClock } from "../core/index.ts";
 export { memoryStore, type MemoryStore } from "./memory-store.ts";
 export { storeConformance, type MakePlace, type StorePlace } from "./store-conformance.ts";
+export { kvConformance, type KvPlace } from "./kv-conformance.ts";
