@@ -11,7 +11,7 @@ export class CannotRun extends Error {}
 /** Installs them if they are missing or not those of the lockfile. Throws CannotRun when they cannot be had. */
 export function ensurePeers(say: (line: string) => void): void {
   if (arePeersInstalled()) return;
-  say("The peers are not installed. Running `npm ci` in bench/peers (about 180 MB, most of it Bun) …");
+  say("The peers are not installed. Running `npm ci` in bench/peers (about 185 MB, most of it Bun) …");
   // Under `npm run` npm says where it is; started by hand, the one on the path has to do.
   const npm = process.env["npm_execpath"];
   const [program, ...before] = npm === undefined ? ["npm"] : [process.execPath, npm];
@@ -38,6 +38,21 @@ export function withoutBun(): string | undefined {
   const asked = spawnSync(bunProgram, ["--version"], { encoding: "utf8", timeout: 20_000 });
   if (asked.status === 0) return undefined;
   return "its npm package did not bring a program that runs on this system (its install script may have been refused)";
+}
+
+/**
+ * Why uWebSockets.js cannot run here; undefined when it can. Its binaries are optional packages: for some Nodes and systems, and
+ * those for Node 26 want glibc 2.38 or later.
+ */
+export function withoutUws(): string | undefined {
+  const asked = spawnSync(process.execPath, ["-e", 'require("@uwsjs/core")'], {
+    cwd: folder,
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  if (asked.status === 0) return undefined;
+  const reason = asked.stderr.split("\n").findLast((line) => line.startsWith("Error:"));
+  return `its npm package brought no binary that runs here (${reason ?? "it gave no reason"})`;
 }
 
 export function peerVersion(name: string): string {

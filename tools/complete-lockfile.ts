@@ -53,8 +53,10 @@ function platformOf(name: string): Pick<Entry, "cpu" | "os" | "libc"> | undefine
 }
 
 if (import.meta.main) {
-  const file = new URL("../package-lock.json", import.meta.url);
-  const { text, added } = completeLockfile(readFileSync(file, "utf8"));
-  writeFileSync(file, text);
-  for (const name of added) console.log(`package-lock.json: wrote the entry of ${name}`);
+  for (const path of ["package-lock.json", "bench/peers/package-lock.json"]) {
+    const file = new URL(`../${path}`, import.meta.url);
+    const { text, added } = completeLockfile(readFileSync(file, "utf8"));
+    writeFileSync(file, text);
+    for (const name of added) console.log(`${path}: wrote the entry of ${name}`);
+  }
 }

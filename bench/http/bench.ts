@@ -28,7 +28,7 @@ const hasty: Pace = { warmUpRequests: 15_000, longestWarmUpMs: 700, warmUpMs: 20
 
 export const httpBench: Bench = {
   name: "http",
-  text: "contract routes beside node:http, Fastify, Hono, Express, Bun, Elysia and axum: server CPU per request",
+  text: "contract routes beside node:http, Fastify, Hono, Express, uWebSockets.js, Bun, Elysia and axum: server CPU per request",
   systems: systems.map(({ name }) => name),
   pinned: true,
   rounds: 7,

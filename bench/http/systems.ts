@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { tensileVersion } from "../environment.ts";
 import { axumVersion, buildAxum } from "../axum.ts";
-import { bunProgram, peerVersion, withoutBun } from "../peers.ts";
+import { bunProgram, peerVersion, withoutBun, withoutUws } from "../peers.ts";
 
 export interface System {
   readonly name: string;
@@ -44,6 +44,13 @@ export const systems: readonly System[] = [
     file: file("../peers/http/express.js"),
     peer: true,
     version: () => `${peerVersion("express")} + Ajv ${peerVersion("ajv")}`,
+  },
+  {
+    name: "uws",
+    file: file("../peers/http/uws.js"),
+    peer: true,
+    version: () => `uWebSockets.js ${peerVersion("@uwsjs/core")} + Ajv ${peerVersion("ajv")}`,
+    without: withoutUws,
   },
   {
     name: "bun",
