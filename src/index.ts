@@ -76,6 +76,8 @@ export {
   ShuttingDown,
   Unauthenticated,
   middleware,
+  type Admit,
+  type AdmitCall,
   type Authenticate,
   type CallTools,
   type ContextCall,
@@ -93,9 +95,15 @@ export {
   type Incoming,
   type Middleware,
   type MiddlewareCall,
+  type MiddlewareParts,
+  type Next,
   type PreparedJob,
   type Principal,
+  type Wire,
+  type WireTools,
 } from "./contract/index.ts";
+// HTTP messages, for middleware with a `wire` and for routes beside the contract's.
+export { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse, type Reply } from "./exchange/index.ts";
 // Named so that a contract in a package of its own can have declarations (`tsc --declaration` writes these names).
 export type {
   AnySchema,

@@ -157,7 +157,7 @@ for (const [how, policy] of [
       });
       assert.ok(
         asked.every(
-          (path) => path === "/contract.ts" || /^\/src\/(client|contract|core|schema|telemetry)\//.test(path),
+          (path) => path === "/contract.ts" || /^\/src\/(client|contract|core|exchange|schema|telemetry)\//.test(path),
         ),
         asked.join(" "),
       );

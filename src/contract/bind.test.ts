@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { err, manualClock, ok, type Fault, type Result } from "../core/index.ts";
+import { ReplyFields } from "../exchange/index.ts";
 import { t } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import {
@@ -16,6 +17,9 @@ import {
   type BoundApp,
   type Incoming,
   type Jobs,
+  type Middleware,
+  type MiddlewareCall,
+  type Next,
   type Principal,
 } from "./index.ts";
 
@@ -38,6 +42,8 @@ const demo = contract("demo.v1", { open, signedIn, scoped, own, slow, work }, { 
 
 type Call = { input: { n: number }; signal: AbortSignal };
 
+type Run = (call: MiddlewareCall, next: Next<object>) => ReturnType<Middleware>;
+
 interface Bench {
   readonly app: BoundApp;
   readonly clock: ReturnType<typeof manualClock>;
@@ -45,7 +51,7 @@ interface Bench {
   readonly shutdown: AbortController;
 }
 
-function bench(handle: (call: Call) => unknown, chain: Parameters<typeof middleware>[0][] = []): Bench {
+function bench(handle: (call: Call) => unknown, chain: Run[] = []): Bench {
   const clock = manualClock();
   const events = new Events();
   const defects: Bench["defects"] = [];
@@ -84,7 +90,13 @@ function bench(handle: (call: Call) => unknown, chain: Parameters<typeof middlew
 }
 
 function incoming(headers: Record<string, string> = {}, signal = new AbortController().signal): Incoming {
-  return { header: (name) => headers[name], remoteAddress: "127.0.0.1", requestId: "r1", signal };
+  return {
+    header: (name) => headers[name],
+    remoteAddress: "127.0.0.1",
+    requestId: "r1",
+    signal,
+    reply: new ReplyFields(),
+  };
 }
 
 async function call(

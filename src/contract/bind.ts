@@ -1,7 +1,7 @@
 /**
  * The waist. Every protocol and the job engine call a handler through what this file composes once at start:
  *
- *   admit (who is calling, may they at all) -> decode (the carrier's) -> access predicate -> context -> middleware -> handler
+ *   admit (who is calling, may they at all, do the gates of middleware let them) -> decode (the carrier's) -> access predicate -> context -> middleware -> handler
  *     -> declared-fault guard, under one deadline
  *
  * A bound call never throws and never rejects: what a handler throws becomes `INTERNAL` with an incident id, and the error goes
@@ -21,7 +21,8 @@ import {
 import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
 import { admitCaller } from "./admission.ts";
-import { CallScope, type CallSource } from "./call-scope.ts";
+import { AttemptSource, type JobAttempt } from "./attempt-source.ts";
+import { CallScope } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
 import {
   Cancelled,
@@ -31,8 +32,10 @@ import {
   ShuttingDown,
   frameworkFaults,
 } from "./framework-faults.ts";
-import { settleHandler, type JobRun } from "./handler.ts";
-import { checkContext, type Implemented, type Incoming } from "./implement.ts";
+import { composeGate, type Admitted, type Gate, type GateTools } from "./gate.ts";
+import { settleHandler } from "./handler.ts";
+import { checkContext, type Implemented } from "./implement.ts";
+import type { Incoming } from "./incoming.ts";
 import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { Middleware } from "./middleware.ts";
@@ -52,23 +55,14 @@ export interface BindRuntime {
 
 export interface BoundOperation {
   readonly operation: Operation;
-  /** Before the body is read: who is calling, and whether such a caller may call this at all. */
-  admit(incoming: Incoming): MaybePromise<Result<Principal | undefined, Fault>>;
+  /** Before the body is read: who is calling, whether such a caller may call this at all, and whether middleware admits the call. */
+  admit(incoming: Incoming): MaybePromise<Admitted>;
   /** The same for a caller who is known already: in-memory calls. */
-  admitAs(auth: Principal | undefined): Result<Principal | undefined, Fault>;
+  admitAs(auth: Principal | undefined, incoming: Incoming): MaybePromise<Admitted>;
   /** For what stands before the call and must be awaited: gives it as much time as the call, and a rejection is a defect. */
   inTime<R>(step: string, work: PromiseLike<R>): Promise<R | Err<Fault>>;
   /** With the decoded input. */
   call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult>;
-}
-
-/** One attempt of a job, as the engine hands it over. */
-export interface JobAttempt {
-  readonly run: JobRun;
-  /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
-  readonly signal: AbortSignal | undefined;
-  /** Called when the attempt was answered by its deadline while the handler still runs; `ended` settles when it ends. */
-  onAbandoned?(ended: Promise<unknown>): void;
 }
 
 export interface BoundJob {
@@ -81,6 +75,8 @@ export interface BoundApp {
   readonly contract: Contract;
   readonly operations: ReadonlyMap<string, BoundOperation>;
   readonly jobs: ReadonlyMap<string, BoundJob>;
+  /** Outermost first. */
+  readonly middleware: readonly Middleware[];
   readonly clock: Clock;
   readonly events: Events;
   /** Reports a mistake in the program and returns the fault that the client gets for it. */
@@ -107,6 +103,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     contract,
     operations: new Map(contract.operations.map((operation) => [operation.name, new OperationCall(operation, shared)])),
     jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
+    middleware: implemented.middleware,
     clock: runtime.clock,
     events: runtime.events,
     defect,
@@ -129,6 +126,7 @@ class OperationCall implements BoundOperation {
   readonly #invoke: Invoke;
   readonly #timeouts: Timeouts;
   readonly #declared: ReadonlySet<string>;
+  readonly #gate: Gate | undefined;
   readonly #predicate:
     | ((call: { readonly auth: Principal; readonly input: never }) => MaybePromise<boolean>)
     | undefined;
@@ -140,10 +138,22 @@ class OperationCall implements BoundOperation {
     this.#invoke = composeInvoke(operation, shared);
     this.#timeouts = shared.timeoutsOf(timeout === undefined ? defaultTimeoutMs : durationMs(timeout));
     this.#declared = declaredCodes(operation, shared);
+    this.#gate = composeGate(operation, shared.implemented.middleware, () => this.#gateTools());
     this.#predicate = typeof access === "function" ? access : undefined;
   }
 
-  admitAs(auth: Principal | undefined): Result<Principal | undefined, Fault> {
+  admitAs(auth: Principal | undefined, incoming: Incoming): MaybePromise<Admitted> {
+    const admitted = this.#lookUp(auth);
+    return this.#gate === undefined ? admitted : this.#gate(incoming, admitted);
+  }
+
+  admit(incoming: Incoming): MaybePromise<Admitted> {
+    const admitted = this.#identify(incoming);
+    const gate = this.#gate;
+    return gate === undefined ? admitted : chain(admitted, (who) => gate(incoming, who));
+  }
+
+  #lookUp(auth: Principal | undefined): Admitted {
     try {
       return admitCaller(this.operation.options.access, auth);
     } catch (thrown) {
@@ -151,16 +161,24 @@ class OperationCall implements BoundOperation {
     }
   }
 
-  admit(incoming: Incoming): MaybePromise<Result<Principal | undefined, Fault>> {
+  #identify(incoming: Incoming): MaybePromise<Admitted> {
     const { implemented, defect } = this.#shared;
     const { authenticate } = implemented;
-    if (authenticate === undefined) return this.admitAs(undefined);
-    type Admitted = MaybePromise<Result<Principal | undefined, Fault>>;
+    if (authenticate === undefined) return this.#lookUp(undefined);
     // `safely` gives back what the step made, or a fault.
     const admitted = safely(this.operation.name, defect, () =>
-      chain(authenticate(incoming), (auth) => (auth instanceof Fault ? new Err(auth) : this.admitAs(auth))),
-    ) as Admitted;
+      chain(authenticate(incoming), (auth) => (auth instanceof Fault ? new Err(auth) : this.#lookUp(auth))),
+    ) as MaybePromise<Admitted>;
     return isPromiseLike(admitted) ? this.inTime("authenticate", admitted) : admitted;
+  }
+
+  #gateTools(): GateTools {
+    const { defect } = this.#shared;
+    return {
+      guard: (failure) => guard(failure, this.operation, this.#declared, defect),
+      thrown: (error) => thrownFault(`${this.operation.name}: admit`, defect, error),
+      inTime: (work) => this.inTime("admit", work),
+    };
   }
 
   inTime<R>(step: string, work: PromiseLike<R>): Promise<R | Err<Fault>> {
@@ -203,27 +221,6 @@ function bindJob(job: Job, shared: Shared): BoundJob {
   };
 }
 
-/** Reads the attempt's signal only when the handler reads its own. */
-class AttemptSource implements CallSource {
-  readonly #attempt: JobAttempt;
-
-  constructor(attempt: JobAttempt) {
-    this.#attempt = attempt;
-  }
-
-  get requestId(): string {
-    return this.#attempt.run.id;
-  }
-
-  get signal(): AbortSignal | undefined {
-    return this.#attempt.signal;
-  }
-
-  header(): undefined {
-    return undefined;
-  }
-}
-
 type Invoke = (scope: CallScope, input: unknown) => MaybePromise<AnyResult>;
 
 /** context -> middleware -> handler, composed from the inside out. */
@@ -236,7 +233,7 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
   }
   let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
     safely(name, defect, () => settleHandler(handler(scope.arguments(input, context))));
-  for (const one of middleware.toReversed()) inner = wrap(one, inner, defect);
+  for (const one of middleware.toReversed()) if (one["~passes"] !== true) inner = wrap(one, inner, defect);
   const outer = inner;
   if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
   return (scope, input) => chain(makeContext(scope), (made) => outer(scope, input, checkContext(name, made)));

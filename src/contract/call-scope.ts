@@ -3,6 +3,7 @@
  * shutdown is made when it is first read and taken down when the call ends.
  */
 import { deadline, type Clock, type Deadline } from "../core/index.ts";
+import type { Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { JobRun } from "./handler.ts";
 import type { Jobs } from "./jobs-face.ts";
@@ -11,6 +12,10 @@ import type { MiddlewareCall } from "./middleware.ts";
 /** Where a call comes from: a request, or an attempt of a job. */
 export interface CallSource {
   readonly requestId: string;
+  /** "" for a job. */
+  readonly remoteAddress: string;
+  /** Made when it is first read. */
+  readonly reply: Reply;
   /** Aborts when the client goes away, or when the job is cancelled. Read only when the handler asks. */
   readonly signal: AbortSignal | undefined;
   header(name: string): string | undefined;
@@ -52,6 +57,10 @@ export class CallScope {
 
   get requestId(): string {
     return this.#source.requestId;
+  }
+
+  get reply(): Reply {
+    return this.#source.reply;
   }
 
   get signal(): AbortSignal {
@@ -98,6 +107,10 @@ class Lazy {
   get requestId(): string {
     return this.#scope.requestId;
   }
+
+  get reply(): Reply {
+    return this.#scope.reply;
+  }
 }
 
 class OperationArguments extends Lazy {
@@ -140,6 +153,10 @@ class MiddlewareView extends Lazy implements MiddlewareCall {
     this.input = input;
     this.auth = scope.auth;
     this.#source = source;
+  }
+
+  get remoteAddress(): string {
+    return this.#source.remoteAddress;
   }
 
   header(name: string): string | undefined {

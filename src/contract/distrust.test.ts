@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { err, manualClock, type Fault, type ManualClock, type Result } from "../core/index.ts";
+import { ReplyFields } from "../exchange/index.ts";
 import { t } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import {
@@ -55,6 +56,7 @@ const incoming: Incoming = {
   remoteAddress: "",
   requestId: "r1",
   signal: new AbortController().signal,
+  reply: new ReplyFields(),
 };
 
 async function call({ app }: Rig, name: string): Promise<string> {

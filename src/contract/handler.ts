@@ -3,6 +3,7 @@
  * function that turns whatever a handler returned into a Result.
  */
 import { Err, Fault, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
+import type { Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
 import type { Jobs } from "./jobs-face.ts";
@@ -24,6 +25,8 @@ export interface CallTools<P extends Principal | undefined> {
   readonly signal: AbortSignal;
   /** Unique per call; in logs and in the `x-request-id` header. */
   readonly requestId: string;
+  /** Header fields of the HTTP answer. What a call in memory sets goes nowhere. */
+  readonly reply: Reply;
   /** Enqueues, awaits and manages jobs. */
   readonly jobs: Jobs;
 }

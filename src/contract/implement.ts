@@ -7,17 +7,9 @@ import type { Principal } from "./access.ts";
 import type { Contract, Members } from "./contract.ts";
 import type { FrameworkFault, Unauthenticated } from "./framework-faults.ts";
 import type { Handlers } from "./handler.ts";
+import type { Incoming } from "./incoming.ts";
+import { checkMiddleware, withMiddlewareFaults } from "./middleware-list.ts";
 import type { Middleware } from "./middleware.ts";
-
-/** What is known about a request before its body is read. */
-export interface Incoming {
-  /** A header by lower-case name. */
-  header(name: string): string | undefined;
-  readonly remoteAddress: string;
-  readonly requestId: string;
-  /** Aborts when the client goes away. */
-  readonly signal: AbortSignal;
-}
 
 export type Authenticate<P extends Principal> = (
   request: Incoming,
@@ -59,6 +51,7 @@ export interface Implementation<
 }
 
 export interface Implemented {
+  /** With the faults of the middleware among those of all its operations. */
   readonly contract: Contract;
   readonly authenticate: Authenticate<Principal> | undefined;
   /** At most one of the two is set. */
@@ -74,7 +67,7 @@ export function implementContract<
   F extends Fault,
   Ctx = unknown,
   P extends Principal = Principal,
-  const U extends readonly Middleware<object, Fault>[] = [],
+  const U extends readonly Middleware<object, Fault>[] = readonly Middleware<object, Fault>[],
 >(contract: Contract<M, F>, implementation: Implementation<M, F, Ctx, P, U>): Implemented {
   const handlers = implementation.handlers as Implemented["handlers"];
   const { context } = implementation;
@@ -88,19 +81,24 @@ export function implementContract<
       `implement("${contract.name}"): ${unknown.join(", ")} is not in the contract. Add it there or remove the handler.`,
     );
   }
+  const middleware = checkMiddleware(
+    contract.name,
+    // What each adds to the context is a matter of types alone.
+    (implementation.middleware ?? []) as Implemented["middleware"],
+  );
   return Object.freeze({
-    contract,
+    contract: withMiddlewareFaults(contract, middleware),
     authenticate: implementation.authenticate,
     sharedContext:
       typeof context === "function" ? undefined : checkContext(contract.name, context as object | undefined),
     makeContext: typeof context === "function" ? (context as Implemented["makeContext"]) : undefined,
-    middleware: (implementation.middleware ?? []) as Implemented["middleware"],
+    middleware,
     handlers,
   });
 }
 
 /** What handlers are given beside their context; a context may not hide it. */
-const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "jobs", "job"];
+const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "reply", "jobs", "job"];
 
 export function checkContext<C extends object | undefined>(where: string, context: C): C {
   if (context !== undefined) {

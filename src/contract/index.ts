@@ -43,10 +43,19 @@ export {
   type ContextCall,
   type Implementation,
   type Implemented,
-  type Incoming,
 } from "./implement.ts";
+export type { AdmitCall, Incoming } from "./incoming.ts";
 export type { CallTools, Handler, Handlers, JobRun, JobTools } from "./handler.ts";
-export { middleware, type Middleware, type MiddlewareCall } from "./middleware.ts";
+export {
+  middleware,
+  type Admit,
+  type Middleware,
+  type MiddlewareCall,
+  type MiddlewareParts,
+  type Next,
+  type Wire,
+  type WireTools,
+} from "./middleware.ts";
 export type {
   EnqueueFault,
   EnqueueOptions,
@@ -71,7 +80,8 @@ export {
   type FrameworkFault,
 } from "./framework-faults.ts";
 // For protocols and the job engine.
-export { bind, type BoundApp, type BoundJob, type BoundOperation, type JobAttempt } from "./bind.ts";
+export type { JobAttempt } from "./attempt-source.ts";
+export { bind, type BoundApp, type BoundJob, type BoundOperation } from "./bind.ts";
 export { memoryCalls, type MemoryCalls } from "./memory-call.ts";
 // For protocols: how an operation travels in HTTP.
 export { fillPath, parsePath, type PathPart } from "./http-path.ts";

@@ -3,12 +3,13 @@
  * the network. Input and output pass through the same codecs as on the wire, so a call that works here works there.
  */
 import { Err, ok, randomHex, type Fault, type MaybePromise, type Result } from "../core/index.ts";
+import { ReplyFields } from "../exchange/index.ts";
 import { compile, type AnySchema, type Codec } from "../schema/index.ts";
 import type { Principal } from "./access.ts";
 import type { BoundApp, BoundJob, BoundOperation } from "./bind.ts";
 import type { CallFaultOf, InputOf, Members, OutputOf } from "./contract.ts";
 import { invalidInput } from "./framework-faults.ts";
-import type { Incoming } from "./implement.ts";
+import type { Incoming } from "./incoming.ts";
 import { schemaOf } from "./operation.ts";
 
 export interface MemoryCallOptions {
@@ -54,9 +55,10 @@ export function memoryCalls<M extends Members>(app: BoundApp): MemoryCalls<M> {
   return Object.freeze(calls) as MemoryCalls<M>;
 }
 
-function callOperation(bound: BoundOperation, input: unknown, options: MemoryCallOptions): MaybePromise<AnyResult> {
-  const admitted = bound.admitAs(options.auth);
-  return admitted.ok ? bound.call(incomingOf(options), admitted.value, input) : admitted;
+async function callOperation(bound: BoundOperation, input: unknown, options: MemoryCallOptions): Promise<AnyResult> {
+  const incoming = incomingOf(options);
+  const admitted = await bound.admitAs(options.auth, incoming);
+  return admitted.ok ? bound.call(incoming, admitted.value, input) : admitted;
 }
 
 function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
@@ -65,6 +67,7 @@ function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
     remoteAddress: "",
     requestId: randomHex(),
     signal: signal ?? new AbortController().signal,
+    reply: new ReplyFields(),
   };
 }
 

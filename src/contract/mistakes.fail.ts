@@ -3,7 +3,7 @@
  */
 import { err, match, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
-import { contract, discard, fault, implementContract, job, mutation, query } from "./index.ts";
+import { contract, discard, fault, implementContract, job, middleware, mutation, query } from "./index.ts";
 
 const City = t.object("City", { id: t.int32(), name: t.string() });
 const CityNotFound = fault("CITY_NOT_FOUND", { kind: "not_found", data: { id: t.int32() } });
@@ -96,3 +96,7 @@ CityNotFound({ id: "7" });
 declare const found: Result<{ name: string }, ReturnType<typeof CityNotFound> | Fault<"TIMEOUT", Record<never, never>>>;
 // THROWS TS2345 Property 'TIMEOUT' is missing
 match(found, { ok: (city) => city.name, CITY_NOT_FOUND: (failure) => `no city ${failure.data.id}` });
+
+// An admit that answers with a fault which the middleware does not list.
+// THROWS TS2769 Type 'Fault<"SOURCE_BUSY"
+middleware({ faults: [CityNotFound], admit: () => SourceBusy({ retryAfter: 5 }) });

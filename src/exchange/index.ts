@@ -9,3 +9,4 @@ export {
   type TrustProxyOptions,
 } from "./client-address.ts";
 export { clientNetwork, formatIp, inRange, parseIp, parseRange } from "./ip-address.ts";
+export { ReplyFields, type Reply } from "./reply.ts";

@@ -9,6 +9,7 @@ import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
 import { ProblemWriters } from "./problem.ts";
 import { recorded } from "./request-record.ts";
+import { composeWires } from "./wires.ts";
 import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
 
 /** A route beside those of the contract: documents, health, a dashboard. */
@@ -75,7 +76,14 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
       return misses.defect(request, error);
     }
   };
-  return recorded(safe, { clock: app.clock, events: app.events, newRequestId: services.newRequestId });
+  const wired = composeWires(safe, app.middleware, {
+    clock: app.clock,
+    methods: router.methods,
+    problem: (request, type, fault) => misses.problem(request, type, fault),
+    defect: (request, error) => misses.defect(request, error),
+  });
+  // Outermost: what middleware answers is seen by those who observe requests.
+  return recorded(wired, { clock: app.clock, events: app.events, newRequestId: services.newRequestId });
 }
 
 /** A contract with more operations than this compiles each one's codecs at its first call, so that it still starts in a moment. */
@@ -119,22 +127,22 @@ class Misses {
       if (request.target === "*") return this.#everywhere;
       if (miss.miss === "method") return optionsResponse(miss.allow);
     }
-    if (miss.miss === "not_found") return this.#problem(request, RouteNotFound, RouteNotFound());
+    if (miss.miss === "not_found") return this.problem(request, RouteNotFound, RouteNotFound());
     if (miss.miss === "bad_escape") {
       const issue = { pointer: "", code: "utf8", message: "has a broken percent-escape in its path" };
-      return this.#problem(request, InvalidInput, InvalidInput({ issues: [issue] }));
+      return this.problem(request, InvalidInput, InvalidInput({ issues: [issue] }));
     }
-    const refused = this.#problem(request, MethodNotAllowed, MethodNotAllowed({ allow: [...miss.allow] }));
+    const refused = this.problem(request, MethodNotAllowed, MethodNotAllowed({ allow: [...miss.allow] }));
     return { ...refused, headers: refused.headers.with("allow", miss.allow.join(", ")) };
   }
 
   /** Only a mistake in Tensile, or in an extra route, comes here: an operation's own failures are answers already. */
   defect(request: HttpRequest, error: unknown): HttpResponse {
     const fault = this.#services.app.defect(`${request.method} route`, error);
-    return this.#problem(request, Internal, fault);
+    return this.problem(request, Internal, fault);
   }
 
-  #problem(request: HttpRequest, type: Parameters<ProblemWriters["one"]>[0], fault: Fault): HttpResponse {
+  problem(request: HttpRequest, type: Parameters<ProblemWriters["one"]>[0], fault: Fault): HttpResponse {
     const { requestId } = new HttpCall(request, this.#services.newRequestId);
     return writeProblem(this.#services, this.#services.problems.one(type), "router", requestId, fault);
   }

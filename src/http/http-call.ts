@@ -1,12 +1,13 @@
 /** What a bound call sees of its HTTP request. */
 import type { Incoming } from "../contract/index.ts";
-import type { HttpRequest } from "../exchange/index.ts";
+import { ReplyFields, type HttpRequest } from "../exchange/index.ts";
 import { givenRequestId } from "./request-id.ts";
 
 export class HttpCall implements Incoming {
   readonly request: HttpRequest;
   readonly #newId: () => string;
   #requestId: string | undefined;
+  #reply: ReplyFields | undefined;
 
   constructor(request: HttpRequest, newId: () => string) {
     this.request = request;
@@ -23,6 +24,15 @@ export class HttpCall implements Incoming {
 
   get signal(): AbortSignal {
     return this.request.signal;
+  }
+
+  get reply(): ReplyFields {
+    return (this.#reply ??= new ReplyFields());
+  }
+
+  /** Undefined when nobody has asked for it. */
+  get usedReply(): ReplyFields | undefined {
+    return this.#reply;
   }
 
   /** The client's `x-request-id` where it is sane, else a new one. */

@@ -161,11 +161,13 @@ export class OperationRoute {
     }
     const base = body.value === null ? emptyHeaders : jsonHeaders;
     const id = call.usedRequestId;
-    return {
+    const response: HttpResponse = {
       status: this.plan.status,
       headers: id === undefined ? base : base.with("x-request-id", id),
       body: body.value,
     };
+    const reply = call.usedReply;
+    return reply === undefined ? response : reply.dress(response, false);
   }
 
   #defect(call: HttpCall, thrown: unknown): HttpResponse {
@@ -173,13 +175,15 @@ export class OperationRoute {
   }
 
   #fail(call: HttpCall, fault: Fault): HttpResponse {
-    return writeProblem(
+    const response = writeProblem(
       this.#services,
       this.compile().problems.get(fault.code),
       this.plan.operation.name,
       call.requestId,
       fault,
     );
+    const reply = call.usedReply;
+    return reply === undefined ? response : reply.dress(response, true);
   }
 }
 

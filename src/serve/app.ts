@@ -47,7 +47,7 @@ export function implement<
   F extends Fault,
   Ctx = unknown,
   P extends Principal = Principal,
-  const U extends readonly Middleware<object, Fault>[] = [],
+  const U extends readonly Middleware<object, Fault>[] = readonly Middleware<object, Fault>[],
 >(contract: Contract<M, F>, implementation: Implementation<M, F, Ctx, P, U>): App<M> {
   const implemented = implementContract(contract, implementation);
   let embedded: BoundApp | undefined;

@@ -29,7 +29,7 @@ export interface Face {
 }
 
 /** A bound app for tests: real clock, no jobs. */
-function boundApp(implemented: Implemented): {
+export function boundApp(implemented: Implemented): {
   readonly app: BoundApp;
   readonly defects: EventTable["defect"][];
 } {

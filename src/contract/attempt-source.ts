@@ -1,0 +1,43 @@
+/** One attempt of a job, and what a call sees of it. */
+import { ReplyFields, type Reply } from "../exchange/index.ts";
+import type { CallSource } from "./call-scope.ts";
+import type { JobRun } from "./handler.ts";
+
+/** As the engine hands it over. */
+export interface JobAttempt {
+  readonly run: JobRun;
+  /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
+  readonly signal: AbortSignal | undefined;
+  /** Called when the attempt was answered by its deadline while the handler still runs; `ended` settles when it ends. */
+  onAbandoned?(ended: Promise<unknown>): void;
+}
+
+/** Reads the attempt's signal only when the handler reads its own. */
+export class AttemptSource implements CallSource {
+  readonly #attempt: JobAttempt;
+
+  constructor(attempt: JobAttempt) {
+    this.#attempt = attempt;
+  }
+
+  get requestId(): string {
+    return this.#attempt.run.id;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#attempt.signal;
+  }
+
+  get remoteAddress(): string {
+    return "";
+  }
+
+  /** Nobody is answered: what is set here goes nowhere. */
+  get reply(): Reply {
+    return new ReplyFields();
+  }
+
+  header(): undefined {
+    return undefined;
+  }
+}
