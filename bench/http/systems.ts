@@ -1,5 +1,6 @@
 /** The systems of the `http` benchmark: how each is started and which version it is. */
 import { fileURLToPath } from "node:url";
+import { useBuiltPackage } from "../built.ts";
 import { tensileVersion } from "../environment.ts";
 import { axumVersion, buildAxum } from "../axum.ts";
 import { bunProgram, peerVersion, withoutBun, withoutUws } from "../peers.ts";
@@ -19,7 +20,13 @@ export interface System {
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export const systems: readonly System[] = [
-  { name: "tensile", file: file("./tensile.ts"), peer: false, version: tensileVersion },
+  {
+    name: "tensile",
+    file: file("./tensile.ts"),
+    peer: false,
+    version: tensileVersion,
+    without: useBuiltPackage,
+  },
   {
     name: "net-floor",
     file: file("../peers/http/net-floor.js"),

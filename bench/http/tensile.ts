@@ -1,6 +1,8 @@
 /** Tensile under the `http` benchmark: contract routes through the whole framework, as an application would write them. */
-import { contract, implement, mutation, query, serve, t } from "../../src/index.ts";
 import { announce } from "../child.ts";
+import { loadTensile } from "../built.ts";
+
+const { contract, implement, mutation, query, serve, t } = await loadTensile();
 
 const User = t.object("User", { id: t.int32(), name: t.string(), email: t.string() });
 
