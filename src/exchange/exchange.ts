@@ -3,6 +3,7 @@
  * routes and codecs. A carrier turns its wire into an HttpRequest, calls the handler, and writes the HttpResponse. Neither
  * side sees the other's types, so one handler and one test suite serve every carrier.
  */
+import type { Duplex } from "node:stream";
 import type { Fault, MaybePromise, Result } from "../core/index.ts";
 import type { HeaderBlock } from "./header-block.ts";
 
@@ -24,6 +25,11 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /** The peer's IP address, or "" where the carrier cannot know it. */
   readonly remoteAddress: string;
+  /**
+   * Whether the answer may be 101 with `upgrade`: a GET over HTTP/1.1 without a body, with `Connection: upgrade` and an Upgrade
+   * field (RFC 9110 section 7.8), on a carrier that has a socket to give away. Absent: no.
+   */
+  readonly canUpgrade?: boolean;
   /** `1.0`, `1.1`, `2`; absent where the carrier cannot know it. */
   readonly httpVersion?: string;
   /**
@@ -63,7 +69,7 @@ export type BodyFault =
   | Fault<"CLIENT_GONE", Record<string, never>>;
 
 export interface HttpResponse {
-  /** 200 to 599. */
+  /** 200 to 599; 101 only with `upgrade`. */
   readonly status: number;
   /** Everything but what the carrier owns: date, connection, content-length, transfer-encoding. */
   readonly headers: HeaderBlock;
@@ -77,6 +83,29 @@ export interface HttpResponse {
   readonly length?: number;
   /** The code of the fault that this answers. For observers; never sent. */
   readonly fault?: string;
+  /**
+   * With status 101, in answer to a request whose `canUpgrade` is true: takes over the socket. The carrier writes nothing, neither
+   * status line nor fields; whoever takes over does, as libraries such as `ws` expect. `head`: bytes that came after the request.
+   * The socket stays counted in the carrier's limits until it closes, and no time limit of HTTP's applies to it any more. A
+   * throw is a defect, and destroys the socket.
+   *
+   * @example
+   * const upgrade: HttpResponse["upgrade"] = (socket, head, { headers, draining }) => {
+   *   socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n${headers.wire}\r\n`);
+   *   socket.write(head);
+   *   socket.pipe(socket);
+   *   draining.addEventListener("abort", () => socket.end());
+   * };
+   */
+  readonly upgrade?: (socket: Duplex, head: Uint8Array, upgraded: Upgraded) => void;
+}
+
+/** What whoever takes over a socket should know. */
+export interface Upgraded {
+  /** Those of the answer, with all that middleware has added: they belong into the 101 answer. */
+  readonly headers: HeaderBlock;
+  /** Aborts when the server drains: say goodbye in the protocol's own words. At the drain's deadline the socket is destroyed. */
+  readonly draining: AbortSignal;
 }
 
 /** What a carrier calls for every request. Never throws and never rejects: every failure is already a response. */

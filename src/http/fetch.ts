@@ -100,6 +100,8 @@ function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 function toResponse(request: Request, { status, headers, body, length: known }: HttpResponse): Response {
+  // An upgrade that nobody offered: `canUpgrade` is never true here.
+  if (status < 200) return new Response(null, { status: 500 });
   const fields = new Headers();
   for (let i = 0; i < headers.pairs.length; i += 2)
     fields.append(headers.pairs[i] as string, headers.pairs[i + 1] as string);

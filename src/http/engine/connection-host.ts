@@ -1,4 +1,5 @@
 /** What a connection needs from the engine around it, and from the transport below it: narrow, so that tests can stand in for a socket. */
+import type { Socket } from "node:net";
 import type { HttpHandler } from "../../exchange/index.ts";
 import type { DateLine } from "./date-line.ts";
 import type { EngineLimits } from "./limits.ts";
@@ -17,11 +18,33 @@ export interface Wire {
   resume(): void;
   /** "" when unknown. */
   remoteAddress(): string;
+  /**
+   * Gives the transport away, paused: it is no longer read for the connection, whose `closed` alone is still called.
+   * Null: there is none to give.
+   */
+  release(): Socket | null;
+}
+
+/** What the engine counts, times, drains and destroys: an HTTP/1.1 connection, or what it has become. */
+export interface Carried {
+  /** When the client must have sent something, in monotonic ms; Infinity: it is not its turn. */
+  readonly readDeadline: number;
+  /** When the client must have read something, in monotonic ms. */
+  readonly writeDeadline: number;
+  expire(now: number): void;
+  /** End soon, and well. */
+  drain(): void;
+  /** At once, whatever is under way. */
+  destroy(): void;
+  /** The transport is gone. */
+  closed(): void;
+  /** Whether the client has not been given all that it will get. */
+  readonly isUnfinished: boolean;
 }
 
 /** A breach of the handler's contract (it must neither throw nor reject). The client sees a bare 500, or a cut stream. */
 export interface EngineDefect {
-  readonly kind: "handler_threw" | "handler_rejected" | "bad_response" | "stream_failed";
+  readonly kind: "handler_threw" | "handler_rejected" | "bad_response" | "stream_failed" | "upgrade_failed";
   readonly error: unknown;
   readonly method: string;
   readonly target: string;
@@ -44,11 +67,15 @@ export interface ConnectionHost {
   readonly handler: HttpHandler;
   readonly counters: EngineCounters;
   readonly date: DateLine;
+  /** Whether the end has begun. */
+  readonly isStopping: boolean;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** Asks for `expire` to be called at this time or soon after. */
   wakeAt(time: number): void;
   /** The connection is gone. */
-  forget(connection: object): void;
+  forget(connection: Carried): void;
+  /** Another protocol goes on where `connection` was. */
+  replace(connection: Carried, successor: Carried): void;
   defect(defect: EngineDefect): void;
 }

@@ -11,8 +11,9 @@ import { abandon, AnswerWriter } from "./answer-writer.ts";
 import { badBody, bodyTimeout, clientGone } from "./body-faults.ts";
 import { BodyIntake } from "./body-intake.ts";
 import type { PumpEnd } from "./body-pump.ts";
-import type { ConnectionHost, Wire } from "./connection-host.ts";
+import type { Carried, ConnectionHost, Wire } from "./connection-host.ts";
 import { callHandler, defective, reportDefect } from "./handler-call.ts";
+import { handOver } from "./hand-over.ts";
 import { HeadParser } from "./head-parser.ts";
 import { InputWindow } from "./input-window.ts";
 import { ReadDeadline } from "./read-deadline.ts";
@@ -22,7 +23,11 @@ import { RequestQueue } from "./request-queue.ts";
 
 const noBody: Result<Uint8Array, BodyFault> = ok(new Uint8Array(0));
 
-export class Connection implements RequestOwner {
+export class Connection implements RequestOwner, Carried {
+  static readonly #runScheduled = (connection: Connection): void => {
+    connection.#turnScheduled = false;
+    connection.#turn();
+  };
   readonly #host: ConnectionHost;
   readonly #wire: Wire;
   readonly #parser: HeadParser;
@@ -54,12 +59,10 @@ export class Connection implements RequestOwner {
     this.#deadline = new ReadDeadline(host);
   }
 
-  /** When the client must have sent something, in monotonic ms; Infinity: it is not its turn. */
   get readDeadline(): number {
     return this.#deadline.at;
   }
 
-  /** When the client must have read something, in monotonic ms. */
   get writeDeadline(): number {
     return this.#writer.deadline;
   }
@@ -68,7 +71,6 @@ export class Connection implements RequestOwner {
     return this.#phase === "closed";
   }
 
-  /** Whether the client has not been given all that it will get. */
   get isUnfinished(): boolean {
     return this.#phase === "open" ? !this.#isIdle() : this.#phase === "lingering" && !this.#allSent;
   }
@@ -112,19 +114,14 @@ export class Connection implements RequestOwner {
     if (this.#phase === "lingering") this.#deadline.within(this.#host.limits.lingerMs);
   }
 
-  /** The transport is gone. */
   closed(): void {
     if (this.#phase === "closed") return;
-    this.#phase = "closed";
-    this.#deadline.none();
-    this.#writer.deadline = Infinity;
-    this.#giveUp(0);
+    this.#letGo(0);
     this.#host.forget(this);
   }
 
   // ---- what the engine says
 
-  /** A deadline may have passed. */
   expire(now: number): void {
     if (this.#phase === "closed") return;
     if (this.writeDeadline <= now) {
@@ -148,7 +145,6 @@ export class Connection implements RequestOwner {
     if (this.#phase === "open" && this.#isIdle()) this.#deadline.within(this.#host.limits.drainIdleMs);
   }
 
-  /** At once, whatever is under way. */
   destroy(): void {
     this.#wire.destroy();
     this.closed();
@@ -168,13 +164,7 @@ export class Connection implements RequestOwner {
   #scheduleTurn(): void {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
-    process.nextTick(runScheduledTurn, this);
-  }
-
-  /** Called by the scheduled tick only. */
-  runScheduled(): void {
-    this.#turnScheduled = false;
-    this.#turn();
+    process.nextTick(Connection.#runScheduled, this);
   }
 
   #endTurn(): void {
@@ -345,6 +335,7 @@ export class Connection implements RequestOwner {
       this.#close();
       return true;
     }
+    if (request.offersUpgrade && response.status === 101) return this.#handOver(request, response);
     if (this.#body.request === request) this.#body.leave(this.#inputEnded);
     // No answer follows this one.
     const last = !request.keepAlive || (this.#draining && this.#queue.size <= 1 && this.#queue.held === null);
@@ -369,8 +360,6 @@ export class Connection implements RequestOwner {
     } else this.#close();
   }
 
-  // ---- the end
-
   /**
    * Sends what waits and the end of stream, then reads on for a moment: closing with unread bytes makes the system send a
    * reset, which can destroy the answer before the client has read it (RFC 9112 section 9.6).
@@ -385,6 +374,22 @@ export class Connection implements RequestOwner {
     this.#wire.end();
   }
 
+  /** The answer is another protocol. */
+  #handOver(request: EngineRequest, response: HttpResponse): true {
+    this.#writer.flush();
+    const head = this.#input.copy();
+    this.#letGo(1);
+    handOver(this.#host, this, this.#wire, request, response, head);
+    return true;
+  }
+
+  #letGo(answered: number): void {
+    this.#phase = "closed";
+    this.#deadline.none();
+    this.#writer.deadline = Infinity;
+    this.#giveUp(answered);
+  }
+
   /** Lets go of everything; the requests from the `answered`th on learn that nobody waits for them. */
   #giveUp(answered: number): void {
     this.#input.drop();
@@ -392,8 +397,4 @@ export class Connection implements RequestOwner {
     this.#queue.clear(answered);
     this.#body.close();
   }
-}
-
-function runScheduledTurn(connection: Connection): void {
-  connection.runScheduled();
 }

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import { err, Fault, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
 import type { HttpHandler } from "../../exchange/index.ts";
 import { busyText } from "./answer-text.ts";
-import type { ConnectionHost, EngineCounters, EngineDefect } from "./connection-host.ts";
+import type { Carried, ConnectionHost, EngineCounters, EngineDefect } from "./connection-host.ts";
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -97,12 +97,12 @@ class NetEngine implements Engine, ConnectionHost {
   readonly #clock: Clock;
   readonly #wantedMode: ReadMode | "auto";
   readonly #onDefect: (defect: EngineDefect) => void;
-  readonly #connections = new Set<Connection>();
-  readonly #deadlines: Deadlines<Connection>;
+  readonly #connections = new Set<Carried>();
+  readonly #deadlines: Deadlines<Carried>;
   #mode: ReadMode | null = null;
   #server: Server | null = null;
   #listenCalled = false;
-  #stopping = false;
+  isStopping = false;
   #refusedConnections = 0;
   #accepted = 0;
   #acceptWarned = false;
@@ -127,12 +127,12 @@ class NetEngine implements Engine, ConnectionHost {
     host = "127.0.0.1",
     reusePort = false,
   }: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
-    if (this.#listenCalled || this.#stopping)
+    if (this.#listenCalled || this.isStopping)
       throw new TypeError("An engine listens once. Create another engine to listen again.");
     this.#listenCalled = true;
     this.#mode = this.#wantedMode === "auto" ? await detectReadMode(systemClock) : this.#wantedMode;
     // `close` may have been called while the trial ran.
-    if (this.#stopping) return err(listenFault("ECANCELED", host, port));
+    if (this.isStopping) return err(listenFault("ECANCELED", host, port));
     const server = createServer(serverOptions(this.#mode), (socket) => this.#accept(socket));
     this.#server = server;
     return new Promise((resolve) => {
@@ -142,7 +142,7 @@ class NetEngine implements Engine, ConnectionHost {
       });
       server.on("close", () => resolve(err(listenFault("ECANCELED", host, port))));
       server.listen({ port, host, reusePort }, () => {
-        if (this.#stopping) server.close();
+        if (this.isStopping) server.close();
         else resolve(ok(this.address() ?? { host, port }));
       });
     });
@@ -154,7 +154,7 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   async drain(deadlineMs: number): Promise<DrainOutcome> {
-    this.#stopping = true;
+    this.isStopping = true;
     for (const connection of this.#connections) connection.drain();
     await this.#takeQueued();
     void this.#stopListening();
@@ -194,7 +194,12 @@ class NetEngine implements Engine, ConnectionHost {
     this.#deadlines.wakeAt(time);
   }
 
-  forget(connection: Connection): void {
+  replace(connection: Carried, successor: Carried): void {
+    this.#connections.add(successor);
+    this.#connections.delete(connection);
+  }
+
+  forget(connection: Carried): void {
     this.#connections.delete(connection);
     if (this.#connections.size > 0) return;
     this.#deadlines.stop();
@@ -221,7 +226,7 @@ class NetEngine implements Engine, ConnectionHost {
     attach(socket, this.#mode ?? "events", (wire) => {
       const connection = new Connection(this, wire);
       this.#connections.add(connection);
-      if (this.#stopping) connection.drain();
+      if (this.isStopping) connection.drain();
       return connection;
     });
   }
@@ -261,7 +266,7 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   #stopListening(): Promise<void> {
-    this.#stopping = true;
+    this.isStopping = true;
     const server = this.#server;
     if (server === null) return Promise.resolve();
     return new Promise((resolve) => server.close(() => resolve()));

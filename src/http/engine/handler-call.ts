@@ -45,6 +45,11 @@ export function reportDefect(
   host.defect({ kind, error, method: request.method, target: request.target });
 }
 
+/** 101 is an answer only to who offered it. */
+function isUpgrade(request: EngineRequest, { headers, upgrade }: HttpResponse): boolean {
+  return headers instanceof HeaderBlock && typeof upgrade === "function" && request.canUpgrade;
+}
+
 /** `response` is typed, but plain JavaScript can answer anything. */
 function checked(
   host: ConnectionHost,
@@ -52,7 +57,8 @@ function checked(
   response: HttpResponse | null | undefined,
 ): HttpResponse {
   if (isStatus(response?.status) && response?.headers instanceof HeaderBlock) return response;
-  const text = `The handler must answer with a status from 200 to 599 and a HeaderBlock; its status is ${String(response?.status)}.`;
+  if (response?.status === 101 && isUpgrade(request, response)) return response;
+  const text = `The handler must answer with a status from 200 to 599 (or 101 with \`upgrade\`, where the request's \`canUpgrade\` says so) and a HeaderBlock; its status is ${String(response?.status)}.`;
   reportDefect(host, "bad_response", new TypeError(text), request);
   if (response) abandon(response);
   return defective;

@@ -62,6 +62,7 @@ const chunkedWord = asciiBytes("chunked");
 const continueWord = asciiBytes("100-continue");
 const closeWord = asciiBytes("close");
 const keepAliveWord = asciiBytes("keep-alive");
+const upgradeWord = asciiBytes("upgrade");
 const httpScheme = asciiBytes("http://");
 /** "HTTP/1.": what stands before the minor version. */
 const versionStart = asciiBytes("HTTP/1.");
@@ -89,6 +90,8 @@ export class HeadParser {
   keepAlive = true;
   /** Whether the client waits for `100 Continue`. */
   expectContinue = false;
+  /** Whether Connection names `upgrade`. */
+  upgrade = false;
 
   readonly #limits: EngineLimits;
   #state = START;
@@ -270,6 +273,7 @@ export class HeadParser {
     this.contentLength = -1;
     this.chunked = false;
     this.expectContinue = false;
+    this.upgrade = false;
   }
 
   #refuse(reason: Refusal): Verdict {
@@ -295,6 +299,9 @@ export class HeadParser {
       case CONNECTION:
         if (hasConnectionOption(bytes, from, to, closeWord)) this.#close = true;
         else if (hasConnectionOption(bytes, from, to, keepAliveWord)) this.#keep = true;
+        // The usual value, keep-alive alone, is not looked at again.
+        if (to - from !== keepAliveWord.length && hasConnectionOption(bytes, from, to, upgradeWord))
+          this.upgrade = true;
         return null;
       case PROXY_CONNECTION:
         // Not of any standard, but read as Connection by some: close when it says close, for that is safe whoever is right.

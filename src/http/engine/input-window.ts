@@ -38,6 +38,11 @@ export class InputWindow {
     }
   }
 
+  /** What is left, in a buffer of its own. */
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(this.start, this.end));
+  }
+
   drop(): void {
     this.bytes = nothing;
     this.start = this.end = 0;

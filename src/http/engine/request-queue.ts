@@ -10,7 +10,7 @@ export class RequestQueue {
   readonly #counters: EngineCounters;
   readonly #depth: number;
   readonly #requests: EngineRequest[] = [];
-  /** Whether one of them has a method that is not safe: then nothing may run beside it. */
+  /** Whether one of them is not safe, or may be answered with another protocol: then nothing may run beside it. */
   #exclusive = false;
 
   constructor(counters: EngineCounters, depth: number) {
@@ -34,13 +34,13 @@ export class RequestQueue {
 
   /** Whether this request may run beside those that do (RFC 9112 section 9.3.2). */
   mayRun(request: EngineRequest): boolean {
-    return this.#requests.length === 0 || isSafe(request.method);
+    return this.#requests.length === 0 || isShareable(request);
   }
 
   push(request: EngineRequest): void {
     this.#requests.push(request);
     this.#counters.inFlight++;
-    if (!isSafe(request.method)) this.#exclusive = true;
+    if (!isShareable(request)) this.#exclusive = true;
   }
 
   /** The oldest is complete. */
@@ -65,4 +65,8 @@ export class RequestQueue {
       if (request.response !== null && !request.writing) abandon(request.response);
     }
   }
+}
+
+function isShareable(request: EngineRequest): boolean {
+  return isSafe(request.method) && !request.offersUpgrade;
 }

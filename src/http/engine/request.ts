@@ -22,6 +22,8 @@ export class EngineRequest implements HttpRequest {
   keepAlive: boolean;
   /** The client waits for 100 Continue and has not got it. */
   expectContinue: boolean;
+  /** The client would take another protocol for an answer: what follows may not be HTTP, so nothing is read before the answer. */
+  readonly offersUpgrade: boolean;
   /** The handler waits for a body that should be invited by 100 Continue once this request's turn to write has come. */
   wantsContinue = false;
   bodyAsked = false;
@@ -47,6 +49,7 @@ export class EngineRequest implements HttpRequest {
     this.bodyLength = parser.chunked ? -1 : Math.max(0, parser.contentLength);
     this.keepAlive = parser.keepAlive;
     this.expectContinue = parser.expectContinue && this.bodyLength !== 0;
+    this.offersUpgrade = parser.upgrade && this.minor === 1 && this.bodyLength === 0 && this.method === "GET";
     this.#head = parser.head;
     this.#fieldsAt = parser.fieldsAt;
   }
@@ -77,6 +80,10 @@ export class EngineRequest implements HttpRequest {
 
   get remoteAddress(): string {
     return this.#owner.remoteAddress();
+  }
+
+  get canUpgrade(): boolean {
+    return this.offersUpgrade && this.header("upgrade") !== undefined;
   }
 
   /** The client is gone. Free when nobody has asked for the signal, and harmless after the answer. */

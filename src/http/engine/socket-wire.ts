@@ -3,6 +3,7 @@
  * (no allocation per read), or by `data` events (any runtime). See docs/decisions for why both exist.
  */
 import { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import type { Wire } from "./connection-host.ts";
 
 /** How bytes are read: `static` needs a property of Node's sockets that is only half documented, `events` runs everywhere. */
@@ -30,7 +31,7 @@ export function attach(accepted: Socket, mode: ReadMode, listenerFor: (wire: Wir
 }
 
 function attachEvents(socket: Socket, listenerFor: (wire: Wire) => WireListener): void {
-  const wire = new SocketWire(socket);
+  const wire = new SocketWire(socket, () => undefined);
   const listener = listenerFor(wire);
   socket.on("data", (chunk: Buffer) => {
     if (!listener.receive(chunk, chunk.length)) socket.pause();
@@ -41,18 +42,26 @@ function attachEvents(socket: Socket, listenerFor: (wire: Wire) => WireListener)
 function attachStatic(accepted: Socket, listenerFor: (wire: Wire) => WireListener): void {
   const handle = takeHandle(accepted);
   if (handle === undefined) return;
-  let listener: WireListener | null = null;
+  let reader: Pick<WireListener, "receive"> | null = null;
   const options = {
     handle,
     allowHalfOpen: true,
     onread: {
       buffer: sharedBuffer,
-      callback: (length: number): boolean => listener === null || listener.receive(sharedBuffer, length),
+      callback: (length: number): boolean => reader === null || reader.receive(sharedBuffer, length),
     },
   };
   // `handle` is documented for Node's own use only, so the type does not know it.
   const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
-  listener = listenerFor(new SocketWire(socket));
+  // The handle will read into the shared buffer for ever: for whoever comes after, the bytes become those of a common stream.
+  const relay = { receive: (bytes: Buffer, length: number) => socket.push(Buffer.from(bytes.subarray(0, length))) };
+  const release = (): void => {
+    reader = relay;
+    // A socket with a buffer of its own stops its handle when it is paused, and would not hear of the end then.
+    socket.pause = () => (Duplex.prototype.pause.call(socket), socket);
+  };
+  const listener = listenerFor(new SocketWire(socket, release));
+  reader = listener;
   follow(socket, listener);
 }
 
@@ -80,10 +89,12 @@ function ignore(): void {}
 
 class SocketWire implements Wire {
   readonly #socket: Socket;
+  readonly #onRelease: () => void;
   #address: string | null = null;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, onRelease: () => void) {
     this.#socket = socket;
+    this.#onRelease = onRelease;
   }
 
   write(data: string | Uint8Array): boolean {
@@ -116,6 +127,18 @@ class SocketWire implements Wire {
 
   remoteAddress(): string {
     return (this.#address ??= this.#socket.remoteAddress ?? "");
+  }
+
+  release(): Socket {
+    const socket = this.#socket;
+    this.#onRelease();
+    for (const event of ["data", "drain", "finish", "end"]) socket.removeAllListeners(event);
+    socket.pause();
+    // As if nobody had read yet: the first listener for `data` starts the reading.
+    socket.readableFlowing = null;
+    // Whoever has no use for half of a connection need not know of it.
+    socket.allowHalfOpen = false;
+    return socket;
   }
 }
 

@@ -42,6 +42,10 @@ class MemoryWire implements Wire {
   remoteAddress(): string {
     return "";
   }
+
+  release(): null {
+    return null;
+  }
 }
 
 /** Feeds `pieces` one by one, letting promises run in between, and reports what the engine made of them. */
@@ -57,9 +61,11 @@ export async function driveEngine(
     handler: recorder(slots),
     counters: { requests: 0, inFlight: 0, refused: 0, timedOut: 0 },
     date: new DateLine(clock),
+    isStopping: false,
     monotonic: () => 0,
     wakeAt: () => undefined,
     forget: () => undefined,
+    replace: () => undefined,
     defect: ({ error }) => {
       throw error;
     },
