@@ -90,6 +90,8 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     c.send(get("/"));
     await c.untilText("GET /");
     const draining = engine.drain(500);
+    // The port is closed in the same step that sets the deadline.
+    await eventually(() => engine.address() === null);
     await clock.advance(engineLimits.drainIdleMs);
     await c.untilEnd();
     await clock.advance(400);
