@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { pinnedCores, tensileVersion } from "../environment.ts";
 import { start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, median, rowsOf, type Sample, target } from "../result.ts";
-import type { LookupOrder, LookupReport, RoutesReady } from "./protocol.ts";
+import type { DocumentOrder, DocumentReport, LookupOrder, LookupReport, RoutesReady } from "./protocol.ts";
 
 const counts = [100, 1_000, 10_000] as const;
 /** So many routes have the traffic; in an API of thousands most are called rarely. */
@@ -51,6 +51,7 @@ async function run({ rounds, quick, say }: BenchOptions): Promise<Measurement> {
         1.25,
         between(samples, 10_000, 1_000, "registerUsPerOperation"),
       ),
+      ...target("1,000 operations to the first response, ms", "<=", 60, medianOf(samples, 1_000, "firstResponseMs")),
       ...target("CPU per request, 10,000 beside 100", "<=", 1.25, between(samples, 10_000, 100, "lookupUs")),
     ],
     wrong,
@@ -76,6 +77,8 @@ async function measure(count: number, requests: number) {
     await lookUp({ routes: count, requests }),
     await lookUp(busy),
   ] as const;
+  // Last, because it leaves garbage.
+  const { documentUs } = (await child.order({ document: true } satisfies DocumentOrder)) as DocumentReport;
   await child.stop();
   const registerUs = ready.declareUs + ready.implementUs + ready.handlerUs;
   const metrics = {
@@ -85,6 +88,8 @@ async function measure(count: number, requests: number) {
     implementMs: ready.implementUs / 1000,
     handlerMs: ready.handlerUs / 1000,
     registerUsPerOperation: registerUs / count,
+    firstResponseMs: (registerUs + ready.firstUs) / 1000,
+    documentMs: documentUs / 1000,
     lookupUs: reports[2].usPerRequest,
     lookupOverAllUs: reports[3].usPerRequest,
     lookupAfterAllUs: reports[4].usPerRequest,

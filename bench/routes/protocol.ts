@@ -8,7 +8,9 @@ export interface RoutesReady {
   readonly implementUs: number;
   /** The HTTP handler made: every route planned and put into the router. */
   readonly handlerUs: number;
-  /** CPU time of all three: every thread of the process, the garbage collector's as well. */
+  /** The first request answered after that: its codecs are compiled. */
+  readonly firstUs: number;
+  /** CPU time of the first three: every thread of the process, the garbage collector's as well. */
   readonly cpuUs: number;
   readonly rssBytes: number;
   /** By how much the memory grew meanwhile. */
@@ -19,6 +21,15 @@ export interface RoutesReady {
 export interface LookupOrder {
   readonly routes: number;
   readonly requests: number;
+}
+
+/** Asks for the OpenAPI document as text. */
+export interface DocumentOrder {
+  readonly document: true;
+}
+
+export interface DocumentReport {
+  readonly documentUs: number;
 }
 
 export interface LookupReport {

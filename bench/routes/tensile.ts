@@ -6,9 +6,10 @@ import { bind, contract, implementContract, query, type Jobs } from "../../src/c
 import { ok, systemClock } from "../../src/core/index.ts";
 import { createHttpHandler, type HttpRequest } from "../../src/http/index.ts";
 import { t } from "../../src/schema/index.ts";
+import { openApiDocument } from "../../src/openapi/index.ts";
 import { Events } from "../../src/telemetry/index.ts";
 import { announce, nowUs } from "../child.ts";
-import type { LookupOrder, LookupReport, RoutesReady } from "./protocol.ts";
+import type { DocumentOrder, DocumentReport, LookupOrder, LookupReport, RoutesReady } from "./protocol.ts";
 
 // Ten operations to a resource, as an API of this size has them; no two share a schema.
 const resourceOf = (i: number): string => `resource${Math.floor(i / 10)}`;
@@ -64,6 +65,17 @@ const requestTo = (i: number): HttpRequest => ({
   remoteAddress: "127.0.0.1",
 });
 
+const firstAt = nowUs();
+const first = await handler(requestTo(0));
+const firstUs = nowUs() - firstAt;
+if (first.status !== 200) throw new Error(`The first request was answered with ${first.status}.`);
+
+function writeDocument(): DocumentReport {
+  const began = nowUs();
+  JSON.stringify(openApiDocument(all));
+  return { documentUs: nowUs() - began };
+}
+
 async function lookUp({ routes, requests }: LookupOrder): Promise<LookupReport> {
   const wrong: string[] = [];
   const chosen = Array.from({ length: routes }, (_, at) => Math.floor((at * count) / routes));
@@ -92,8 +104,12 @@ const ready: RoutesReady = {
   declareUs: declaredAt - startedAt,
   implementUs: boundAt - declaredAt,
   handlerUs: readyAt - boundAt,
+  firstUs,
   cpuUs: cpu.user + cpu.system,
   rssBytes,
   grownBytes: rssBytes - rssBefore,
 };
-announce(ready, (order) => lookUp(order as LookupOrder));
+announce(ready, async (order) => {
+  const asked = order as LookupOrder | DocumentOrder;
+  return "document" in asked ? writeDocument() : lookUp(asked);
+});

@@ -9,9 +9,13 @@ export type PathPart =
   /** One or more segments: the rest of the path. Always last. */
   | { readonly kind: "tail"; readonly name: string };
 
-/** RFC 3986 pchar without percent-escapes, so that a template has one spelling. */
-const literalPattern = /^[A-Za-z0-9\-._~!$&'()*+,;=:@]*$/;
+/** RFC 3986 pchar without percent-escapes, so that a template has one spelling. By character code. */
+const isLiteral = new Uint8Array(128);
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@") {
+  isLiteral[char.charCodeAt(0)] = 1;
+}
 const capturePattern = /^\{(\*?)([A-Za-z_][A-Za-z0-9_]{0,99})\}$/;
+const slash = 0x2f;
 
 /**
  * Reads a template. Throws a TypeError that says what to write instead: for a path that does not start with `/`, an empty
@@ -19,27 +23,44 @@ const capturePattern = /^\{(\*?)([A-Za-z_][A-Za-z0-9_]{0,99})\}$/;
  */
 export function parsePath(path: string): readonly PathPart[] {
   if (!path.startsWith("/")) throw new TypeError(`The path "${path}" does not start with "/".`);
-  const segments = path.slice(1).split("/");
-  const names: string[] = [];
-  const parts = segments.map((segment, index): PathPart => {
-    const last = index === segments.length - 1;
-    if (segment === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
-    if (segment === "." || segment === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
-    if (literalPattern.test(segment)) return Object.freeze({ kind: "literal", text: segment });
-    const capture = capturePattern.exec(segment);
-    if (capture === null) {
-      throw new TypeError(
-        `The segment "${segment}" of the path "${path}" is neither plain text nor one capture. Write "{name}" for a whole segment, "{*name}" for the rest of the path, and nothing that needs a percent-escape.`,
-      );
+  const parts: PathPart[] = [];
+  let from = 1;
+  let plain = true;
+  for (let at = 1; at <= path.length; at++) {
+    const code = at === path.length ? slash : path.charCodeAt(at);
+    if (code !== slash) {
+      plain &&= isLiteral[code] === 1;
+      continue;
     }
-    const name = capture[2] as string;
-    if (names.includes(name)) throw new TypeError(`The path "${path}" captures "${name}" twice.`);
-    names.push(name);
-    if (capture[1] === "") return Object.freeze({ kind: "capture", name });
-    if (!last) throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
-    return Object.freeze({ kind: "tail", name });
-  });
+    const segment = path.slice(from, at);
+    parts.push(
+      plain ? literalPart(path, segment, at === path.length) : capturePart(path, segment, at === path.length, parts),
+    );
+    from = at + 1;
+    plain = true;
+  }
   return Object.freeze(parts);
+}
+
+function literalPart(path: string, text: string, last: boolean): PathPart {
+  if (text === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
+  if (text === "." || text === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
+  return Object.freeze({ kind: "literal", text });
+}
+
+function capturePart(path: string, segment: string, last: boolean, before: readonly PathPart[]): PathPart {
+  const capture = capturePattern.exec(segment);
+  if (capture === null) {
+    throw new TypeError(
+      `The segment "${segment}" of the path "${path}" is neither plain text nor one capture. Write "{name}" for a whole segment, "{*name}" for the rest of the path, and nothing that needs a percent-escape.`,
+    );
+  }
+  const name = capture[2] as string;
+  if (before.some((part) => part.kind !== "literal" && part.name === name))
+    throw new TypeError(`The path "${path}" captures "${name}" twice.`);
+  if (capture[1] === "") return Object.freeze({ kind: "capture", name });
+  if (!last) throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
+  return Object.freeze({ kind: "tail", name });
 }
 
 /**

@@ -49,7 +49,6 @@ export interface HttpPlan {
   readonly refinements: readonly RefineNode[];
 }
 
-const routePattern = /^([A-Z]+) (\/\S*)$/;
 const methods: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"] satisfies HttpMethod[];
 const headerNamePattern = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/;
 /** Fields that HTTP itself or the framework reads; an input field under one of them would mean two things. */
@@ -92,51 +91,22 @@ function plan(operation: Operation): HttpPlan {
   const parts = parsePath(path);
   const input = toNode(schemaOf(operation.input));
   const output = toNode(schemaOf(operation.output));
+  const status = successStatus(options, output);
   const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
-  const common = { operation, method, path, parts, input, output, status: successStatus(options, output) };
-
-  const refinements: RefineNode[] = [];
-  const object = objectInside(input, refinements);
-  if (object === undefined) {
-    if (hasBody && parts.every((part) => part.kind === "literal") && noText(options)) {
-      return {
-        ...common,
-        texts: [],
-        body: "whole",
-        bodyNode: input,
-        bodyRequired: true,
-        textNode: pickFields(empty, []),
-        join: "merge",
-        refinements: [],
-      };
-    }
-    throw new TypeError(wholeInputSentence(input, hasBody));
-  }
-  const join = input.kind === "foreign" ? "foreign" : "merge";
-  const texts = textFields(object, parts, options, hasBody);
-  if (hasBody && texts.length === 0) {
-    const bodyRequired = object.fields.some((field) => field.presence === "required") || join === "foreign";
-    return {
-      ...common,
-      texts,
-      body: "whole",
-      bodyNode: input,
-      bodyRequired,
-      textNode: pickFields(object, []),
-      join: "merge",
-      refinements: [],
-    };
-  }
-  const textNode = textObject(object, texts);
-  if (!hasBody)
-    return { ...common, texts, body: "none", bodyNode: undefined, bodyRequired: false, textNode, join, refinements };
-  const rest = object.fields.filter((field) => !texts.some((text) => text.field === field));
-  const bodyRequired = rest.some((field) => field.presence === "required");
+  const travel = travelOf(input, parts, options, hasBody);
+  const { texts, body, bodyNode, bodyRequired, textNode, join, refinements } = travel;
+  // Written out: every plan has the same shape, and nothing is copied from object to object.
   return {
-    ...common,
+    operation,
+    method,
+    path,
+    parts,
+    status,
+    input,
+    output,
     texts,
-    body: "fields",
-    bodyNode: pickFields(object, rest),
+    body,
+    bodyNode,
     bodyRequired,
     textNode,
     join,
@@ -144,6 +114,34 @@ function plan(operation: Operation): HttpPlan {
   };
 }
 
+type Travel = Pick<HttpPlan, "texts" | "body" | "bodyNode" | "bodyRequired" | "textNode" | "join" | "refinements">;
+
+function travelOf(input: Node, parts: readonly PathPart[], options: HttpRouteOptions, hasBody: boolean): Travel {
+  const refinements: RefineNode[] = [];
+  const object = objectInside(input, refinements);
+  if (object === undefined) {
+    if (hasBody && parts.every((part) => part.kind === "literal") && noText(options))
+      return wholeBody(input, noTexts, true, empty);
+    throw new TypeError(wholeInputSentence(input, hasBody));
+  }
+  const join = input.kind === "foreign" ? "foreign" : "merge";
+  const texts = textFields(object, parts, options, hasBody);
+  if (hasBody && texts.length === 0) {
+    const bodyRequired = object.fields.some((field) => field.presence === "required") || join === "foreign";
+    return wholeBody(input, texts, bodyRequired, pickFields(object, []));
+  }
+  const textNode = textObject(object, texts);
+  if (!hasBody) return { texts, body: "none", bodyNode: undefined, bodyRequired: false, textNode, join, refinements };
+  const rest = object.fields.filter((field) => !texts.some((text) => text.field === field));
+  const bodyRequired = rest.some((field) => field.presence === "required");
+  return { texts, body: "fields", bodyNode: pickFields(object, rest), bodyRequired, textNode, join, refinements };
+}
+
+function wholeBody(input: Node, texts: readonly TextField[], bodyRequired: boolean, textNode: ObjectNode): Travel {
+  return { texts, body: "whole", bodyNode: input, bodyRequired, textNode, join: "merge", refinements: [] };
+}
+
+const noTexts: readonly TextField[] = Object.freeze([]);
 const empty = toNode(schemaOf({})) as ObjectNode;
 
 function textObject(object: ObjectNode, texts: readonly TextField[]): ObjectNode {
@@ -180,7 +178,7 @@ function routeOptions(operation: Operation): HttpRouteOptions {
 function readRoute(operation: Operation, route: string): { method: HttpMethod; path: string } {
   const space = route.indexOf(" ");
   const method = route.slice(0, space);
-  if (!methods.includes(method) || !routePattern.test(route)) {
+  if (!methods.includes(method) || !route.startsWith("/", space + 1)) {
     throw new TypeError(`the route "${route}" is not "METHOD /path" with one of ${methods.join(", ")}.`);
   }
   if (operation.type === "mutation" && method === "GET") {

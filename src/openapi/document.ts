@@ -7,8 +7,8 @@
  */
 import { httpPlan, type Contract, type HttpPlan } from "../contract/index.ts";
 import { jsonSchemaRefs, type JsonSchema } from "../schema/index.ts";
-import { answerableFaults, hasCallers } from "./fault-rules.ts";
-import { callerScheme, writeOperation, type DocumentWriter } from "./operation-object.ts";
+import { AnswerableFaults, hasCallers } from "./fault-rules.ts";
+import { callerScheme, writeOperation, type CaptureNames, type DocumentWriter } from "./operation-object.ts";
 import { Problems } from "./problem-schemas.ts";
 
 export interface OpenApiInfo {
@@ -50,10 +50,11 @@ export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): Ope
   const writer: DocumentWriter = { refs, problems: new Problems(refs), authenticated };
   const paths: { [path: string]: { [method: string]: JsonSchema } } = {};
   const keys = new PathKeys();
+  const answerable = new AnswerableFaults(contract, authenticated);
   for (const operation of contract.operations) {
     const plan = httpPlan(operation);
     const { key, names } = keys.of(plan);
-    const faults = answerableFaults(plan, contract, authenticated);
+    const faults = answerable.of(plan);
     try {
       (paths[key] ??= {})[plan.method.toLowerCase()] = writeOperation(plan, faults, names, writer);
     } catch (cause) {
@@ -64,7 +65,7 @@ export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): Ope
   return {
     openapi: "3.1.1",
     info: infoObject(contract.name, info),
-    servers: info.servers ?? [{ url: "/" }],
+    servers: serversOf(info),
     tags: tagObjects(contract, info.tags ?? {}),
     paths,
     components: {
@@ -73,6 +74,10 @@ export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): Ope
       ...(authenticated ? { securitySchemes: { [callerScheme]: info.securityScheme ?? bearer } } : {}),
     },
   };
+}
+
+export function serversOf({ servers }: OpenApiInfo): OpenApiDocument["servers"] {
+  return servers ?? [{ url: "/" }];
 }
 
 const bearer = { type: "http", scheme: "bearer" };
@@ -102,26 +107,33 @@ function tagObjects(contract: Contract, descriptions: { readonly [tag: string]: 
  * methods. The first one's names stand for all.
  */
 class PathKeys {
-  readonly #known = new Map<
-    string,
-    { readonly key: string; readonly captures: readonly string[]; readonly methods: Set<string> }
-  >();
+  readonly #known = new Map<string, KnownPath>();
 
-  of(plan: HttpPlan): { readonly key: string; readonly names: ReadonlyMap<string, string> } {
-    const captures = plan.parts.flatMap((part) => (part.kind === "literal" ? [] : [part.name]));
-    const write = (name: (at: number) => string): string => {
-      let at = 0;
-      return plan.parts.map((part) => `/${part.kind === "literal" ? part.text : `{${name(at++)}}`}`).join("");
-    };
-    const shape = write(() => "");
+  of(plan: HttpPlan): { readonly key: string; readonly names: CaptureNames } {
+    const shape = plan.path.replace(captures, "{}");
     const known = this.#known.get(shape);
-    if (known !== undefined && !known.methods.has(plan.method)) {
-      known.methods.add(plan.method);
-      return { key: known.key, names: new Map(captures.map((name, at) => [name, known.captures[at] as string])) };
-    }
     // A capture and a tail at one place, under one method, are two routes here and cannot be told apart in OpenAPI: each keeps its names.
-    const key = write((at) => captures[at] as string);
-    if (known === undefined) this.#known.set(shape, { key, captures, methods: new Set([plan.method]) });
-    return { key, names: new Map(captures.map((name) => [name, name])) };
+    if (known !== undefined && !known.methods.includes(plan.method)) {
+      known.methods.push(plan.method);
+      const own = captureNames(plan);
+      return { key: known.key, names: new Map(own.map((name, at) => [name, known.captures[at] as string])) };
+    }
+    const key = plan.path.replace("{*", "{");
+    if (known === undefined) this.#known.set(shape, { key, captures: captureNames(plan), methods: [plan.method] });
+    return { key, names: undefined };
   }
+}
+
+interface KnownPath {
+  readonly key: string;
+  readonly captures: readonly string[];
+  readonly methods: string[];
+}
+
+const captures = /\{[^}]*\}/g;
+
+function captureNames({ parts }: HttpPlan): readonly string[] {
+  const names: string[] = [];
+  for (const part of parts) if (part.kind !== "literal") names.push(part.name);
+  return names;
 }

@@ -27,15 +27,36 @@ import {
   type HttpPlan,
 } from "../contract/index.ts";
 
-export function answerableFaults(plan: HttpPlan, contract: Contract, authenticated: boolean): readonly AnyFaultType[] {
-  const { access } = plan.operation.options;
-  const framework: AnyFaultType[] = [InvalidInput, NotAcceptable];
-  if (authenticated) framework.push(Unauthenticated);
-  if (typeof access !== "string") framework.push(PermissionDenied);
-  if (plan.body !== "none") framework.push(BadBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType);
-  framework.push(Internal, DeadlineExceeded, ShuttingDown);
-  const byCode = new Map([...plan.operation.faults, ...contract.faults, ...framework].map((type) => [type.code, type]));
-  return [...byCode.values()];
+/** The same list, by identity, for all operations of a contract that can fail in the same ways. */
+export class AnswerableFaults {
+  readonly #contract: Contract;
+  readonly #authenticated: boolean;
+  readonly #common = new Map<string, readonly AnyFaultType[]>();
+
+  constructor(contract: Contract, authenticated: boolean) {
+    this.#contract = contract;
+    this.#authenticated = authenticated;
+  }
+
+  of(plan: HttpPlan): readonly AnyFaultType[] {
+    const { faults } = plan.operation;
+    if (faults.length > 0) return this.#list(plan);
+    const key = `${typeof plan.operation.options.access} ${plan.body === "none"}`;
+    let list = this.#common.get(key);
+    if (list === undefined) this.#common.set(key, (list = this.#list(plan)));
+    return list;
+  }
+
+  #list(plan: HttpPlan): readonly AnyFaultType[] {
+    const { access } = plan.operation.options;
+    const framework: AnyFaultType[] = [InvalidInput, NotAcceptable];
+    if (this.#authenticated) framework.push(Unauthenticated);
+    if (typeof access !== "string") framework.push(PermissionDenied);
+    if (plan.body !== "none") framework.push(BadBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType);
+    framework.push(Internal, DeadlineExceeded, ShuttingDown);
+    const all = [...plan.operation.faults, ...this.#contract.faults, ...framework];
+    return [...new Map(all.map((type) => [type.code, type])).values()];
+  }
 }
 
 /** Whether any operation needs a caller. */

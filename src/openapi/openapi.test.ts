@@ -5,7 +5,14 @@ import { z } from "zod";
 import { inBrowser } from "../../tools/browser.ts";
 import { bind, contract, fault, mutation, query, type Jobs } from "../contract/index.ts";
 import { kinds, systemClock } from "../core/index.ts";
-import { createFetch, createHttpHandler, loadEngine, type HttpHandler } from "../http/index.ts";
+import {
+  createFetch,
+  createHttpHandler,
+  loadEngine,
+  type ExtraRoute,
+  type HttpHandler,
+  type HttpRequest,
+} from "../http/index.ts";
 import { t, type AnySchema } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
 import { openApiDocument, openApiRoutes, type OpenApiDocument } from "./index.ts";
@@ -285,4 +292,26 @@ test("on a phone nothing is wider than the screen", async (context) => {
     await page.waitForSelector("form.try");
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360);
   });
+});
+
+test("a contract of many operations starts without its document, and has it made at the first request", async () => {
+  const operationOf = (i: number) =>
+    query(`get${i}`, { access: "public", http: `GET /v1/things${i}/{id}`, input: { id: t.int32() }, output: {} });
+  const many = contract(
+    "many.v1",
+    Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`get${i}`, operationOf(i)])),
+  );
+  const [route] = openApiRoutes(many);
+  const { body } = await (route as ExtraRoute).handle({} as HttpRequest, []);
+  assert.deepEqual(JSON.parse(body as string), JSON.parse(JSON.stringify(openApiDocument(many))));
+  const twice = t.object("Same", { a: t.string() });
+  const other = t.object("Same", { b: t.string() });
+  const clash = (size: number) =>
+    contract("clash.v1", {
+      ...Object.fromEntries(Array.from({ length: size }, (_, i) => [`get${i}`, operationOf(i)])),
+      one: query("one", { access: "public", input: {}, output: twice }),
+      two: query("two", { access: "public", input: {}, output: other }),
+    });
+  assert.throws(() => openApiRoutes(clash(2)), /Same/, "a small one says at start what is wrong");
+  assert.throws(() => openApiDocument(clash(300)), /Same/, "a large one says it to whoever asks");
 });

@@ -16,11 +16,13 @@ export interface DocumentWriter {
   readonly authenticated: boolean;
 }
 
-/** `names`: what captures are called in the document's path. */
+/** What captures are called in the document's path; undefined where that is what the operation calls them. */
+export type CaptureNames = ReadonlyMap<string, string> | undefined;
+
 export function writeOperation(
   plan: HttpPlan,
   faults: readonly AnyFaultType[],
-  names: ReadonlyMap<string, string>,
+  names: CaptureNames,
   writer: DocumentWriter,
 ): JsonSchema {
   const { operation } = plan;
@@ -42,7 +44,7 @@ export function writeOperation(
 
 function writeParameter(
   { field, place, key, list }: TextField,
-  names: ReadonlyMap<string, string>,
+  names: CaptureNames,
   plan: HttpPlan,
   { refs }: DocumentWriter,
 ): JsonSchema {
@@ -53,7 +55,7 @@ function writeParameter(
     .join(" ");
   const schema = foreignProperty(plan, field.wireName) ?? jsonSchema(field.node, { io: "input", refs, foreign: "any" });
   return {
-    name: place === "path" ? names.get(key) : key,
+    name: place === "path" ? (names?.get(key) ?? key) : key,
     in: place,
     ...(description === "" ? {} : { description }),
     // A list is written by repetition, and an empty one as nothing.

@@ -11,13 +11,20 @@ export class Problems {
   readonly #types = new Map<string, AnyFaultType>();
   readonly #schemas: Named = {};
   readonly #responses: Named = {};
+  readonly #written = new WeakMap<readonly AnyFaultType[], Named>();
 
   constructor(refs: JsonSchemaRefs) {
     this.#refs = refs;
   }
 
-  /** The `responses` of an operation for its failures, by status. */
+  /** The `responses` of an operation for its failures, by status. One list of faults is written once. */
   responses(faults: readonly AnyFaultType[]): Named {
+    let written = this.#written.get(faults);
+    if (written === undefined) this.#written.set(faults, (written = this.#write(faults)));
+    return written;
+  }
+
+  #write(faults: readonly AnyFaultType[]): Named {
     const byStatus = new Map<number, AnyFaultType[]>();
     for (const fault of faults) {
       const { http } = kinds[fault.kind];

@@ -36,6 +36,8 @@ export interface JsonSchemaRefs {
 interface Owner {
   readonly node: Node;
   /** The definition without its own title and description, once it is written. */
+  plain: JsonSchema | undefined;
+  /** The same as text: made when another node of the name comes, to be compared. */
   text: string | undefined;
 }
 
@@ -69,7 +71,8 @@ export function jsonSchema(schema: AnySchema, options: JsonSchemaOptions): JsonS
 }
 
 function write(node: Node, writer: Writer): JsonSchema {
-  return { ...writeShared(node, writer), ...writeDocs(node.docs, node) };
+  const written = writeShared(node, writer);
+  return node.docs === undefined ? written : { ...written, ...writeDocs(node.docs, node) };
 }
 
 /** By reference where the node has a name of its own. */
@@ -96,17 +99,17 @@ function define(name: string, node: Node, writer: Writer): JsonSchema {
   const reference = { $ref: prefix + name };
   const owner = owners.get(name);
   if (owner !== undefined && sameBody(owner.node, node)) return reference;
-  const made: Owner = owner ?? { node, text: undefined };
-  if (owner !== undefined && owner.text === undefined) throw twoTypes(name);
-  owners.set(name, made);
-  const plain = writePlain(node, writer);
-  const text = JSON.stringify(plain);
-  if (owner === undefined) {
-    made.text = text;
-    defs[name] = { ...plain, ...writeDocs(node.docs, node) };
-  } else if (owner.text !== text) {
-    throw twoTypes(name);
+  if (owner !== undefined) {
+    // Not written to its end: the name is used inside of itself for another node.
+    if (owner.plain === undefined) throw twoTypes(name);
+    owner.text ??= JSON.stringify(owner.plain);
+    if (owner.text !== JSON.stringify(writePlain(node, writer))) throw twoTypes(name);
+    return reference;
   }
+  const made: Owner = { node, plain: undefined, text: undefined };
+  owners.set(name, made);
+  made.plain = writePlain(node, writer);
+  defs[name] = { ...made.plain, ...writeDocs(node.docs, node) };
   return reference;
 }
 
@@ -316,7 +319,7 @@ function hoist(plain: JsonSchema, node: ForeignNode, writer: Writer): JsonSchema
     if (owner.node.kind === "foreign" && owner.node.schema === node.schema && name.endsWith(ending))
       return { $ref: prefix + name };
   const name = `Foreign${owners.size + 1}${ending}`;
-  owners.set(name, { node, text: undefined });
+  owners.set(name, { node, plain: undefined, text: undefined });
   defs[name] = pointInto(plain, prefix + name) as JsonSchema;
   return { $ref: prefix + name };
 }
@@ -350,7 +353,9 @@ function writeDocs(docs: Docs | undefined, node: Node): JsonSchema {
 
 /** Without the keywords that are undefined. */
 function given(schema: JsonSchema): JsonSchema {
-  return Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));
+  const written: JsonSchema = {};
+  for (const key of Object.keys(schema)) if (schema[key] !== undefined) written[key] = schema[key];
+  return written;
 }
 
 /** Whether some field inside has a default or is stripped, so that what comes in may look otherwise than what goes out. */
