@@ -4,4 +4,4 @@ export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./h
 export { createFetch } from "./fetch.ts";
 export { ProblemWriter, problemPath } from "./problem.ts";
 export { loadEngine } from "./load-engine.ts";
-export type { Engine, EngineLimits, EngineOptions } from "./engine/index.ts";
+export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";

@@ -2,6 +2,8 @@
  * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
  */
 import { Err } from "../core/index.ts";
+import type { Events } from "../telemetry/index.ts";
+import { announceEnqueued } from "./announce.ts";
 import { StoreUnavailable } from "./faults.ts";
 import type { EnqueueReceipt, NewJob, StoreFault, StoreResult, StoreSession } from "./store.ts";
 
@@ -14,13 +16,15 @@ export interface EnqueueWaiter {
 export class EnqueueBatch {
   readonly #session: StoreSession;
   readonly #most: number;
+  readonly #events: Events;
   #jobs: NewJob[] = [];
   #waiting: EnqueueWaiter[] = [];
   #chars = 0;
 
   /** `most`: jobs of one batch. */
-  constructor(session: StoreSession, most: number) {
+  constructor(session: StoreSession, most: number, events: Events) {
     this.#session = session;
+    this.#events = events;
     this.#most = most;
   }
 
@@ -54,6 +58,7 @@ export class EnqueueBatch {
 
   async #send(jobs: readonly NewJob[], waiting: readonly EnqueueWaiter[]): Promise<void> {
     const result = await this.#enqueue(jobs);
+    if (result.ok) announceEnqueued(this.#events, jobs, result.value);
     for (let index = 0; index < waiting.length; index++) {
       const waiter = waiting[index] as EnqueueWaiter;
       if (result.ok) waiter.committed(result.value[index] as EnqueueReceipt);

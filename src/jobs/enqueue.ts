@@ -16,6 +16,7 @@ import {
   type PreparedJob,
 } from "../contract/index.ts";
 import type { Events } from "../telemetry/index.ts";
+import { announceEnqueued } from "./announce.ts";
 import type { Defect } from "./attempt.ts";
 import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
@@ -59,7 +60,7 @@ class StoreJobs implements Jobs {
     this.#options = options;
     this.#limits = withJobLimits(options.limits);
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
-    this.#batch = new EnqueueBatch(options.session, this.#limits.enqueueBatch);
+    this.#batch = new EnqueueBatch(options.session, this.#limits.enqueueBatch, options.events);
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
     this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];
@@ -118,6 +119,7 @@ class StoreJobs implements Jobs {
     }
     if (records.length === 0) return new Ok([]);
     const receipts = await this.#options.session.enqueue(records);
+    if (receipts.ok) announceEnqueued(this.#options.events, records, receipts.value);
     return map(receipts, (all) => all.map((receipt) => this.#refTo(codec, receipt)));
   }
 

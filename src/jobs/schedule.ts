@@ -7,6 +7,7 @@
  */
 import type { Clock, Timer } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
+import { announceEnqueued } from "./announce.ts";
 import type { Occurrences } from "./cron.ts";
 import type { JobLimits } from "./limits.ts";
 import type { NewJob, StoreSession } from "./store.ts";
@@ -98,17 +99,19 @@ export class Scheduler {
 
   /** False when the store refused and the occurrence must be tried again. */
   async #fireDue(entry: Entry): Promise<boolean> {
-    const { session, clock, limits } = this.#options;
+    const { session, clock, limits, events } = this.#options;
     const { name } = entry;
     const now = clock.now();
     const due = entry.occurrences.upTo(now);
     if (due === undefined || due <= entry.handled) return true;
     if (now - due <= limits.catchUpMs) {
-      const enqueued = await session.enqueue([{ ...entry.record, occurrence: { schedule: name, at: due } }]);
+      const record = { ...entry.record, occurrence: { schedule: name, at: due } };
+      const enqueued = await session.enqueue([record]);
       if (!enqueued.ok) {
         this.#trouble(name, enqueued.fault.message);
         return false;
       }
+      announceEnqueued(events, [record], enqueued.value);
     }
     entry.handled = due;
     return true;

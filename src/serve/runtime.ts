@@ -5,7 +5,7 @@
  *   store.open -> jobs.start -> http.listen -> ready
  *   stop(): http refuses new connections and finishes requests | jobs claim nothing new and finish attempts -> http, jobs, store closed
  */
-import { bind, type BoundApp, type Members } from "../contract/index.ts";
+import { bind, type BoundApp, type Jobs, type Members } from "../contract/index.ts";
 import {
   durationMs,
   lifecycle,
@@ -53,7 +53,7 @@ export interface RunningLimits {
 export async function run<M extends Members>(
   app: App<M>,
   options: RunOptions,
-  compose: (bound: BoundApp, phase: () => Lifecycle["phase"]) => readonly LifecyclePart[],
+  compose: (bound: BoundApp, phase: () => Lifecycle["phase"], jobs: Jobs) => readonly LifecyclePart[],
 ): Promise<Running> {
   const { clock = systemClock, events = new Events(), log } = options;
   const jobs = new JobsSwitch();
@@ -65,7 +65,7 @@ export async function run<M extends Members>(
     shutdown: shutdown.signal,
     newId: () => randomHex(8),
   });
-  const parts = [...storeParts(bound, jobs, events, clock, options), ...compose(bound, () => life.phase)];
+  const parts = [...storeParts(bound, jobs, events, clock, options), ...compose(bound, () => life.phase, jobs)];
   const drainMs = durationMs(options.drain ?? "10s");
   const life = lifecycle({ clock, parts, drainMs });
   life.shutdown.addEventListener("abort", () => shutdown.abort(life.shutdown.reason));

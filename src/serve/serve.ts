@@ -10,9 +10,10 @@ import {
   type ExtraRoute,
 } from "../http/index.ts";
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
-import type { Events } from "../telemetry/index.ts";
+import type { Events, Metrics } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import { healthRoutes } from "./health.ts";
+import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./metrics/serve-metrics.ts";
 import type { RunLimits, RunOptions } from "./options.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
 
@@ -34,6 +35,11 @@ export interface ServeOptions extends RunOptions {
    * `production`: what an API offers is nobody's business there unless you say so.
    */
   readonly docs?: boolean | OpenApiInfo;
+  /**
+   * `GET /metrics` as Prometheus reads it. Default: false. In production say who may read it, or give it a port of its own:
+   * `{ port: 9464 }`. See docs/telemetry.md.
+   */
+  readonly metrics?: boolean | MetricsServeOptions;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
@@ -46,6 +52,10 @@ export interface Server {
   /** Enqueues and manages jobs from outside of handlers. */
   readonly jobs: Jobs;
   readonly events: Events;
+  /** What is measured, where `metrics` is on. */
+  readonly metrics: Metrics | undefined;
+  /** The port of the metrics where they have one of their own. */
+  readonly metricsPort: number | undefined;
   /** Every bound in force, with what the option `limits` changed. The store's own are in its module. */
   readonly limits: RunningLimits & { readonly http: EngineLimits };
   readonly phase: Running["phase"];
@@ -56,15 +66,28 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<Server, "url" | "port" | "limits"> & { readonly limits: RunningLimits };
+export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort"> & {
+  readonly limits: RunningLimits;
+};
 
 export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
-  const { port = 3000, host = "127.0.0.1" } = options;
+  const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
   let made: Engine | undefined;
-  const running = await run(app, options, (bound, phase) => {
-    made = createEngine(engineOptions(bound, options, healthRoutes(phase)));
-    return [httpPart(made, { port, host })];
+  let measured: ServedMetrics | undefined;
+  const running = await run(app, options, (bound, phase, jobs) => {
+    const health = healthRoutes(phase);
+    if (metrics !== false) {
+      measured = serveMetrics(metrics, {
+        bound,
+        jobs,
+        clock: options.clock ?? systemClock,
+        health,
+        engine: () => made,
+      });
+    }
+    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])]));
+    return measured === undefined ? [httpPart(made, { port, host })] : [measured.part, httpPart(made, { port, host })];
   });
   // `run` has called the function above, and started what it gave.
   const engine = made as Engine;
@@ -73,6 +96,8 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
   return Object.assign(running, {
     url: `http://${name}:${address.port}`,
     port: address.port,
+    metrics: measured?.metrics,
+    metricsPort: measured?.port(),
     limits: { ...running.limits, http: engine.limits },
   });
 }

@@ -67,6 +67,8 @@ export interface EventTable {
   };
   /** A call answered its deadline, but its handler is still running. */
   "call.abandoned": { readonly where: string; readonly timeoutMs: number };
+  /** A job was committed to the store by this process. `duplicate`: an unfinished one with the same key was there. */
+  "job.enqueued": { readonly id: string; readonly name: string; readonly duplicate: boolean };
   /** One attempt of a job ended. `fault` is set when it did not succeed. */
   "job.attempt": {
     readonly id: string;
