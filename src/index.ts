@@ -48,6 +48,7 @@ export {
   query,
   retry,
   retryAfter,
+  subscription,
   type Access,
   type Backoff,
   type BackoffOptions,
@@ -64,9 +65,12 @@ export {
   type JobOptions,
   type Operation,
   type OperationOptions,
+  type OperationType,
   type OutputOf,
   type RetryDecision,
   type RetryPolicy,
+  type StreamFault,
+  type StreamOptions,
 } from "./contract/index.ts";
 // The implementation: handlers, context, middleware, and the faults that it may answer with.
 export {
@@ -74,7 +78,10 @@ export {
   InvalidInput,
   PermissionDenied,
   ShuttingDown,
+  StreamMoved,
+  TooManyStreams,
   Unauthenticated,
+  event,
   middleware,
   type Admit,
   type AdmitCall,
@@ -99,6 +106,9 @@ export {
   type Next,
   type PreparedJob,
   type Principal,
+  type ResultStream,
+  type StreamEvent,
+  type StreamTools,
   type Wire,
   type WireTools,
 } from "./contract/index.ts";

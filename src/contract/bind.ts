@@ -8,7 +8,6 @@
  * to the `defect` event. When nothing in the chain is asynchronous, no promise is made.
  */
 import {
-  Aborted,
   Err,
   Fault,
   Timeouts,
@@ -22,16 +21,10 @@ import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
 import { admitCaller } from "./admission.ts";
 import { AttemptSource, type JobAttempt } from "./attempt-source.ts";
+import { streamOpener, type OpenStream } from "./bind-stream.ts";
 import { CallScope } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
-import {
-  Cancelled,
-  DeadlineExceeded,
-  Internal,
-  PermissionDenied,
-  ShuttingDown,
-  frameworkFaults,
-} from "./framework-faults.ts";
+import { DeadlineExceeded, Internal, PermissionDenied, frameworkFaults } from "./framework-faults.ts";
 import { composeGate, type Admitted, type Gate, type GateTools } from "./gate.ts";
 import { settleHandler } from "./handler.ts";
 import { checkContext, type Implemented } from "./implement.ts";
@@ -40,6 +33,10 @@ import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { Middleware } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
+import { settleStream } from "./stream-handler.ts";
+import type { StreamLimits } from "./stream-limits.ts";
+import { StreamRegistry } from "./stream-registry.ts";
+import { thrownFault } from "./thrown-fault.ts";
 
 type AnyResult = Result<unknown, Fault>;
 
@@ -51,6 +48,8 @@ export interface BindRuntime {
   readonly shutdown: AbortSignal;
   /** A new unique id, for incidents. */
   readonly newId: () => string;
+  /** In place of the defaults of `streamLimits`. */
+  readonly streamLimits?: Partial<StreamLimits> | undefined;
 }
 
 export interface BoundOperation {
@@ -61,8 +60,10 @@ export interface BoundOperation {
   admitAs(auth: Principal | undefined, incoming: Incoming): MaybePromise<Admitted>;
   /** For what stands before the call and must be awaited: gives it as much time as the call, and a rejection is a defect. */
   inTime<R>(step: string, work: PromiseLike<R>): Promise<R | Err<Fault>>;
-  /** With the decoded input. */
+  /** With the decoded input. Of a subscription: its value is the open stream, as `open` gives it. */
   call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult>;
+  /** Subscriptions only: opens the stream. */
+  readonly open: OpenStream | undefined;
 }
 
 export interface BoundJob {
@@ -79,6 +80,8 @@ export interface BoundApp {
   readonly middleware: readonly Middleware[];
   readonly clock: Clock;
   readonly events: Events;
+  /** The open streams of all subscriptions, and their limits. */
+  readonly streams: StreamRegistry;
   /** Reports a mistake in the program and returns the fault that the client gets for it. */
   defect(where: string, error: unknown): ReturnType<typeof Internal>;
 }
@@ -98,7 +101,8 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     return Internal({ incident });
   };
   const declared: ReadonlySet<string> = new Set([...contract.faults, ...frameworkFaults].map(({ code }) => code));
-  const shared = { implemented, runtime, defect, timeoutsOf, declared };
+  const streams = new StreamRegistry(runtime.streamLimits);
+  const shared = { implemented, runtime, defect, timeoutsOf, declared, streams };
   return {
     contract,
     operations: new Map(contract.operations.map((operation) => [operation.name, new OperationCall(operation, shared)])),
@@ -106,6 +110,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     middleware: implemented.middleware,
     clock: runtime.clock,
     events: runtime.events,
+    streams,
     defect,
   };
 }
@@ -117,11 +122,13 @@ interface Shared {
   readonly timeoutsOf: (ms: number) => Timeouts;
   /** Codes of the faults that every member may answer with. */
   readonly declared: ReadonlySet<string>;
+  readonly streams: StreamRegistry;
 }
 
 /** A class, because a contract may have thousands of operations: one object for each, and no closure. */
 class OperationCall implements BoundOperation {
   readonly operation: Operation;
+  readonly open: OpenStream | undefined;
   readonly #shared: Shared;
   readonly #invoke: Invoke;
   readonly #timeouts: Timeouts;
@@ -140,6 +147,7 @@ class OperationCall implements BoundOperation {
     this.#declared = declaredCodes(operation, shared);
     this.#gate = composeGate(operation, shared.implemented.middleware, () => this.#gateTools());
     this.#predicate = typeof access === "function" ? access : undefined;
+    this.open = operation.type === "subscription" ? this.#opener() : undefined;
   }
 
   admitAs(auth: Principal | undefined, incoming: Incoming): MaybePromise<Admitted> {
@@ -189,12 +197,33 @@ class OperationCall implements BoundOperation {
   }
 
   call(incoming: Incoming, auth: Principal | undefined, input: unknown): MaybePromise<AnyResult> {
-    const { operation } = this;
+    const { operation, open } = this;
+    if (open !== undefined) return open(incoming, auth, input);
     const timeouts = this.#timeouts;
     const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, this.#shared.runtime);
     return underDeadline(scope, timeouts, this.#shared, undefined, operation, this.#declared, () =>
       this.#start(scope, input),
     );
+  }
+
+  #opener(): OpenStream {
+    const { operation } = this;
+    const { defect, runtime, streams } = this.#shared;
+    const { name } = operation;
+    return streamOpener({
+      operation,
+      runtime,
+      streams,
+      start: (scope, input) => safely(name, defect, () => this.#start(scope, input)),
+      guard: (result) => guard(result, operation, this.#declared, defect),
+      defect: (error) => defect(name, error),
+      thrown: (error) => thrownFault(name, defect, error),
+      inTime: (work, late) =>
+        answerInTime(name, work, this.#timeouts, runtime, (result, isLate) => {
+          if (isLate) late(result);
+          return result;
+        }),
+    });
   }
 
   #start(scope: CallScope, input: unknown): MaybePromise<AnyResult> {
@@ -228,11 +257,12 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
   const { name } = member;
   const { makeContext, sharedContext, middleware } = implemented;
   const handler = implemented.handlers[name] as (call: object) => unknown;
+  const settle = member.type === "subscription" ? settleStream : settleHandler;
   if (middleware.length === 0 && makeContext === undefined) {
-    return (scope, input) => safely(name, defect, () => settleHandler(handler(scope.arguments(input, sharedContext))));
+    return (scope, input) => safely(name, defect, () => settle(handler(scope.arguments(input, sharedContext))));
   }
   let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
-    safely(name, defect, () => settleHandler(handler(scope.arguments(input, context))));
+    safely(name, defect, () => settle(handler(scope.arguments(input, context))));
   for (const one of middleware.toReversed()) if (one["~passes"] !== true) inner = wrap(one, inner, defect);
   const outer = inner;
   if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
@@ -351,13 +381,6 @@ function safely(
     return new Err(thrownFault(where, defect, thrown));
   }
 }
-
-function thrownFault(where: string, defect: BoundApp["defect"], thrown: unknown): Fault {
-  // `signal.throwIfAborted()` and aborted platform calls throw the signal's reason: no mistake of the handler's.
-  return thrown instanceof Aborted ? abortFaults[thrown.why]() : defect(where, thrown);
-}
-
-const abortFaults = { timeout: DeadlineExceeded, client: Cancelled, cancelled: Cancelled, shutdown: ShuttingDown };
 
 /** `step(value)`, at once when the value is there already. */
 function chain<T, U>(value: MaybePromise<T>, step: (value: T) => MaybePromise<U>): MaybePromise<U> {

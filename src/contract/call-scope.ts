@@ -21,7 +21,7 @@ export interface CallSource {
   header(name: string): string | undefined;
 }
 
-interface ScopeRuntime {
+export interface ScopeRuntime {
   readonly clock: Clock;
   readonly jobs: Jobs;
   readonly shutdown: AbortSignal;
@@ -113,7 +113,7 @@ class Lazy {
   }
 }
 
-class OperationArguments extends Lazy {
+export class OperationArguments extends Lazy {
   readonly input: unknown;
   readonly auth: Principal | undefined;
   readonly jobs: Jobs;

@@ -7,6 +7,7 @@ import type { FrameworkFault } from "./framework-faults.ts";
 import type { Job } from "./job.ts";
 import { checkFaults } from "./names.ts";
 import type { Decoded, Operation, SchemaLike, Written } from "./operation.ts";
+import type { StreamFault } from "./stream-faults.ts";
 
 export type Member = Operation | Job;
 export interface Members {
@@ -24,7 +25,7 @@ export interface Contract<M extends Members = Members, F extends Fault = Fault> 
   readonly "~faults"?: F;
 }
 
-/** Names of the operations (queries and mutations) of a contract. */
+/** Names of the operations (queries, mutations and subscriptions) of a contract. */
 export type OperationName<M extends Members> = { [K in keyof M]: M[K] extends Operation ? K : never }[keyof M] & string;
 /** What a caller passes. */
 export type InputOf<T> = T extends { readonly input: infer I } ? Written<I> : never;
@@ -46,7 +47,10 @@ export type HandlerOutputOf<T> = T extends { readonly output: infer O }
 /** The faults that it declares. */
 export type DeclaredFaultOf<T> = T extends { readonly "~faults"?: infer F } ? Extract<F, Fault> : never;
 /** Every fault that a call can end with: declared, and the framework's own. */
-export type CallFaultOf<T> = DeclaredFaultOf<T> | FrameworkFault;
+export type CallFaultOf<T> =
+  | DeclaredFaultOf<T>
+  | FrameworkFault
+  | (T extends { readonly type: "subscription" } ? StreamFault : never);
 
 const contractNamePattern = /^[a-z][a-z0-9-]*(\.v[1-9]\d*)?$/;
 

@@ -7,6 +7,7 @@ import type { Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
 import type { Jobs } from "./jobs-face.ts";
+import type { StreamReturn } from "./stream-handler.ts";
 
 /** What a handler may return: the value, a declared fault, or a Result of the two. */
 export type Outcome<T, F extends Fault> = T | F | Result<T, F>;
@@ -51,14 +52,22 @@ export interface JobTools {
   readonly jobs: Jobs;
 }
 
+/** What the handler of a subscription is given beside that. */
+export interface StreamTools {
+  /** Of the last item that this client has seen, when it comes back to a subscription with `resume: true`. Text from outside. */
+  readonly lastEventId: string | undefined;
+}
+
 type Tools<M extends Member, P extends Principal> = M["type"] extends "job"
   ? JobTools
-  : CallTools<true extends KnownOf<M> ? P : P | undefined>;
+  : CallTools<true extends KnownOf<M> ? P : P | undefined> & (M["type"] extends "subscription" ? StreamTools : unknown);
 type KnownOf<M> = M extends { readonly "~known"?: infer Known } ? Known : never;
 
 export type Handler<M extends Member, C, P extends Principal, F extends Fault = never> = (
   call: { readonly input: DecodedInputOf<M> } & Tools<M, P> & C,
-) => HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>;
+) => M["type"] extends "subscription"
+  ? StreamReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>
+  : HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>;
 
 /** One handler for every operation and job of a contract. */
 export type Handlers<M extends Members, C, P extends Principal, F extends Fault = never> = {

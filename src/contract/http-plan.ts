@@ -93,6 +93,7 @@ function plan(operation: Operation): HttpPlan {
   const output = toNode(schemaOf(operation.output));
   const status = successStatus(options, output);
   const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
+  if (operation.type === "subscription") checkStream(options, output, input);
   const travel = travelOf(input, parts, options, hasBody);
   const { texts, body, bodyNode, bodyRequired, textNode, join, refinements } = travel;
   // Written out: every plan has the same shape, and nothing is copied from object to object.
@@ -171,7 +172,7 @@ function wholeInputSentence(input: Node, hasBody: boolean): string {
 
 function routeOptions(operation: Operation): HttpRouteOptions {
   const { http } = operation.options;
-  if (http === undefined) return { route: `${operation.type === "query" ? "GET" : "POST"} /${operation.name}` };
+  if (http === undefined) return { route: `${operation.type === "mutation" ? "POST" : "GET"} /${operation.name}` };
   return typeof http === "string" ? { route: http } : http;
 }
 
@@ -189,6 +190,11 @@ function readRoute(operation: Operation, route: string): { method: HttpMethod; p
   if (operation.type === "query" && method !== "GET" && method !== "POST") {
     throw new TypeError(`a query changes nothing, which ${method} promises to do. Use GET, or POST for a large input.`);
   }
+  if (operation.type === "subscription" && method !== "GET" && method !== "POST") {
+    throw new TypeError(
+      `a subscription only reads, so it cannot be ${method}. Use GET, the only method of EventSource and WebSocket, or POST for a large input.`,
+    );
+  }
   return { method: method as HttpMethod, path: route.slice(space + 1) };
 }
 
@@ -200,6 +206,19 @@ function successStatus({ status }: HttpRouteOptions, output: Node): number {
   if (!silent && (status === 204 || status === 205))
     throw new TypeError(`an answer with status ${status} has no body, but there is an output. Use t.nothing().`);
   return status;
+}
+
+/** The query parameter in which a client that can set no header says after which item it comes back. */
+export const lastEventIdKey = "lastEventId";
+
+function checkStream({ status }: HttpRouteOptions, output: Node, input: Node): void {
+  if (status !== undefined && status !== 200)
+    throw new TypeError(`a stream is answered with status 200, not ${status}.`);
+  if (output.kind === "nothing") throw new TypeError("a stream of nothing has no items. Say in `output` what one is.");
+  if (objectInside(input, [])?.fields.some(({ wireName }) => wireName === lastEventIdKey) === true)
+    throw new TypeError(
+      `the field "${lastEventIdKey}" is what clients say after which item they come back. Call it something else, and read lastEventId beside the input.`,
+    );
 }
 
 /** The object that the input is, through brands and refinements; for a foreign schema, the one that its JSON Schema describes. */

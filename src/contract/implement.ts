@@ -17,7 +17,7 @@ export type Authenticate<P extends Principal> = (
 
 /** What the context factory is told. It runs once per call, after authentication and access. */
 export interface ContextCall<P extends Principal> {
-  readonly type: "query" | "mutation" | "job";
+  readonly type: "query" | "mutation" | "subscription" | "job";
   readonly name: string;
   readonly auth: P | undefined;
   readonly requestId: string;
@@ -98,7 +98,7 @@ export function implementContract<
 }
 
 /** What handlers are given beside their context; a context may not hide it. */
-const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "reply", "jobs", "job"];
+const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "reply", "jobs", "job", "lastEventId"];
 
 export function checkContext<C extends object | undefined>(where: string, context: C): C {
   if (context !== undefined) {

@@ -9,8 +9,11 @@ export {
   type HttpRouteOptions,
   type Operation,
   type OperationOptions,
+  type OperationType,
   type SchemaLike,
+  type StreamOptions,
 } from "./operation.ts";
+export { subscription } from "./subscription.ts";
 export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
 export {
   backoffMs,
@@ -45,7 +48,7 @@ export {
   type Implemented,
 } from "./implement.ts";
 export type { AdmitCall, Incoming } from "./incoming.ts";
-export type { CallTools, Handler, Handlers, JobRun, JobTools } from "./handler.ts";
+export type { CallTools, Handler, Handlers, JobRun, JobTools, StreamTools } from "./handler.ts";
 export {
   middleware,
   type Admit,
@@ -56,6 +59,7 @@ export {
   type Wire,
   type WireTools,
 } from "./middleware.ts";
+export { event, type StreamEvent } from "./stream-handler.ts";
 export type {
   EnqueueFault,
   EnqueueOptions,
@@ -83,9 +87,16 @@ export {
 export type { JobAttempt } from "./attempt-source.ts";
 export { bind, type BoundApp, type BoundJob, type BoundOperation } from "./bind.ts";
 export { memoryCalls, type MemoryCalls } from "./memory-call.ts";
+export type { OpenStream, StreamIncoming } from "./bind-stream.ts";
+export type { ItemStream } from "./item-stream.ts";
+export { wrongItem } from "./memory-stream.ts";
+export type { ResultStream } from "./result-stream.ts";
+export { StreamMoved, TooManyStreams, streamFaults, type StreamFault } from "./stream-faults.ts";
+export { isStreamId } from "./stream-handler.ts";
+export type { StreamLimits } from "./stream-limits.ts";
 // For protocols: how an operation travels in HTTP.
 export { fillPath, parsePath, type PathPart } from "./http-path.ts";
-export { httpPlan, type HttpPlan, type TextField } from "./http-plan.ts";
+export { httpPlan, lastEventIdKey, type HttpPlan, type TextField } from "./http-plan.ts";
 export {
   BadBody,
   BodyTimeout,

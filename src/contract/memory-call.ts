@@ -3,30 +3,26 @@
  * the network. Input and output pass through the same codecs as on the wire, so a call that works here works there.
  */
 import { Err, ok, randomHex, type Fault, type MaybePromise, type Result } from "../core/index.ts";
-import { ReplyFields } from "../exchange/index.ts";
 import { compile, type AnySchema, type Codec } from "../schema/index.ts";
-import type { Principal } from "./access.ts";
 import type { BoundApp, BoundJob, BoundOperation } from "./bind.ts";
 import type { CallFaultOf, InputOf, Members, OutputOf } from "./contract.ts";
 import { invalidInput } from "./framework-faults.ts";
-import type { Incoming } from "./incoming.ts";
+import { incomingOf, type MemoryCallOptions } from "./memory-incoming.ts";
+import { memoryStream } from "./memory-stream.ts";
 import { schemaOf } from "./operation.ts";
+import type { ResultStream } from "./result-stream.ts";
 
-export interface MemoryCallOptions {
-  /** The caller. Takes the place of `authenticate`, which is not asked. Default: nobody. */
-  readonly auth?: Principal;
-  /** What the handler sees as the client's abort. */
-  readonly signal?: AbortSignal;
-  /** Request headers by lower-case name. */
-  readonly headers?: { readonly [name: string]: string };
-}
-
-/** One function for each operation, and for each job one that runs a single attempt at once, without a store. */
+/**
+ * One function for each operation, and for each job one that runs a single attempt at once, without a store. A subscription is
+ * iterated: `for await (const item of app.call.cityChanges({}))`.
+ */
 export type MemoryCalls<M extends Members> = {
   readonly [K in keyof M]: (
     input: InputOf<M[K]>,
     options?: MemoryCallOptions,
-  ) => Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]>>>;
+  ) => M[K]["type"] extends "subscription"
+    ? ResultStream<OutputOf<M[K]>, CallFaultOf<M[K]>>
+    : Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]>>>;
 };
 
 type AnyCodec = Codec<unknown, unknown>;
@@ -34,9 +30,13 @@ type AnyResult = Result<unknown, Fault>;
 
 /** The codecs of a member are compiled when it is first called. */
 export function memoryCalls<M extends Members>(app: BoundApp): MemoryCalls<M> {
-  const calls: { [name: string]: (input: unknown, options?: MemoryCallOptions) => Promise<AnyResult> } = {};
+  const calls: { [name: string]: (input: unknown, options?: MemoryCallOptions) => unknown } = {};
   for (const bound of app.operations.values()) {
-    const { operation } = bound;
+    const { operation, open } = bound;
+    if (open !== undefined) {
+      calls[operation.name] = memoryStream(app, bound, open);
+      continue;
+    }
     const run = roundTrip(app, operation.name, schemaOf(operation.input), schemaOf(operation.output));
     calls[operation.name] = (input, options = {}) => run(input, (decoded) => callOperation(bound, decoded, options));
   }
@@ -52,23 +52,13 @@ export function memoryCalls<M extends Members>(app: BoundApp): MemoryCalls<M> {
       run(input, (decoded) => runJob(bound, decoded, options, app.clock.now()));
   }
   // Built from the contract whose members M are.
-  return Object.freeze(calls) as MemoryCalls<M>;
+  return Object.freeze(calls) as unknown as MemoryCalls<M>;
 }
 
 async function callOperation(bound: BoundOperation, input: unknown, options: MemoryCallOptions): Promise<AnyResult> {
   const incoming = incomingOf(options);
   const admitted = await bound.admitAs(options.auth, incoming);
   return admitted.ok ? bound.call(incoming, admitted.value, input) : admitted;
-}
-
-function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
-  return {
-    header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
-    remoteAddress: "",
-    requestId: randomHex(),
-    signal: signal ?? new AbortController().signal,
-    reply: new ReplyFields(),
-  };
 }
 
 function runJob(bound: BoundJob, input: unknown, options: MemoryCallOptions, now: number): MaybePromise<AnyResult> {

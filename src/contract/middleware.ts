@@ -14,7 +14,7 @@ import type { AdmitCall } from "./incoming.ts";
 import type { Operation } from "./operation.ts";
 
 export interface MiddlewareCall {
-  readonly type: "query" | "mutation" | "job";
+  readonly type: "query" | "mutation" | "subscription" | "job";
   readonly name: string;
   readonly input: unknown;
   readonly auth: Principal | undefined;

@@ -46,12 +46,12 @@ export interface OperationOptions<
 > {
   /** Required: an operation without an access policy does not compile. */
   readonly access: A;
-  /** REST mapping. Without it: `POST /{operation}` for a mutation, `GET /{operation}` for a query. */
+  /** REST mapping. Without it: `POST /{operation}` for a mutation, `GET /{operation}` for a query or a subscription. */
   readonly http?: HttpRoute;
   readonly input: I;
   readonly output: O;
   readonly faults?: F;
-  /** Time limit of one call, default 30 s. */
+  /** Time limit of one call, default 30 s. Of a subscription: of its opening, after which it has none (see `maxAge`). */
   readonly timeout?: Duration;
   /** One line for documents. */
   readonly summary?: string;
@@ -64,12 +64,27 @@ export interface OperationOptions<
 }
 
 /** What is left of the options once types are not needed any more. */
-export type OperationSettings = Omit<OperationOptions<SchemaLike, SchemaLike, readonly AnyFaultType[]>, "access"> & {
-  readonly access: Access<never>;
-};
+export type OperationSettings = Omit<OperationOptions<SchemaLike, SchemaLike, readonly AnyFaultType[]>, "access"> &
+  StreamOptions & { readonly access: Access<never> };
+
+/** What a subscription says beside what every operation does. */
+export interface StreamOptions {
+  /**
+   * Whether the handler can go on after a given item. Then items carry an id (`event(item, { id })`), the handler is told the last
+   * one that the client has seen (`lastEventId`), and clients come back by themselves. Default false.
+   */
+  readonly resume?: boolean;
+  /**
+   * A stream older than this is ended as in a drain: clients come back, are authenticated anew and reach another process. Default:
+   * no limit. Give one where what `authenticate` found out may change.
+   */
+  readonly maxAge?: Duration;
+}
+
+export type OperationType = "query" | "mutation" | "subscription";
 
 export interface Operation<
-  Type extends "query" | "mutation" = "query" | "mutation",
+  Type extends OperationType = OperationType,
   I extends SchemaLike = SchemaLike,
   O extends SchemaLike = SchemaLike,
   F extends Fault = Fault,
@@ -87,7 +102,7 @@ export interface Operation<
   readonly "~known"?: Known;
 }
 
-type KnowsCaller<A> = A extends "public" ? false : true;
+export type KnowsCaller<A> = A extends "public" ? false : true;
 
 /** An operation that changes nothing: may be repeated, answered from caches, and is `GET` by default. */
 export function query<
@@ -109,8 +124,9 @@ export function mutation<
   return define("mutation", name, options);
 }
 
-function define<
-  T extends "query" | "mutation",
+/** The common half of `query`, `mutation` and `subscription`. */
+export function define<
+  T extends OperationType,
   I extends SchemaLike,
   O extends SchemaLike,
   A extends Access<Decoded<I>>,

@@ -3,7 +3,7 @@
  * an RFC 9457 problem as well.
  */
 import { Internal, InvalidInput, MethodNotAllowed, RouteNotFound, type BoundApp } from "../contract/index.ts";
-import { isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
+import { Timeouts, isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
 import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
@@ -11,6 +11,7 @@ import { ProblemWriters } from "./problem.ts";
 import { recorded } from "./request-record.ts";
 import { composeWires } from "./wires.ts";
 import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
+import { StreamRoute } from "./streams/stream-route.ts";
 
 /** A route beside those of the contract: documents, health, a dashboard. */
 export interface ExtraRoute {
@@ -94,8 +95,11 @@ function* routesOf(
   { extraRoutes = [] }: HttpHandlerOptions,
   services: RouteServices,
 ): Generator<RouteSpec<Endpoint>> {
+  const heartbeats = new Timeouts(app.clock, app.streams.limits.heartbeatMs);
   for (const bound of app.operations.values()) {
-    const route = new OperationRoute(bound, services);
+    const { open } = bound;
+    const route =
+      open === undefined ? new OperationRoute(bound, services) : new StreamRoute(bound, open, services, heartbeats);
     if (app.operations.size <= compiledAtStart) route.compile();
     const { method, path, parts } = route.plan;
     yield { method, path, parts, value: route, owner: bound.operation };

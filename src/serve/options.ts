@@ -1,4 +1,5 @@
 /** What `serve` and `work` can be told. Everything has a safe default. */
+import type { StreamLimits } from "../contract/index.ts";
 import type { Clock, Duration } from "../core/index.ts";
 import type { JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
@@ -9,6 +10,8 @@ import type { StopSignal } from "./signals.ts";
 export interface RunLimits {
   /** In place of the defaults of `jobLimits`: concurrency, payloads, queue lengths. */
   readonly jobs?: Partial<JobLimits>;
+  /** In place of the defaults of `streamLimits`: open subscriptions, sizes, heartbeats. */
+  readonly streams?: Partial<StreamLimits>;
 }
 
 export interface RunOptions {

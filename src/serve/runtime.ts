@@ -5,7 +5,7 @@
  *   store.open -> jobs.start -> http.listen -> ready
  *   stop(): http refuses new connections and finishes requests | jobs claim nothing new and finish attempts -> http, jobs, store closed
  */
-import { bind, type BoundApp, type Jobs, type Members } from "../contract/index.ts";
+import { bind, type BoundApp, type Jobs, type Members, type StreamLimits } from "../contract/index.ts";
 import {
   durationMs,
   lifecycle,
@@ -47,6 +47,7 @@ export interface Running {
 export interface RunningLimits {
   readonly jobs: JobLimits;
   readonly schema: SchemaLimits;
+  readonly streams: StreamLimits;
 }
 
 /** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
@@ -64,8 +65,14 @@ export async function run<M extends Members>(
     jobs,
     shutdown: shutdown.signal,
     newId: () => randomHex(8),
+    streamLimits: options.limits?.streams,
   });
-  const parts = [...storeParts(bound, jobs, events, clock, options), ...compose(bound, () => life.phase, jobs)];
+  const parts = [
+    ...storeParts(bound, jobs, events, clock, options),
+    ...compose(bound, () => life.phase, jobs),
+    // Told first, so that answers without an end have one before HTTP waits for it.
+    { name: "streams", drain: () => bound.streams.drain() },
+  ];
   const drainMs = durationMs(options.drain ?? "10s");
   const life = lifecycle({ clock, parts, drainMs });
   life.shutdown.addEventListener("abort", () => shutdown.abort(life.shutdown.reason));
@@ -96,7 +103,7 @@ export async function run<M extends Members>(
   }
   events.emit("lifecycle", { phase: "ready" });
   return {
-    limits: { jobs: withJobLimits(options.limits?.jobs), schema: defaultLimits },
+    limits: { jobs: withJobLimits(options.limits?.jobs), schema: defaultLimits, streams: bound.streams.limits },
     jobs,
     events,
     get phase() {

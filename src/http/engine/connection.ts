@@ -205,7 +205,7 @@ export class Connection implements RequestOwner, Carried {
     if (this.#body.isReading) this.#deadline.awaitBody(this.#body.deadline);
     else if (this.#parser.started) this.#deadline.awaitHead();
     else if (this.#queue.size > 0 || this.#body.request !== null) this.#deadline.none();
-    else if (!this.#draining) this.#deadline.awaitRequest();
+    else this.#deadline.awaitRequest(this.#draining);
   }
 
   // ---- reading

@@ -68,6 +68,29 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     await Promise.all(clients);
   });
 
+  it("closes a connection whose streamed answer had begun before the drain", async (t) => {
+    const clock = manualClock();
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const { engine, client } = await start(t, () => ({ status: 200, headers: HeaderBlock.empty, body: pieces() }), {
+      clock,
+    });
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("begun");
+      await over;
+    }
+    const c = client();
+    c.send(get("/"));
+    await c.untilText("begun");
+    const draining = engine.drain(60_000);
+    end();
+    await c.untilText("0\r\n\r\n");
+    // A deadline is noticed up to 0.1 s late.
+    await clock.advance(engineLimits.drainIdleMs + 100);
+    await c.untilEnd();
+    c.socket.end();
+    assert.deepEqual(await draining, { outcome: "drained" });
+  });
+
   it("cuts what is left when the drain's deadline passes", async (t) => {
     const { engine, client } = await start(t, (request) => {
       request.signal.addEventListener("abort", () => (aborted = true));

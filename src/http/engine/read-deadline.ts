@@ -27,9 +27,14 @@ export class ReadDeadline {
     this.#set(this.#head);
   }
 
-  /** The next request may come, or not. */
-  awaitRequest(): void {
-    if (!this.#isFirst) this.within(this.#host.limits.keepAliveMs);
+  /**
+   * The next request may come, or not. In a drain its time has been set, unless an answer was still going out then, whose head had
+   * promised an open connection.
+   */
+  awaitRequest(draining: boolean): void {
+    if (draining) {
+      if (this.at === Infinity) this.within(this.#host.limits.drainIdleMs);
+    } else if (!this.#isFirst) this.within(this.#host.limits.keepAliveMs);
   }
 
   /** More of a body must come, and all of it until `end`. */

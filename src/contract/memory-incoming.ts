@@ -1,0 +1,26 @@
+/** A caller in the same process, in the place of a request. */
+import { randomHex } from "../core/index.ts";
+import { ReplyFields } from "../exchange/index.ts";
+import type { Principal } from "./access.ts";
+import type { Incoming } from "./incoming.ts";
+
+export interface MemoryCallOptions {
+  /** The caller. Takes the place of `authenticate`, which is not asked. Default: nobody. */
+  readonly auth?: Principal;
+  /** What the handler sees as the client's abort. */
+  readonly signal?: AbortSignal;
+  /** Request headers by lower-case name. */
+  readonly headers?: { readonly [name: string]: string };
+  /** Subscriptions: the id of the last item seen, to go on after it. */
+  readonly lastEventId?: string;
+}
+
+export function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
+  return {
+    header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
+    remoteAddress: "",
+    requestId: randomHex(),
+    signal: signal ?? new AbortController().signal,
+    reply: new ReplyFields(),
+  };
+}
