@@ -8,6 +8,7 @@
 import type { Clock, Fault, MaybePromise, Result } from "../core/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import type { Contract } from "./contract.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import type { FrameworkFault } from "./framework-faults.ts";
 import type { AdmitCall } from "./incoming.ts";
@@ -39,6 +40,8 @@ export type Wire = (next: HttpHandler, tools: WireTools) => HttpHandler;
 /** What the HTTP side hands to a `wire`. */
 export interface WireTools {
   readonly clock: Clock;
+  /** What the app serves, with the faults of its middleware. */
+  readonly contract: Contract;
   /** Every method that some route answers, HEAD and OPTIONS too, in upper case. */
   readonly methods: readonly string[];
   /** A fault as an RFC 9457 problem. */

@@ -29,14 +29,16 @@ export interface HttpRequest {
    * Whether the answer may be 101 with `upgrade`: a GET over HTTP/1.1 without a body, with `Connection: upgrade` and an Upgrade
    * field (RFC 9110 section 7.8), on a carrier that has a socket to give away. Absent: no.
    */
-  readonly canUpgrade?: boolean;
+  readonly canUpgrade?: boolean | undefined;
+  /** Whether the client's connection to this process is encrypted; absent where the carrier cannot know it. */
+  readonly secure?: boolean | undefined;
   /** `1.0`, `1.1`, `2`; absent where the carrier cannot know it. */
-  readonly httpVersion?: string;
+  readonly httpVersion?: string | undefined;
   /**
    * Set while somebody observes requests, absent otherwise: what runs inside writes down what those outside cannot see. Whoever
    * hands on a request of its own making hands this on too.
    */
-  notes?: RequestNotes;
+  notes?: RequestNotes | undefined;
 }
 
 /** What the inside of the HTTP handler tells the observers of one request. */

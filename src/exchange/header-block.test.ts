@@ -39,3 +39,23 @@ test("what HTTP cannot carry, or the carrier writes itself, never becomes a bloc
     assert.throws(() => new HeaderBlock([name, "1"]), /written by the HTTP engine/);
   }
 });
+
+test("fields are found, dropped and put after one another", () => {
+  const block = new HeaderBlock(["Vary", "accept", "x-a", "1", "vary", "origin"]);
+  assert.equal(block.get("vary"), "accept, origin");
+  assert.equal(block.get("x-b"), undefined);
+  assert.deepEqual(block.without("vary", "x-c").pairs, ["x-a", "1"]);
+  assert.equal(block.without("x-c"), block);
+  const joined = block.without("vary").followedBy(new HeaderBlock(["x-b", "2"]));
+  assert.deepEqual(joined.pairs, ["x-a", "1", "x-b", "2"]);
+  assert.equal(joined.wire, "x-a: 1\r\nx-b: 2\r\n");
+});
+
+test("vary lists a name once, and nothing beside a star", () => {
+  assert.equal(HeaderBlock.empty.varying("origin").get("vary"), "origin");
+  const both = new HeaderBlock(["vary", "Accept, Origin"]);
+  assert.equal(both.varying("origin"), both);
+  assert.equal(both.varying("accept-encoding").get("vary"), "Accept, Origin, accept-encoding");
+  const star = new HeaderBlock(["vary", "*"]);
+  assert.equal(star.varying("origin"), star);
+});

@@ -13,13 +13,14 @@ export class HeaderBlock {
   readonly wire: string;
   readonly #before: HeaderBlock | undefined;
   readonly #own: readonly string[];
+  readonly #after: HeaderBlock | undefined;
   #pairs: readonly string[] | undefined;
 
   /**
-   * The fields of `before`, then `pairs` (name, value, name, value, …). Throws a TypeError for a name or value that HTTP cannot
+   * The fields of `before`, then `pairs` (name, value, name, value, …), then those of `after`. Throws a TypeError for a name or value that HTTP cannot
    * carry, or a field that the carrier owns.
    */
-  constructor(pairs: readonly string[], before?: HeaderBlock) {
+  constructor(pairs: readonly string[], before?: HeaderBlock, after?: HeaderBlock) {
     const own: string[] = [];
     let wire = before === undefined ? "" : before.wire;
     for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -33,20 +34,52 @@ export class HeaderBlock {
       own.push(name, value);
       wire += `${name}: ${value}\r\n`;
     }
-    this.wire = wire;
+    this.wire = after === undefined ? wire : wire + after.wire;
     this.#before = before;
     this.#own = own;
+    this.#after = after;
   }
 
   /** Lower-case name, value, name, value, … Made on demand: the engine needs `wire` alone. */
   get pairs(): readonly string[] {
     return (this.#pairs ??= Object.freeze(
-      this.#before === undefined ? this.#own : [...this.#before.pairs, ...this.#own],
+      this.#before === undefined && this.#after === undefined
+        ? this.#own
+        : [...(this.#before?.pairs ?? []), ...this.#own, ...(this.#after?.pairs ?? [])],
     ));
+  }
+
+  /** The value of a field by lower-case name, repeated lines joined by `, `; undefined when absent. */
+  get(name: string): string | undefined {
+    const { pairs } = this;
+    let value: string | undefined;
+    for (let i = 0; i < pairs.length; i += 2)
+      if (pairs[i] === name) value = value === undefined ? pairs[i + 1] : `${value}, ${pairs[i + 1]}`;
+    return value;
   }
 
   /** A new block with more fields after these. Costs the check of the new fields only. */
   with(...pairs: readonly string[]): HeaderBlock {
     return new HeaderBlock(pairs, this);
+  }
+
+  /** These fields, then those of a block that stands already: nothing is checked again. */
+  followedBy(block: HeaderBlock): HeaderBlock {
+    return new HeaderBlock([], this, block);
+  }
+
+  /** Without the fields of these lower-case names; the same block where it has none of them. */
+  without(...names: readonly string[]): HeaderBlock {
+    const { pairs } = this;
+    const kept = pairs.filter((_, i) => !names.includes(pairs[i - (i % 2)] as string));
+    return kept.length === pairs.length ? this : new HeaderBlock(kept);
+  }
+
+  /** With a lower-case name among those that `vary` lists; the same block where it stands there, or `*` does. */
+  varying(name: string): HeaderBlock {
+    const listed = this.get("vary");
+    if (listed === undefined) return this.with("vary", name);
+    const names = listed.split(",").map((each) => each.trim().toLowerCase());
+    return names.includes(name) || names.includes("*") ? this : this.without("vary").with("vary", `${listed}, ${name}`);
   }
 }

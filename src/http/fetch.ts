@@ -25,12 +25,15 @@ class FetchRequest implements HttpRequest {
   readonly method: string;
   readonly target: string;
   readonly remoteAddress = "";
+  /** As the URL says: behind a proxy it may be the proxy's own connection. */
+  readonly secure: boolean;
   readonly #request: Request;
 
   constructor(request: Request) {
     this.#request = request;
     this.method = request.method;
     this.target = targetOf(request.url);
+    this.secure = request.url.startsWith("https:");
   }
 
   header(name: string): string | undefined {

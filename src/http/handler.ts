@@ -79,6 +79,7 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
   };
   const wired = composeWires(safe, app.middleware, {
     clock: app.clock,
+    contract: app.contract,
     methods: router.methods,
     problem: (request, type, fault) => misses.problem(request, type, fault),
     defect: (request, error) => misses.defect(request, error),

@@ -11,3 +11,7 @@ export {
   type MemoryKv,
   type MemoryKvOptions,
 } from "../kv/index.ts";
+// What browsers are told.
+export { cors, type CorsOptions } from "./cors.ts";
+export type { OriginRule, OriginTest } from "./origins.ts";
+export { securityHeaders, type HstsOptions, type SecurityHeadersOptions } from "./security-headers.ts";
