@@ -4,7 +4,7 @@
  */
 import { Err, Ok, type MaybePromise, type Result } from "../core/index.ts";
 import { walkNode } from "./check/walk-node.ts";
-import { newWalk, report, type ForeignAnswer, type Walk } from "./check/walk.ts";
+import { newWalk, report, type ForeignAnswer, type Walk, type WireForm } from "./check/walk.ts";
 import { Invalid } from "./issues.ts";
 import { defaultLimits, type SchemaLimits } from "./limits.ts";
 import { toNode } from "./make-node.ts";
@@ -39,8 +39,9 @@ export function decodeNode(
   wire: unknown,
   limits: SchemaLimits,
   eitherForm = false,
+  form: WireForm = "json",
 ): MaybePromise<Result<unknown, Invalid>> {
-  const walk = newWalk("decoded", limits, eitherForm);
+  const walk = newWalk("decoded", limits, eitherForm, undefined, form);
   const value = walkNode(node, wire, walk);
   if (walk.waiting.size > 0) return decodeAgain(node, wire, walk, eitherForm);
   return outcome(value, walk);
@@ -55,13 +56,18 @@ async function decodeAgain(
 ): Promise<Result<unknown, Invalid>> {
   const answers = new Map<string, ForeignAnswer>(walk.answers);
   for (const [pointer, waiting] of walk.waiting) answers.set(pointer, await waiting);
-  const again = newWalk("decoded", walk.limits, eitherForm, answers);
+  const again = newWalk("decoded", walk.limits, eitherForm, answers, walk.form);
   const value = walkNode(node, wire, again);
   return again.waiting.size > 0 ? decodeAgain(node, wire, again, eitherForm) : outcome(value, again);
 }
 
-export function encodeNode(node: Node, value: unknown, limits: SchemaLimits): Result<unknown, Invalid> {
-  const walk = newWalk("wire", limits);
+export function encodeNode(
+  node: Node,
+  value: unknown,
+  limits: SchemaLimits,
+  form: WireForm = "json",
+): Result<unknown, Invalid> {
+  const walk = newWalk("wire", limits, false, undefined, form);
   const wire = walkNode(node, value, walk);
   for (const waiting of walk.waiting.values()) {
     void waiting.catch(() => undefined);

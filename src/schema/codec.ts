@@ -20,6 +20,15 @@ export interface Codec<in I, out O> {
   serialize(value: I): Result<string, Invalid>;
 }
 
+/** The codec of a schema for binary formats: the same checks and issues, another wire form (`check/binary-values.ts`). */
+export interface BinaryCodec<in I, out O> {
+  readonly mode: "compiled" | "interpreted";
+  /** A wire value, as a library for the format gives it, to the decoded one. */
+  parse(wire: unknown): MaybePromise<Result<O, Invalid>>;
+  /** A decoded value to the wire value that a library is to write: only the schema's fields, validated. */
+  encode(value: I): Result<unknown, Invalid>;
+}
+
 /** Values of a path, a query or headers: undefined when absent, a list when repeated. */
 export type TextSource = (name: string) => string | readonly string[] | undefined;
 /** Reads an object whose values come as texts. */

@@ -6,6 +6,7 @@ import { enter, failed, isFull, leave, report, wrongType, type Walk } from "./wa
 /** The value itself, not a copy: keys such as `__proto__` stay the own properties that JSON.parse made of them. */
 export function checkJson(value: unknown, walk: Walk): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "bigint" && isBinaryWire(walk) && isSafe(value)) return value;
   if (typeof value === "number") {
     return Number.isFinite(value) ? value : report(walk, "type", "must be a finite number", "a finite number", value);
   }
@@ -27,6 +28,14 @@ function checkMember(member: unknown, key: string | number, walk: Walk): void {
   walk.path.pop();
 }
 
+function isBinaryWire({ form, to }: Walk): boolean {
+  return form === "binary" && to === "decoded";
+}
+
+function isSafe(value: bigint): boolean {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+}
+
 /** An object literal or one without a prototype, of this realm or another. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -36,18 +45,19 @@ function isPlain(value: object): boolean {
 /**
  * The same question answered by yes or no, for compiled codecs. `depth` counts the containers around the value.
  */
-export function isJson(value: unknown, depth: number, maxDepth: number): boolean {
+export function isJson(value: unknown, depth: number, maxDepth: number, bigints = false): boolean {
   if (value === null || typeof value === "string" || typeof value === "boolean") return true;
   if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value === "bigint") return bigints && isSafe(value);
   if (typeof value !== "object" || depth >= maxDepth) return false;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth + 1, maxDepth)) return false;
+    for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth + 1, maxDepth, bigints)) return false;
     return true;
   }
   if (!isPlain(value)) return false;
   for (const key of Object.keys(value)) {
     const member: unknown = (value as Record<string, unknown>)[key];
-    if (member !== undefined && !isJson(member, depth + 1, maxDepth)) return false;
+    if (member !== undefined && !isJson(member, depth + 1, maxDepth, bigints)) return false;
   }
   return true;
 }

@@ -32,6 +32,15 @@ import {
   writeDuration,
   writeTimestamp,
 } from "../scalars.ts";
+import {
+  binaryInteger,
+  copyBytes,
+  jsonOfWire,
+  numberOfWire,
+  readBinaryInt64,
+  wellFormed,
+  wireOfJson,
+} from "./binary-values.ts";
 import { checkJson } from "./json.ts";
 import { failed, report, wrongType, type Walk } from "./walk.ts";
 
@@ -57,23 +66,35 @@ export interface Acts<N> {
 }
 
 export const scalarActs: { readonly [K in ScalarKind]: Acts<Extract<Node, { kind: K }>> } = {
-  string: both(checkString),
-  int32: both((node, value, walk) =>
-    checkInteger(node, value, walk, -2_147_483_648, 2_147_483_647, "a 32-bit integer"),
-  ),
-  int: both((node, value, walk) =>
-    checkInteger(node, value, walk, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a safe integer"),
-  ),
+  string: {
+    decode: checkString,
+    encode: (node, value, walk) => {
+      const text = checkString(node, value, walk);
+      return walk.form === "binary" && typeof text === "string" ? wellFormed(text) : text;
+    },
+  },
+  int32: integer(-2_147_483_648, 2_147_483_647, "a 32-bit integer"),
+  int: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a safe integer"),
   int64: { decode: decodeInt64, encode: encodeInt64 },
-  float: both(checkFloat),
+  float: {
+    decode: (node, value, walk) =>
+      checkFloat(node, walk.form === "binary" && typeof value === "bigint" ? Number(value) : value, walk),
+    encode: checkFloat,
+  },
   boolean: both((_node, value, walk) => (typeof value === "boolean" ? value : wrongType(walk, "boolean", value))),
-  literal: both(checkLiteral),
+  literal: {
+    decode: (node, value, walk) => checkLiteral(node, walk.form === "binary" ? numberOfWire(value) : value, walk),
+    encode: checkLiteral,
+  },
   enum: both(checkEnum),
   bytes: { decode: decodeBytes, encode: encodeBytes },
   timestamp: { decode: decodeTimestamp, encode: encodeTimestamp },
   duration: { decode: decodeDuration, encode: encodeDuration },
   decimal: both(checkDecimal),
-  json: both((_node, value, walk) => checkJson(value, walk)),
+  json: {
+    decode: (_node, value, walk) => decodeJson(value, walk),
+    encode: (_node, value, walk) => encodeJson(value, walk),
+  },
   nothing: {
     decode: (_node, value, walk) =>
       value === null || (walk.eitherForm && value === undefined) ? undefined : wrongType(walk, "null", value),
@@ -84,6 +105,29 @@ export const scalarActs: { readonly [K in ScalarKind]: Acts<Extract<Node, { kind
 /** Where the wire and the program hold the same form. */
 function both<N>(act: Act<N>): Acts<N> {
   return { decode: act, encode: act };
+}
+
+type Integer = Extract<Node, { kind: "int32" | "int" }>;
+
+function integer(least: number, most: number, what: string): Acts<Integer> {
+  return {
+    decode: (node, value, walk) =>
+      checkInteger(node, walk.form === "binary" ? numberOfWire(value) : value, walk, least, most, what),
+    encode: (node, value, walk) => {
+      const checked = checkInteger(node, value, walk, least, most, what);
+      return walk.form === "binary" && typeof checked === "number" ? binaryInteger(checked) : checked;
+    },
+  };
+}
+
+function decodeJson(value: unknown, walk: Walk): unknown {
+  const checked = checkJson(value, walk);
+  return walk.form === "binary" && checked !== failed ? jsonOfWire(checked) : checked;
+}
+
+function encodeJson(value: unknown, walk: Walk): unknown {
+  const checked = checkJson(value, walk);
+  return walk.form === "binary" && checked !== failed ? wireOfJson(checked) : checked;
 }
 
 const patterns = new Map<string, RegExp>();
@@ -158,6 +202,7 @@ const int64Text = "a 64-bit integer as a decimal string";
 
 function decodeInt64(node: Int64Node, value: unknown, walk: Walk): unknown {
   if (walk.eitherForm && typeof value === "bigint") return encodeInt64(node, value, walk) === failed ? failed : value;
+  if (walk.form === "binary") return decodeBinaryInt64(node, value, walk);
   if (typeof value !== "string") return wrongType(walk, int64Text, value);
   const number = readInt64(value);
   if (number === undefined) return report(walk, "type", `must be ${int64Text}`, int64Text, value);
@@ -166,7 +211,14 @@ function decodeInt64(node: Int64Node, value: unknown, walk: Walk): unknown {
 
 function encodeInt64(node: Int64Node, value: unknown, walk: Walk): unknown {
   if (typeof value !== "bigint") return wrongType(walk, "bigint", value);
-  return inRange(value, node.minimum ?? minInt64, node.maximum ?? maxInt64, walk) ? String(value) : failed;
+  if (!inRange(value, node.minimum ?? minInt64, node.maximum ?? maxInt64, walk)) return failed;
+  return walk.form === "binary" ? binaryInteger(value) : String(value);
+}
+
+function decodeBinaryInt64(node: Int64Node, value: unknown, walk: Walk): unknown {
+  const number = readBinaryInt64(value);
+  if (number === undefined) return wrongType(walk, "a 64-bit integer", value);
+  return inRange(number, node.minimum, node.maximum, walk) ? number : failed;
 }
 
 function checkLiteral(node: LiteralNode, value: unknown, walk: Walk): unknown {
@@ -186,6 +238,10 @@ const base64Text = "base64 text";
 
 function decodeBytes(node: BytesNode, value: unknown, walk: Walk): unknown {
   if (walk.eitherForm && value instanceof Uint8Array) return encodeBytes(node, value, walk) === failed ? failed : value;
+  if (walk.form === "binary") {
+    if (!(value instanceof Uint8Array)) return wrongType(walk, "bytes", value);
+    return fitsBytes(node, value.length, walk) ? copyBytes(value) : failed;
+  }
   if (typeof value !== "string") return wrongType(walk, base64Text, value);
   const length = base64Length(value);
   if (length < 0) return report(walk, "format", "must be base64 with padding, in the standard alphabet", base64Text);
@@ -194,7 +250,8 @@ function decodeBytes(node: BytesNode, value: unknown, walk: Walk): unknown {
 
 function encodeBytes(node: BytesNode, value: unknown, walk: Walk): unknown {
   if (!(value instanceof Uint8Array)) return wrongType(walk, "Uint8Array", value);
-  return fitsBytes(node, value.length, walk) ? writeBase64(value) : failed;
+  if (!fitsBytes(node, value.length, walk)) return failed;
+  return walk.form === "binary" ? value : writeBase64(value);
 }
 
 function fitsBytes(node: BytesNode, length: number, walk: Walk): boolean {

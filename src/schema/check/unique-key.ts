@@ -1,7 +1,12 @@
 /** A text that two JSON values share exactly when they are equal as JSON Schema means it: the order of keys does not count. */
+import { writeBase64 } from "../scalars.ts";
+
 const deepest = 64;
 
 export function uniqueKey(value: unknown, depth = 0): string {
+  // Of binary formats, where an integer may be written as a number or as a bigint.
+  if (typeof value === "bigint") return String(value);
+  if (value instanceof Uint8Array) return `b${writeBase64(value)}`;
   if (typeof value !== "object" || value === null)
     return typeof value === "number" ? String(value + 0) : (JSON.stringify(value) ?? "");
   // Only fields that the schema strips can lie this deep, since the rest has passed the depth limit.

@@ -14,11 +14,25 @@ import type {
   TaggedNode,
   TupleNode,
 } from "../nodes.ts";
+import { jsonOfWire, wellFormed, wireOfJson } from "./binary-values.ts";
+import { isJson } from "./json.ts";
 import { uniqueKey } from "./unique-key.ts";
 import { inheritedNames } from "../scalars.ts";
 import { nearest } from "./nearest.ts";
 import { scalarActs, type Acts } from "./scalars.ts";
-import { enter, failed, isFull, isRecord, leave, newWalk, report, wrongType, type Walk } from "./walk.ts";
+import {
+  enter,
+  failed,
+  isFull,
+  isRecord,
+  leave,
+  newWalk,
+  report,
+  wrongType,
+  type Walk,
+  type WireForm,
+} from "./walk.ts";
+import type { SchemaLimits } from "../limits.ts";
 
 /** The value in its other form, or `failed` after at least one issue was reported. */
 export function walkNode(node: Node, value: unknown, walk: Walk): unknown {
@@ -92,7 +106,9 @@ function walkField(
   if (value === undefined) {
     if (field.presence === "optional") return;
     if (field.presence === "default") {
-      to[toName] = decoding ? walkMember(field.node, field.defaultWire, fromName, walk) : field.defaultWire;
+      to[toName] = decoding
+        ? inJson(walk, () => walkMember(field.node, field.defaultWire, fromName, walk))
+        : defaultOnWire(field, walk.form, walk.limits);
       return;
     }
     if (!mayBeUndefined(field.node, decoding && !walk.eitherForm)) {
@@ -104,6 +120,22 @@ function walkField(
   }
   if (field.node.kind !== "foreign") to[toName] = walkMember(field.node, value, fromName, walk);
   else walkForeignField(field.node, value, fromName, toName, to, walk);
+}
+
+/** A schema keeps its defaults in the form of JSON. */
+function inJson<T>(walk: Walk, read: () => T): T {
+  const { form } = walk;
+  walk.form = "json";
+  const value = read();
+  walk.form = form;
+  return value;
+}
+
+/** The default of a field as it is written in a form. */
+export function defaultOnWire(field: Field, form: WireForm, limits: SchemaLimits): unknown {
+  if (form === "json") return field.defaultWire;
+  const decoded = walkNode(field.node, field.defaultWire, newWalk("decoded", limits));
+  return decoded === failed ? failed : walkNode(field.node, decoded, newWalk("wire", limits, false, undefined, form));
 }
 
 /** A foreign schema may turn a value into nothing, and an absent one into something. */
@@ -255,7 +287,8 @@ function walkMap(node: MapNode, value: unknown, walk: Walk): unknown {
     for (const key of keys) {
       if (isFull(walk)) break;
       if (node.key !== undefined && walkMember(node.key, key, key, walk) === failed) continue;
-      other[key] = walkMember(node.values, value[key], key, walk);
+      const written = walk.form === "binary" && walk.to === "wire" ? wellFormed(key) : key;
+      other[written] = walkMember(node.values, value[key], key, walk);
     }
   }
   leave(walk);
@@ -266,9 +299,15 @@ function walkMap(node: MapNode, value: unknown, walk: Walk): unknown {
 function walkRefine(node: RefineNode, value: unknown, walk: Walk): unknown {
   const other = walkNode(node.inner, value, walk);
   if (other === failed || walk.waiting.size > 0) return other;
-  const decoded = walk.to === "decoded" ? other : walkNode(node.inner, other, newWalk("decoded", walk.limits));
+  const decoded = walk.to === "decoded" ? other : decodedAgain(node.inner, value, other, walk);
   if (decoded === failed || !node.predicate(decoded as never)) return report(walk, "refine", node.message);
   return other;
+}
+
+/** Always by the form of JSON, so that a value is judged alike whatever it is sent as. */
+function decodedAgain(inner: Node, value: unknown, wire: unknown, walk: Walk): unknown {
+  const json = walk.form === "json" ? wire : walkNode(inner, value, newWalk("wire", walk.limits));
+  return json === failed ? failed : walkNode(inner, json, newWalk("decoded", walk.limits));
 }
 
 function walkForeign(node: ForeignNode, value: unknown, walk: Walk): unknown {
@@ -277,7 +316,12 @@ function walkForeign(node: ForeignNode, value: unknown, walk: Walk): unknown {
 }
 
 /** A foreign schema validates both ways: what comes in, and what a program gives out, which then must be JSON. */
-function foreignValue(node: ForeignNode, value: unknown, walk: Walk): unknown {
+export function foreignValue(node: ForeignNode, value: unknown, walk: Walk): unknown {
+  if (walk.form === "binary" && walk.to === "decoded") {
+    // What another library is given is JSON in every format.
+    if (value !== undefined && !isJson(value, 0, foreignDepth, true)) return wrongType(walk, "a JSON value", value);
+    value = jsonOfWire(value);
+  }
   const pointer = jsonPointer(walk.path);
   const answer = walk.answers.get(pointer) ?? node.schema["~standard"].validate(value);
   if (isPromiseLike(answer)) {
@@ -294,8 +338,13 @@ function foreignValue(node: ForeignNode, value: unknown, walk: Walk): unknown {
     // An empty list of issues is still a failure by the standard.
     return answer.issues.length === 0 ? report(walk, "foreign", "is invalid") : failed;
   }
-  return walk.to === "decoded" ? answer.value : toJson(answer.value, walk);
+  if (walk.to === "decoded") return answer.value;
+  const json = toJson(answer.value, walk);
+  return walk.form === "binary" && json !== failed ? wireOfJson(json) : json;
 }
+
+/** Deeper than any format lets a value come. */
+const foreignDepth = 1024;
 
 /** The JSON value that JSON.stringify would write. */
 function toJson(value: unknown, walk: Walk): unknown {

@@ -10,12 +10,17 @@ export const failed: unique symbol = Symbol("failed");
 
 export type ForeignAnswer = StandardSchemaV1.Result<unknown>;
 
+/** The wire form: JSON's, or that of formats with bytes and 64-bit integers of their own (MessagePack, CBOR). */
+export type WireForm = "json" | "binary";
+
 export interface Walk {
   /** "decoded": from a wire value to the program's. "wire": the other way. */
   readonly to: "decoded" | "wire";
   /** Decoding for `~standard`, where a caller may hand over either form of a value. */
   readonly eitherForm: boolean;
   readonly limits: SchemaLimits;
+  /** Changed for the moment in which a default is read, which the schema keeps in the form of JSON. */
+  form: WireForm;
   readonly issues: Issue[];
   readonly path: (string | number)[];
   /** Containers around the current place. */
@@ -31,8 +36,9 @@ export function newWalk(
   limits: SchemaLimits,
   eitherForm = false,
   answers: ReadonlyMap<string, ForeignAnswer> = new Map(),
+  form: WireForm = "json",
 ): Walk {
-  return { to, eitherForm, limits, issues: [], path: [], depth: 0, answers, waiting: new Map() };
+  return { to, eitherForm, limits, form, issues: [], path: [], depth: 0, answers, waiting: new Map() };
 }
 
 /** Notes an issue at the current place. */

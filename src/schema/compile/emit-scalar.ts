@@ -2,6 +2,7 @@
  * Generated checks for values that hold no others: what is wrong with the value in variable `v`, and what its other form is. Used
  * by the generators of decoded values and of wire values alike.
  */
+import { binaryInteger, copyBytes, numberOfWire, readBinaryInt64, wellFormed } from "../check/binary-values.ts";
 import { patternOf } from "../check/scalars.ts";
 import { formats } from "../formats.ts";
 import type { Node } from "../nodes.ts";
@@ -34,6 +35,51 @@ export interface Scalar {
 
 /** The check of a scalar node on the value in `v`, or undefined when the node is not a scalar. */
 export function emitScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
+  return emitter.form === "binary"
+    ? (emitBinaryScalar(node, v, to, emitter) ?? emitJsonScalar(node, v, to, emitter))
+    : emitJsonScalar(node, v, to, emitter);
+}
+
+/** What is otherwise than in JSON. */
+function emitBinaryScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
+  const decoding = to === "decoded";
+  const by = (helper: (value: never) => unknown, value: string): string => `${emitter.constant(helper)}(${value})`;
+  switch (node.kind) {
+    case "string":
+      return decoding ? undefined : scalar(stringWrong(node, v, emitter), by(wellFormed, v));
+    case "int32":
+    case "int":
+    case "literal":
+    case "float": {
+      if (decoding) {
+        const x = emitter.fresh("x");
+        const number = node.kind === "float" ? `typeof ${v} === "bigint" ? Number(${v}) : ${v}` : by(numberOfWire, v);
+        const json = emitJsonScalar(node, x, to, emitter) as Scalar;
+        return { ...json, before: [`const ${x} = ${number};`, ...json.before] };
+      }
+      if (node.kind === "float" || node.kind === "literal") return undefined;
+      const json = emitJsonScalar(node, v, to, emitter) as Scalar;
+      return { ...json, other: by(binaryInteger, json.other) };
+    }
+    case "int64": {
+      if (!decoding) {
+        const json = emitJsonScalar(node, v, to, emitter) as Scalar;
+        return { ...json, other: by(binaryInteger, v) };
+      }
+      const x = emitter.fresh("x");
+      const wrong = `${x} === undefined${outside(x, node.minimum, node.maximum, "n")}`;
+      return { before: [`const ${x} = ${by(readBinaryInt64, v)};`], wrong, other: x };
+    }
+    case "bytes": {
+      const over = node.maxLength === undefined ? "" : ` || ${v}.length > ${node.maxLength}`;
+      return scalar(`!(${v} instanceof Uint8Array)${over}`, decoding ? by(copyBytes, v) : v);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function emitJsonScalar(node: Node, v: string, to: "decoded" | "wire", emitter: Emitter): Scalar | undefined {
   const decoding = to === "decoded";
   switch (node.kind) {
     case "string":

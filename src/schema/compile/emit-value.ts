@@ -3,8 +3,10 @@
  * else they return the constant `F`, and the interpreter then says what is wrong.
  */
 import { decodeNode } from "../check.ts";
+import { jsonOfWire, wellFormed, wireOfJson } from "../check/binary-values.ts";
 import { isJson } from "../check/json.ts";
 import { hasRepeats } from "../check/unique-key.ts";
+import { defaultOnWire } from "../check/walk-node.ts";
 import { failed } from "../check/walk.ts";
 import type { Field, ForeignNode, MapNode, Node, ObjectNode } from "../nodes.ts";
 import { inheritedNames } from "../scalars.ts";
@@ -60,8 +62,7 @@ function emitInline(node: Node, v: string, place: Place): string {
   }
   switch (node.kind) {
     case "json":
-      lines.push(`if (!${emitter.constant(isJson)}(${v}, ${place.depth}, ${emitter.limits.maxDepth})) ${fail}`);
-      return v;
+      return emitJson(v, place);
     case "nullable":
       return emitNullable(node.inner, v, place);
     case "brand":
@@ -83,6 +84,14 @@ function emitInline(node: Node, v: string, place: Place): string {
     default:
       return emit(node, v, place);
   }
+}
+
+function emitJson(v: string, { emitter, lines, to, depth }: Place): string {
+  const binary = emitter.form === "binary";
+  const bigints = binary && to === "decoded";
+  lines.push(`if (!${emitter.constant(isJson)}(${v}, ${depth}, ${emitter.limits.maxDepth}, ${bigints})) ${fail}`);
+  if (!binary) return v;
+  return `${emitter.constant(to === "decoded" ? jsonOfWire : wireOfJson)}(${v})`;
 }
 
 function emitNullable(inner: Node, v: string, place: Place): string {
@@ -170,7 +179,7 @@ function emitMap(node: MapNode, v: string, place: Place): string {
     `const ${key} = ${keys}[${i}];`,
     `const ${item} = ${v}[${key}];`,
     ...body,
-    `${o}[${key}] = ${other};`,
+    `${o}[${emitter.form === "binary" && place.to === "wire" ? `${emitter.constant(wellFormed)}(${key})` : key}] = ${other};`,
     "}",
   );
   return o;
@@ -268,7 +277,7 @@ function emitField(field: Field, v: string, place: Place): Member {
 
 /** A statement that gives `x` the field's default: a constant, or made anew where a program could change it. */
 export function defaultOf(field: Field, x: string, { emitter, to }: Pick<Place, "emitter" | "to">): string {
-  if (to === "wire") return `${x} = ${emitter.constant(field.defaultWire)};`;
+  if (to === "wire") return `${x} = ${emitter.constant(defaultOnWire(field, emitter.form, emitter.limits))};`;
   const make = (): unknown => {
     const made = decodeNode(field.node, field.defaultWire, emitter.limits);
     return made instanceof Promise || !made.ok ? failed : made.value;
@@ -282,7 +291,7 @@ export function defaultOf(field: Field, x: string, { emitter, to }: Pick<Place, 
 function emitForeign(node: ForeignNode, v: string, place: Place): string {
   const x = place.emitter.fresh("x");
   place.lines.push(
-    `const ${x} = ${place.emitter.constant(foreignReader(node, place.to))}(${v});`,
+    `const ${x} = ${place.emitter.constant(foreignReader(node, place.to, place.emitter.form))}(${v});`,
     `if (${x} === F) ${fail}`,
   );
   return x;

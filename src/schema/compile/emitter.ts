@@ -3,11 +3,13 @@
  * counts, numbers, and texts through JSON.stringify. Everything else (regular expressions, predicates, helpers) is passed in as
  * a constant by position. Nothing that a client sent ever comes near.
  */
+import type { WireForm } from "../check/walk.ts";
 import type { SchemaLimits } from "../limits.ts";
 import type { Node } from "../nodes.ts";
 
 export class Emitter {
   readonly limits: SchemaLimits;
+  readonly form: WireForm;
   /** Whether some value could be deeper than the limit, so that the depth must be looked at. */
   readonly checksDepth: boolean;
   readonly #constants: unknown[] = [];
@@ -15,8 +17,9 @@ export class Emitter {
   readonly #names = new Map<string, Map<Node, string>>();
   #ids = 0;
 
-  constructor(root: Node, limits: SchemaLimits) {
+  constructor(root: Node, limits: SchemaLimits, form: WireForm = "json") {
     this.limits = limits;
+    this.form = form;
     this.checksDepth = height(root, new Set()) > limits.maxDepth;
   }
 

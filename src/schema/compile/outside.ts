@@ -1,8 +1,9 @@
 /** Calls from generated code to functions of others: predicates of `t.refine`, and foreign schemas. */
 import { isPromiseLike } from "../../core/index.ts";
 import { decodeNode, encodeNode } from "../check.ts";
-import { failed } from "../check/walk.ts";
-import type { SchemaLimits } from "../limits.ts";
+import { foreignValue } from "../check/walk-node.ts";
+import { failed, newWalk, type WireForm } from "../check/walk.ts";
+import { defaultLimits, type SchemaLimits } from "../limits.ts";
 import type { ForeignNode, Node, RefineNode } from "../nodes.ts";
 
 /** A predicate on what a program gives out: asked about the decoded value, with defaults filled in, as on the way in. */
@@ -44,7 +45,18 @@ function isWrittenAsDecoded(node: Node): boolean {
 }
 
 /** Validates by a foreign schema: the decoded value or the wire value, or `failed`, also for an answer that must be awaited. */
-export function foreignReader(node: ForeignNode, to: "decoded" | "wire"): (value: unknown) => unknown {
+export function foreignReader(node: ForeignNode, to: "decoded" | "wire", form: WireForm): (value: unknown) => unknown {
+  if (form === "json") return jsonForeignReader(node, to);
+  // The interpreter knows what another library may be shown, and how its answer is written.
+  return (value) => {
+    const walk = newWalk(to, defaultLimits, false, undefined, form);
+    const other = foreignValue(node, value, walk);
+    for (const waiting of walk.waiting.values()) void waiting.catch(() => undefined);
+    return walk.waiting.size > 0 ? failed : other;
+  };
+}
+
+function jsonForeignReader(node: ForeignNode, to: "decoded" | "wire"): (value: unknown) => unknown {
   const standard = node.schema["~standard"];
   return (value) => {
     const answer = standard.validate(value);
