@@ -8,7 +8,7 @@ import fc from "fast-check";
 import * as z from "zod";
 import { failed } from "./check/walk.ts";
 import { generateBinary } from "./compile/binary.ts";
-import { compile, compileBinary, defaultLimits, encode, t, type Node } from "./index.ts";
+import { compile, compileBinary, defaultLimits, encode, t, type BinaryCodec, type Node } from "./index.ts";
 import { issuesOf, valueOf } from "./testing/both-modes.ts";
 import { arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
@@ -103,6 +103,10 @@ function issuesIn(result: { readonly ok: boolean }): unknown {
   return result.ok ? [] : issuesOf(result);
 }
 
+interface Photo {
+  readonly photo: Uint8Array;
+}
+
 for (const mode of ["compiled", "interpreted"] as const) {
   test(`bytes are bytes, an int64 is an integer, times are texts (${mode})`, () => {
     const node = t.object({
@@ -142,7 +146,7 @@ for (const mode of ["compiled", "interpreted"] as const) {
     const { note: _note, ...short } = wire as { note: unknown };
     const read = valueOf(codec.parse({ ...short, any: { deep: ["\ufffd", 1n] } }));
     assert.deepEqual(read, { ...value, note: new Uint8Array([9]), any: { deep: ["\ufffd", 1] } });
-    assert.notEqual((read as typeof value).photo.buffer, (wire as typeof value).photo.buffer, "bytes are a copy");
+    assert.notEqual((read as Photo).photo.buffer, (wire as Photo).photo.buffer, "bytes are a copy");
     const wrong = { ...(wire as object), id: "7", photo: "AQID", any: 2n ** 60n, n: 2n ** 60n, extra: 1 };
     assert.deepEqual(issuesOf(codec.parse(wrong)), [
       "/id type",
@@ -167,7 +171,7 @@ test("generated binary code stays on its side of the depth limit, as the interpr
   const list: Node = t.array(t.ref(() => list));
   const nest = (levels: number): unknown => (levels === 1 ? [] : [nest(levels - 1)]);
   for (const mode of ["compiled", "interpreted"] as const) {
-    const codec = compileBinary(list, { mode });
+    const codec: BinaryCodec<never, unknown> = compileBinary(list, { mode });
     assert.equal((codec.parse(nest(64)) as { ok: boolean }).ok, true);
     assert.equal(issuesOf(codec.parse(nest(65))).length, 1);
   }

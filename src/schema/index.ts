@@ -3,7 +3,8 @@ export { decode, encode } from "./check.ts";
 export type { BinaryCodec, Codec, TextCodec } from "./codec.ts";
 export { compile, compileBinary, compileText } from "./compile.ts";
 export { ignoreUnknownFields, pickFields } from "./derive.ts";
-export { Invalid, type Issue } from "./issues.ts";
+export { Invalid, rootIssue, type Issue } from "./issues.ts";
+export { repeatedKey } from "./json-text.ts";
 export { defaultLimits, type SchemaLimits } from "./limits.ts";
 export { toNode } from "./make-node.ts";
 export type {
@@ -49,4 +50,5 @@ export type {
   TupleNode,
 } from "./nodes.ts";
 export { t } from "./t.ts";
+export type { BinaryFormat, BinaryLibrary, FormFormat, Format } from "./wire-format.ts";
 export { jsonSchema, jsonSchemaRefs, type JsonSchema, type JsonSchemaRefs } from "./json-schema.ts";

@@ -26,6 +26,7 @@ export type IssueCode =
   | "max_text"
   | "json"
   | "utf8"
+  | "encoding"
   | "duplicate_key";
 
 export interface Issue {

@@ -13,6 +13,7 @@ export const floors: { readonly [folder: string]: number } = {
   exchange: 1,
   kv: 1,
   contract: 2,
+  formats: 2,
   parallel: 2,
   http: 3,
   jobs: 3,

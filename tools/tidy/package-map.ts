@@ -4,6 +4,7 @@ import type { Complaint, Tree } from "./tree.ts";
 /** Folders that users import by their own sub-path: once they exist, package.json names them. */
 const subPathFolders = [
   "client",
+  "formats",
   "graphql",
   "grpc",
   "openapi",
