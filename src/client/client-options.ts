@@ -1,4 +1,5 @@
 /** What a client and a call are told. */
+import type { BinaryFormat } from "../schema/index.ts";
 import type { Backoff } from "../contract/index.ts";
 import type { Clock, Duration, MaybePromise } from "../core/index.ts";
 
@@ -18,6 +19,11 @@ export interface ClientOptions {
   /** Bytes of an answer that are read. Default 8 MiB. */
   readonly maxResponseBytes?: number;
   readonly clock?: Clock;
+  /**
+   * Of bodies and answers: `messagePack()` or `cbor()` of `tensile/formats`, where the server has it too. Default: JSON, which is
+   * read in any case.
+   */
+  readonly format?: BinaryFormat;
 }
 
 type HeaderSource = { readonly [name: string]: string } | (() => MaybePromise<{ readonly [name: string]: string }>);

@@ -17,7 +17,7 @@ import {
 } from "../contract/index.ts";
 import { Err, durationMs, systemClock, type Fault, type Result } from "../core/index.ts";
 import type { CallOptions, ClientOptions } from "./client-options.ts";
-import { requestEncoder, type RequestEncoder } from "./encode-request.ts";
+import { requestEncoder, type ClientFormat, type RequestEncoder } from "./encode-request.ts";
 import { responseReader, type ResponseReader } from "./read-response.ts";
 import { reasonOf, sendCall, type ClientSettings } from "./send-call.ts";
 import { bounded, type TransportFault } from "./transport-faults.ts";
@@ -72,8 +72,18 @@ function settingsOf(options: ClientOptions): ClientSettings {
     attempts,
     backoff: options.retry?.backoff ?? exponential({ first: "100ms", max: "5s" }),
     // Not called as a method of `options`: browsers refuse a fetch whose `this` is not the window.
+    format: formatOf(options),
     send: options.fetch ?? ((request) => fetch(request)),
   };
+}
+
+/** Its package is loaded by the first call. */
+function formatOf({ format }: ClientOptions): ClientSettings["format"] {
+  if (format === undefined) return () => undefined;
+  if (format.kind !== "binary")
+    throw new TypeError("createClient(): format is messagePack() or cbor() of tensile/formats.");
+  let loaded: ClientFormat | undefined;
+  return async () => (loaded ??= { ...format, library: await format.load() });
 }
 
 /** Codecs are compiled when the operation is first called: a page uses few of a contract's operations. */
@@ -83,8 +93,9 @@ function operationCall(operation: Operation, contract: Contract, settings: Clien
   let encode: RequestEncoder | undefined;
   let read: ResponseReader | undefined;
   const call = async (input: unknown, options: CallOptions): Promise<Result<unknown, Fault>> => {
-    encode ??= requestEncoder(plan);
-    read ??= responseReader(plan, [...contract.faults, ...operation.faults], maxResponseBytes);
+    const format = await settings.format();
+    encode ??= requestEncoder(plan, format);
+    read ??= responseReader(plan, [...contract.faults, ...operation.faults], maxResponseBytes, format);
     const encoded = encode(input);
     if (!encoded.ok) return encoded;
     const timeoutMs = options.timeout === undefined ? settings.timeoutMs : durationMs(options.timeout);

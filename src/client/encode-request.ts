@@ -1,23 +1,27 @@
 /** The input of a call to the parts of its request, along the same plan by which the server reads it. */
 import { InvalidInput, fillPath, invalidInput, type HttpPlan, type TextField } from "../contract/index.ts";
 import { Err, Ok, type Result } from "../core/index.ts";
-import { compile, type Codec } from "../schema/index.ts";
+import { compile, compileBinary, type BinaryFormat, type BinaryLibrary, type Codec } from "../schema/index.ts";
 
 export interface EncodedRequest {
   /** Path and query. */
   readonly target: string;
   /** Name, value, name, value, … */
   readonly headers: readonly string[];
-  /** JSON text. */
-  readonly body: string | undefined;
+  /** JSON text, or bytes of another format. */
+  readonly body: string | Uint8Array | undefined;
 }
+
+/** A format whose library is there. */
+export type ClientFormat = BinaryFormat & { readonly library: BinaryLibrary };
 
 type InputFault = ReturnType<typeof InvalidInput>;
 type Wire = { readonly [field: string]: unknown };
 export type RequestEncoder = (input: unknown) => Result<EncodedRequest, InputFault>;
 
-export function requestEncoder(plan: HttpPlan): RequestEncoder {
+export function requestEncoder(plan: HttpPlan, format?: ClientFormat): RequestEncoder {
   const codec = compile(plan.input);
+  const write = bodyWriter(plan, format);
   const { texts, parts } = plan;
   const own = new Set(texts.map(({ field }) => field.wireName));
   return (input) => {
@@ -38,8 +42,8 @@ export function requestEncoder(plan: HttpPlan): RequestEncoder {
     }
     const path = fillPath(parts, (name) => byKey.get(name) ?? "");
     if (path === undefined) return new Err(cannotTravel(unfit(plan, byKey)));
-    const body = bodyOf(plan, wire, own);
-    if (body !== undefined) headers.push("content-type", "application/json");
+    const body = write(input, wire, own);
+    if (body !== undefined) headers.push("content-type", format?.types[0] ?? "application/json");
     return new Ok({ target: query === "" ? path : `${path}?${query.slice(1)}`, headers, body });
   };
 }
@@ -67,13 +71,35 @@ function wireOf(plan: HttpPlan, codec: Codec<never, unknown>, input: unknown): R
   return wire.ok ? wire : new Err(invalidInput(wire.fault));
 }
 
-function bodyOf({ body }: HttpPlan, wire: unknown, own: ReadonlySet<string>): string | undefined {
-  if (body === "none") return undefined;
-  const rest =
-    body === "whole" ? wire : Object.fromEntries(Object.entries(wire as Wire).filter(([name]) => !own.has(name)));
-  const text = JSON.stringify(rest);
-  // An empty body stands for an empty object.
-  return text === "{}" ? undefined : text;
+/** `wire`: the input as JSON has it. */
+type BodyWriter = (input: unknown, wire: unknown, own: ReadonlySet<string>) => EncodedRequest["body"];
+
+function bodyWriter(plan: HttpPlan, format: ClientFormat | undefined): BodyWriter {
+  if (plan.body === "none") return () => undefined;
+  if (format === undefined) {
+    return (_input, wire, own) => {
+      const text = JSON.stringify(bodyPart(plan, wire, own));
+      // An empty body stands for an empty object.
+      return text === "{}" ? undefined : text;
+    };
+  }
+  // What another library's schema takes is JSON in every format.
+  const codec = plan.input.kind === "foreign" ? undefined : compileBinary(plan.input);
+  return (input, wire, own) => {
+    const binary = codec?.encode(input);
+    const part = bodyPart(plan, binary?.ok === true ? binary.value : wire, own);
+    return isEmptyObject(part) ? undefined : format.library.encode(part);
+  };
+}
+
+function isEmptyObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return false;
+  return Object.keys(value).length === 0;
+}
+
+function bodyPart({ body }: HttpPlan, wire: unknown, own: ReadonlySet<string>): unknown {
+  if (body === "whole") return wire;
+  return Object.fromEntries(Object.entries(wire as Wire).filter(([name]) => !own.has(name)));
 }
 
 /** RFC 9110 field-value of visible ASCII, without white space at its ends. */

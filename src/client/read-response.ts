@@ -3,28 +3,50 @@
  * portals and other versions of its server.
  */
 import { frameworkFaults, type AnyFaultType, type HttpPlan } from "../contract/index.ts";
-import { Err, Fault, ok, type Result } from "../core/index.ts";
-import { compile, ignoreUnknownFields, type Codec } from "../schema/index.ts";
+import { Err, Fault, ok, type MaybePromise, type Result } from "../core/index.ts";
+import { compile, compileBinary, ignoreUnknownFields, type Codec, type Invalid } from "../schema/index.ts";
+import type { ClientFormat } from "./encode-request.ts";
 import { UnexpectedResponse, bounded } from "./transport-faults.ts";
 
 export type ResponseReader = (response: Response) => Promise<Result<unknown, Fault>>;
 
 /** `faults`: what the operation and its contract declare. */
-export function responseReader(plan: HttpPlan, faults: readonly AnyFaultType[], maxBytes: number): ResponseReader {
+export function responseReader(
+  plan: HttpPlan,
+  faults: readonly AnyFaultType[],
+  maxBytes: number,
+  format?: ClientFormat,
+): ResponseReader {
   const output =
     plan.output.kind === "nothing"
       ? undefined
       : compile(ignoreUnknownFields(plan.output), { limits: { maxTextLength: maxBytes } });
+  const inFormat = format === undefined || output === undefined ? undefined : formatReader(plan, format);
   const problems = new Map([...frameworkFaults, ...faults].map((type) => [type.code, problemReader(type)]));
   return async (response) => {
     const bytes = await readBounded(response, maxBytes);
     if (bytes === undefined) return unexpected(response, `the body is larger than ${maxBytes} bytes`);
     if (!response.ok) return readProblem(response, bytes, problems);
     if (output === undefined) return ok();
+    if (inFormat !== undefined && format?.types.some((type) => isMedia(response, type)) === true) {
+      const value = await inFormat(bytes);
+      return value.ok ? value : unexpected(response, `the body does not fit the contract: ${value.fault.message}`);
+    }
     if (!isMedia(response, "application/json"))
       return unexpected(response, `it is ${mediaOf(response)}, not application/json`);
     const value = await output.parseJson(bytes);
     return value.ok ? value : unexpected(response, `the body does not fit the contract: ${value.fault.message}`);
+  };
+}
+
+function formatReader(
+  plan: HttpPlan,
+  { library }: ClientFormat,
+): (bytes: Uint8Array) => MaybePromise<Result<unknown, Invalid>> {
+  const output = compileBinary(ignoreUnknownFields(plan.output));
+  return (bytes) => {
+    const wire = library.decode(bytes);
+    return wire.ok ? output.parse(wire.value) : wire;
   };
 }
 

@@ -10,10 +10,11 @@ import {
   type Clock,
   type Deadline,
   type Fault,
+  type MaybePromise,
   type Result,
 } from "../core/index.ts";
 import type { CallOptions, ClientOptions } from "./client-options.ts";
-import type { EncodedRequest } from "./encode-request.ts";
+import type { ClientFormat, EncodedRequest } from "./encode-request.ts";
 import type { ResponseReader } from "./read-response.ts";
 import { Aborted, NetworkError, Timeout, bounded, type TransportFault } from "./transport-faults.ts";
 
@@ -27,6 +28,8 @@ export interface ClientSettings {
   /** Of a query. */
   readonly attempts: number;
   readonly backoff: Backoff;
+  /** Undefined: JSON. */
+  readonly format: () => MaybePromise<ClientFormat | undefined>;
   readonly send: (request: Request) => Promise<Response>;
 }
 
@@ -104,7 +107,11 @@ function abortFault({ timeoutMs }: PreparedCall, limit: Deadline): TransportFaul
 
 async function makeRequest({ plan, encoded, settings, options }: PreparedCall, signal: AbortSignal): Promise<Request> {
   const { headers: source, auth } = settings.options;
-  const headers = new Headers({ accept: "application/json, application/problem+json" });
+  const format = settings.options.format?.types[0];
+  const accept = "application/json, application/problem+json";
+  const headers = new Headers({
+    accept: format === undefined ? accept : `${format}, application/json;q=0.9, application/problem+json`,
+  });
   const shared = typeof source === "function" ? await source() : source;
   for (const [name, value] of Object.entries({ ...shared, ...options.headers })) headers.set(name, value);
   const token = typeof auth === "function" ? await auth() : auth;
@@ -112,7 +119,7 @@ async function makeRequest({ plan, encoded, settings, options }: PreparedCall, s
   for (let i = 0; i < encoded.headers.length; i += 2) {
     headers.set(encoded.headers[i] as string, encoded.headers[i + 1] as string);
   }
-  const body = encoded.body === undefined ? {} : { body: encoded.body };
+  const body = encoded.body === undefined ? {} : { body: encoded.body as string | Uint8Array<ArrayBuffer> };
   return new Request(settings.base + encoded.target, { method: plan.method, headers, signal, ...body });
 }
 

@@ -16,7 +16,7 @@ export const MethodNotAllowed = fault("METHOD_NOT_ALLOWED", {
 });
 export const NotAcceptable = fault("NOT_ACCEPTABLE", {
   kind: "not_acceptable",
-  message: "This API answers application/json and application/problem+json; the Accept header refuses both.",
+  message: "The Accept header refuses every format that this API answers in; application/json is always one of them.",
 });
 export const UnsupportedMediaType = fault("UNSUPPORTED_MEDIA_TYPE", {
   kind: "unsupported_media_type",

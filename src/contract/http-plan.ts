@@ -37,6 +37,8 @@ export interface HttpPlan {
   readonly body: "none" | "whole" | "fields";
   /** The schema of the body; undefined where there is none. */
   readonly bodyNode: Node | undefined;
+  /** The object whose fields the body holds; undefined where there is none, or none that is known. */
+  readonly bodyObject: ObjectNode | undefined;
   /** True where the input cannot be without a body: a field of it is required. */
   readonly bodyRequired: boolean;
   /** The object of the fields in `texts`. */
@@ -95,7 +97,7 @@ function plan(operation: Operation): HttpPlan {
   const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
   if (operation.type === "subscription") checkStream(options, output, input);
   const travel = travelOf(input, parts, options, hasBody);
-  const { texts, body, bodyNode, bodyRequired, textNode, join, refinements } = travel;
+  const { texts, body, bodyNode, bodyObject, bodyRequired, textNode, join, refinements } = travel;
   // Written out: every plan has the same shape, and nothing is copied from object to object.
   return {
     operation,
@@ -108,6 +110,7 @@ function plan(operation: Operation): HttpPlan {
     texts,
     body,
     bodyNode,
+    bodyObject,
     bodyRequired,
     textNode,
     join,
@@ -115,31 +118,44 @@ function plan(operation: Operation): HttpPlan {
   };
 }
 
-type Travel = Pick<HttpPlan, "texts" | "body" | "bodyNode" | "bodyRequired" | "textNode" | "join" | "refinements">;
+type Travel = Pick<
+  HttpPlan,
+  "texts" | "body" | "bodyNode" | "bodyObject" | "bodyRequired" | "textNode" | "join" | "refinements"
+>;
 
 function travelOf(input: Node, parts: readonly PathPart[], options: HttpRouteOptions, hasBody: boolean): Travel {
   const refinements: RefineNode[] = [];
   const object = objectInside(input, refinements);
   if (object === undefined) {
     if (hasBody && parts.every((part) => part.kind === "literal") && noText(options))
-      return wholeBody(input, noTexts, true, empty);
+      return wholeBody(input, undefined, noTexts, true, empty);
     throw new TypeError(wholeInputSentence(input, hasBody));
   }
   const join = input.kind === "foreign" ? "foreign" : "merge";
   const texts = textFields(object, parts, options, hasBody);
   if (hasBody && texts.length === 0) {
     const bodyRequired = object.fields.some((field) => field.presence === "required") || join === "foreign";
-    return wholeBody(input, texts, bodyRequired, pickFields(object, []));
+    return wholeBody(input, object, texts, bodyRequired, pickFields(object, []));
   }
   const textNode = textObject(object, texts);
-  if (!hasBody) return { texts, body: "none", bodyNode: undefined, bodyRequired: false, textNode, join, refinements };
+  if (!hasBody) {
+    const none = { body: "none", bodyNode: undefined, bodyObject: undefined, bodyRequired: false } as const;
+    return { texts, ...none, textNode, join, refinements };
+  }
   const rest = object.fields.filter((field) => !texts.some((text) => text.field === field));
   const bodyRequired = rest.some((field) => field.presence === "required");
-  return { texts, body: "fields", bodyNode: pickFields(object, rest), bodyRequired, textNode, join, refinements };
+  const bodyNode = pickFields(object, rest);
+  return { texts, body: "fields", bodyNode, bodyObject: bodyNode, bodyRequired, textNode, join, refinements };
 }
 
-function wholeBody(input: Node, texts: readonly TextField[], bodyRequired: boolean, textNode: ObjectNode): Travel {
-  return { texts, body: "whole", bodyNode: input, bodyRequired, textNode, join: "merge", refinements: [] };
+function wholeBody(
+  input: Node,
+  bodyObject: ObjectNode | undefined,
+  texts: readonly TextField[],
+  bodyRequired: boolean,
+  textNode: ObjectNode,
+): Travel {
+  return { texts, body: "whole", bodyNode: input, bodyObject, bodyRequired, textNode, join: "merge", refinements: [] };
 }
 
 const noTexts: readonly TextField[] = Object.freeze([]);

@@ -3,6 +3,7 @@
  * compiler, because a contract may come from JavaScript.
  */
 import type { Fault, MaybePromise } from "../core/index.ts";
+import type { Format } from "../schema/index.ts";
 import type { Principal } from "./access.ts";
 import type { Contract, Members } from "./contract.ts";
 import type { FrameworkFault, Unauthenticated } from "./framework-faults.ts";
@@ -47,6 +48,8 @@ export interface Implementation<
   readonly context?: Ctx | ((call: ContextCall<P>) => MaybePromise<Ctx>);
   /** Outermost first. */
   readonly middleware?: U;
+  /** What HTTP speaks beside JSON: `[messagePack(), cbor(), form()]` of `tensile/formats`. Default: none. */
+  readonly formats?: readonly Format[];
   readonly handlers: Handlers<M, Ctx & AddsOf<U>, P, F | FrameworkFault>;
 }
 
@@ -58,6 +61,7 @@ export interface Implemented {
   readonly sharedContext: object | undefined;
   readonly makeContext: ((call: ContextCall<Principal>) => MaybePromise<object>) | undefined;
   readonly middleware: readonly Middleware[];
+  readonly formats: readonly Format[];
   readonly handlers: { readonly [name: string]: (call: never) => unknown };
 }
 
@@ -93,6 +97,7 @@ export function implementContract<
       typeof context === "function" ? undefined : checkContext(contract.name, context as object | undefined),
     makeContext: typeof context === "function" ? (context as Implemented["makeContext"]) : undefined,
     middleware,
+    formats: implementation.formats ?? [],
     handlers,
   });
 }

@@ -38,7 +38,7 @@ const format: BinaryFormat = Object.freeze({
     const reading = { strict: true, allowIndefinite: false, allowUndefined: false, rejectDuplicateMapKeys: false };
     const writing = { ...rfc8949EncodeOptions, ignoreUndefinedProperties: true };
     return guarded("CBOR", scanCbor, {
-      decode: (bytes) => decode(bytes, reading),
+      decode: (bytes) => decode(bytes, reading) as unknown,
       encode: (wire) => encode(wire, writing),
     });
   },

@@ -4,7 +4,7 @@
  */
 import type { HttpPlan, TextField } from "../contract/index.ts";
 import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
-import { Invalid, compile, compileText, t, type Codec, type Issue, type TextCodec } from "../schema/index.ts";
+import { Invalid, compile, compileText, t, type Issue, type Node, type TextCodec } from "../schema/index.ts";
 import type { HttpRequest } from "../exchange/index.ts";
 import { parseQuery } from "./query-text.ts";
 
@@ -20,26 +20,22 @@ export interface OperationCodec {
 
 /** `maxBodyBytes` is what the body codec must be able to read. */
 export function operationCodec(plan: HttpPlan, maxBodyBytes: number): OperationCodec {
-  const limits = { maxTextLength: Math.max(1, maxBodyBytes) };
-  const texts = new TextInputs(plan);
   const output = compile(plan.output);
   return {
-    decode: decoder(plan, texts, limits),
+    decode: operationDecoder(plan, jsonBody(plan, maxBodyBytes)),
     encode: plan.status === 204 || plan.status === 205 ? () => noOutput : (value) => output.serialize(value),
   };
 }
 
 const noOutput: Ok<null> = Object.freeze(new Ok(null));
 
-function decoder(plan: HttpPlan, texts: TextInputs, limits: { maxTextLength: number }): OperationCodec["decode"] {
-  const { body, bodyNode, bodyRequired } = plan;
-  const readBody =
-    bodyNode === undefined
-      ? undefined
-      : bodyReader(
-          compile(plan.join === "foreign" && body === "fields" ? t.json() : bodyNode, { limits }),
-          bodyRequired,
-        );
+/** The decoded body of a request. */
+export type BodyReader = (bytes: Uint8Array) => MaybePromise<Decoded>;
+
+/** `readBody`: undefined where the plan has no body. */
+export function operationDecoder(plan: HttpPlan, readBody: BodyReader | undefined): OperationCodec["decode"] {
+  const texts = new TextInputs(plan);
+  const { body } = plan;
   if (body === "whole" && readBody !== undefined) {
     return (request, captures, query, bytes) => {
       const issues = texts.read(request, captures, query);
@@ -100,14 +96,21 @@ function failed(texts: Decoded, body: Decoded | undefined, issues: readonly Issu
   return new Err(new Invalid(all.slice(0, 100)));
 }
 
-const missingBody = new Err(
-  new Invalid([
-    { code: "required", path: [], pointer: "", message: "is missing: send a JSON body", expected: "object" },
-  ]),
+export const missingBody = new Err(
+  new Invalid([{ code: "required", path: [], pointer: "", message: "is missing: send a body", expected: "object" }]),
 );
 
-function bodyReader(codec: Codec<never, unknown>, required: boolean): (bytes: Uint8Array) => MaybePromise<Decoded> {
-  return (bytes) => (bytes.length > 0 ? codec.parseJson(bytes) : required ? missingBody : codec.parse({}));
+/** The schema of a body: where another library has the whole input, what it is given of it may be any JSON. */
+export function bodySchema({ join, body, bodyNode }: HttpPlan): Node | undefined {
+  return bodyNode !== undefined && join === "foreign" && body === "fields" ? t.json() : bodyNode;
+}
+
+function jsonBody(plan: HttpPlan, maxBodyBytes: number): BodyReader | undefined {
+  const node = bodySchema(plan);
+  if (node === undefined) return undefined;
+  const codec = compile(node, { limits: { maxTextLength: Math.max(1, maxBodyBytes) } });
+  const { bodyRequired } = plan;
+  return (bytes) => (bytes.length > 0 ? codec.parseJson(bytes) : bodyRequired ? missingBody : codec.parse({}));
 }
 
 /**

@@ -5,6 +5,7 @@
 import { Internal, InvalidInput, MethodNotAllowed, RouteNotFound, type BoundApp } from "../contract/index.ts";
 import { Timeouts, isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
 import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
+import type { LoadedFormat } from "./formats.ts";
 import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
 import { ProblemWriters } from "./problem.ts";
@@ -26,6 +27,8 @@ export interface HttpHandlerOptions {
   readonly extraRoutes?: readonly ExtraRoute[];
   /** Bytes of request body accepted where the operation does not say. Default 1 MiB. */
   readonly maxBodyBytes?: number;
+  /** What is spoken beside JSON: see `loadFormats`. Default: nothing. */
+  readonly formats?: readonly LoadedFormat[];
 }
 
 /** What answers a route that was found. */
@@ -51,6 +54,7 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
     problems: new ProblemWriters(),
     newRequestId: requestIds(),
     maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
+    formats: options.formats ?? [],
   };
   const router = createRouter(routesOf(app, options, services));
   const misses = new Misses(router.methods, services);

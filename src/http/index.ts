@@ -2,6 +2,7 @@
 export { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./handler.ts";
 export { createFetch } from "./fetch.ts";
+export { loadFormats, type LoadedFormat } from "./formats.ts";
 export { ProblemWriter, problemPath } from "./problem.ts";
 export { loadEngine } from "./load-engine.ts";
 export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";

@@ -22,6 +22,7 @@ import { isPromiseLike, type Fault, type MaybePromise, type Result } from "../co
 import { Invalid } from "../schema/index.ts";
 import { operationCodec, type OperationCodec } from "./codec.ts";
 import { HeaderBlock, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
+import { FormatCall, OperationFormats, type LoadedFormat } from "./formats.ts";
 import { HttpCall } from "./http-call.ts";
 import { acceptsJson, isJson } from "./media.ts";
 import type { ProblemWriter, ProblemWriters } from "./problem.ts";
@@ -32,6 +33,8 @@ export interface RouteServices {
   readonly newRequestId: () => string;
   /** For operations that do not set their own. */
   readonly maxBodyBytes: number;
+  /** Beside JSON. */
+  readonly formats: readonly LoadedFormat[];
 }
 
 const noBytes = new Uint8Array(0);
@@ -43,6 +46,7 @@ const jsonHeaders = new HeaderBlock([
   "x-content-type-options",
   "nosniff",
 ]);
+const negotiatedJsonHeaders = jsonHeaders.with("vary", "accept");
 const emptyHeaders = new HeaderBlock(["cache-control", "no-store"]);
 
 type Answer = MaybePromise<HttpResponse>;
@@ -59,6 +63,8 @@ export class OperationRoute {
   readonly #bound: BoundOperation;
   readonly #services: RouteServices;
   readonly #maxBodyBytes: number;
+  /** Undefined where JSON is all that is spoken. */
+  readonly #formats: OperationFormats | undefined;
   #compiled: Compiled | undefined;
 
   constructor(bound: BoundOperation, services: RouteServices) {
@@ -69,6 +75,8 @@ export class OperationRoute {
     this.#bound = bound;
     this.#services = services;
     this.#maxBodyBytes = operation.options.maxBodyBytes ?? services.maxBodyBytes;
+    const { formats } = services;
+    if (formats.length > 0) this.#formats = new OperationFormats(this.plan, formats, this.#maxBodyBytes);
   }
 
   /** Builds the codecs, if they are not there yet. The plan stands since the start, so no mistake of the contract is found here. */
@@ -82,8 +90,11 @@ export class OperationRoute {
   }
 
   handle(request: HttpRequest, captures: readonly string[], query: string): Answer {
-    const call = new HttpCall(request, this.#services.newRequestId);
-    if (!acceptsJson(request.header("accept"))) return this.#fail(call, NotAcceptable());
+    const { newRequestId } = this.#services;
+    const call =
+      this.#formats === undefined ? new HttpCall(request, newRequestId) : this.#formats.callOf(request, newRequestId);
+    if (call === undefined || (this.#formats === undefined && !acceptsJson(request.header("accept"))))
+      return this.#notAcceptable(new HttpCall(request, newRequestId));
     const admitted = this.#bound.admit(call);
     if (isPromiseLike(admitted)) return admitted.then((settled) => this.#admitted(call, captures, query, settled));
     return this.#admitted(call, captures, query, admitted);
@@ -100,8 +111,11 @@ export class OperationRoute {
     if (this.plan.body === "none") return this.#decode(call, auth, captures, query, noBytes);
     const { request } = call;
     const type = request.header("content-type");
-    if ((type !== undefined && !isJson(type)) || !isIdentity(request.header("content-encoding"))) {
-      return this.#fail(call, UnsupportedMediaType());
+    if (
+      (type !== undefined && !isJson(type) && formatOf(call)?.decode === undefined) ||
+      !isIdentity(request.header("content-encoding"))
+    ) {
+      return this.#unsupported(call);
     }
     const body = request.body(this.#maxBodyBytes);
     if (isPromiseLike(body)) return body.then((settled) => this.#received(call, auth, captures, query, settled, type));
@@ -117,7 +131,7 @@ export class OperationRoute {
     type: string | undefined,
   ): Answer {
     if (!body.ok) return this.#fail(call, body.fault);
-    if (type === undefined && body.value.length > 0) return this.#fail(call, UnsupportedMediaType());
+    if (type === undefined && body.value.length > 0) return this.#unsupported(call);
     return this.#decode(call, auth, captures, query, body.value);
   }
 
@@ -130,7 +144,8 @@ export class OperationRoute {
   ): Answer {
     let input: MaybePromise<Result<unknown, Invalid>>;
     try {
-      input = this.compile().codec.decode(call.request, captures, query, body);
+      const decode = (this.#formats === undefined ? undefined : formatOf(call)?.decode) ?? this.compile().codec.decode;
+      input = decode(call.request, captures, query, body);
     } catch (thrown) {
       // A predicate or another library's schema that throws.
       return this.#defect(call, thrown);
@@ -148,9 +163,10 @@ export class OperationRoute {
 
   #encode(call: HttpCall, result: Result<unknown, Fault>): HttpResponse {
     if (!result.ok) return this.#fail(call, result.fault);
-    let body: Result<string | null, Invalid>;
+    const answer = this.#formats === undefined ? undefined : formatOf(call)?.answer;
+    let body: Result<string | Uint8Array | null, Invalid>;
     try {
-      body = this.compile().codec.encode(result.value);
+      body = answer === undefined ? this.compile().codec.encode(result.value) : answer.write(result.value);
     } catch (thrown) {
       // A getter of the output, or another library's schema, that throws.
       return this.#defect(call, thrown);
@@ -159,7 +175,7 @@ export class OperationRoute {
       const text = `"${this.plan.operation.name}" returned an output that does not fit its schema: ${body.fault.message}`;
       return this.#defect(call, new TypeError(text));
     }
-    const base = body.value === null ? emptyHeaders : jsonHeaders;
+    const base = body.value === null ? emptyHeaders : (answer?.headers ?? this.#jsonHeaders);
     const id = call.usedRequestId;
     const response: HttpResponse = {
       status: this.plan.status,
@@ -168,6 +184,26 @@ export class OperationRoute {
     };
     const reply = call.usedReply;
     return reply === undefined ? response : reply.dress(response, false);
+  }
+
+  get #jsonHeaders(): HeaderBlock {
+    return this.#formats === undefined ? jsonHeaders : negotiatedJsonHeaders;
+  }
+
+  #notAcceptable(call: HttpCall): HttpResponse {
+    const response = this.#fail(call, NotAcceptable());
+    return this.#formats === undefined ? response : { ...response, headers: response.headers.with("vary", "accept") };
+  }
+
+  /** RFC 9110 section 15.5.16: what could be sent instead stands in Accept, and in the field of its own that the method has. */
+  #unsupported(call: HttpCall): HttpResponse {
+    const types = this.#formats?.bodyTypes ?? ["application/json"];
+    const list = types.join(", ");
+    const fault = UnsupportedMediaType({}, `Send the body as ${types.join(" or ")}, without a content-encoding.`);
+    const response = this.#fail(call, fault);
+    const { method } = this.plan;
+    const own = method === "POST" ? ["accept-post", list] : method === "PATCH" ? ["accept-patch", list] : [];
+    return { ...response, headers: response.headers.with("accept", list, ...own) };
   }
 
   #defect(call: HttpCall, thrown: unknown): HttpResponse {
@@ -206,6 +242,10 @@ export function writeProblem(
   if (incident === undefined)
     throw new TypeError("The incident id is not a string: newId() of the runtime must return one.");
   return incident;
+}
+
+function formatOf(call: HttpCall): FormatCall | undefined {
+  return call instanceof FormatCall ? call : undefined;
 }
 
 function isIdentity(encoding: string | undefined): boolean {

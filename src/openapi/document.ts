@@ -6,7 +6,7 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html
  */
 import { httpPlan, type Contract, type HttpPlan } from "../contract/index.ts";
-import { jsonSchemaRefs, type JsonSchema } from "../schema/index.ts";
+import { jsonSchemaRefs, type Format, type JsonSchema } from "../schema/index.ts";
 import { AnswerableFaults, hasCallers } from "./fault-rules.ts";
 import { callerScheme, writeOperation, type CaptureNames, type DocumentWriter } from "./operation-object.ts";
 import { Problems } from "./problem-schemas.ts";
@@ -24,6 +24,8 @@ export interface OpenApiInfo {
   readonly servers?: readonly { readonly url: string; readonly description?: string }[];
   /** Descriptions of the tags that operations carry. */
   readonly tags?: { readonly [tag: string]: string };
+  /** What the server speaks beside JSON, as in `implement({ formats })`. `serve` fills it in. */
+  readonly formats?: readonly Format[];
   /** How callers authenticate: an OpenAPI Security Scheme Object. Default: HTTP bearer. */
   readonly securityScheme?: { readonly type: string; readonly [keyword: string]: unknown };
 }
@@ -47,7 +49,8 @@ export interface OpenApiDocument {
 export function openApiDocument(contract: Contract, info: OpenApiInfo = {}): OpenApiDocument {
   const refs = jsonSchemaRefs("#/components/schemas/");
   const authenticated = hasCallers(contract);
-  const writer: DocumentWriter = { refs, problems: new Problems(refs), authenticated };
+  const { formats = [] } = info;
+  const writer: DocumentWriter = { refs, problems: new Problems(refs), authenticated, formats };
   const paths: { [path: string]: { [method: string]: JsonSchema } } = {};
   const keys = new PathKeys();
   const answerable = new AnswerableFaults(contract, authenticated);

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { inBrowser } from "../../tools/browser.ts";
 import { bind, contract, fault, mutation, query, type Jobs } from "../contract/index.ts";
 import { kinds, systemClock } from "../core/index.ts";
+import { cbor, form, messagePack } from "../formats/index.ts";
 import {
   createFetch,
   createHttpHandler,
@@ -50,6 +51,27 @@ test("the document of a contract with everything in it is valid OpenAPI 3.1", as
   await assertValid(openApiDocument(places, info));
   await assertValid(openApiDocument(places));
   await assertValid(openApiDocument(contract("empty", {})));
+});
+
+test("what an app speaks beside JSON is listed where it can carry the value", async () => {
+  const save = mutation("save", {
+    access: "public",
+    input: { name: t.string(), tags: t.array(t.string()) },
+    output: { id: t.int64() },
+  });
+  const nest = mutation("nest", {
+    access: "public",
+    input: { inner: t.object({ a: t.string() }) },
+    output: t.nothing(),
+  });
+  const formats = [messagePack(), cbor(), form()];
+  const document = openApiDocument(contract("store.v1", { save, nest }), { ...info, formats });
+  await assertValid(document);
+  const types = (...path: string[]): string[] => Object.keys(at(document.paths, ...path, "content") as object);
+  const all = ["application/json", "application/msgpack", "application/cbor"];
+  assert.deepEqual(types("/save", "post", "requestBody"), [...all, "application/x-www-form-urlencoded"]);
+  assert.deepEqual(types("/save", "post", "responses", "200"), all);
+  assert.deepEqual(types("/nest", "post", "requestBody"), all);
 });
 
 test("a parameter stands where the codec reads it", () => {

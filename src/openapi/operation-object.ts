@@ -3,7 +3,7 @@
  * document that says less is better than an app that starts only where documents are off.
  */
 import type { AnyFaultType, HttpPlan, Operation, TextField } from "../contract/index.ts";
-import { jsonSchema, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
+import { compileForm, jsonSchema, type Format, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
 import type { Problems } from "./problem-schemas.ts";
 
 /** The name under which operations refer to the way callers authenticate. */
@@ -14,6 +14,8 @@ export interface DocumentWriter {
   readonly problems: Problems;
   /** Whether the API knows callers. */
   readonly authenticated: boolean;
+  /** Beside JSON. */
+  readonly formats: readonly Format[];
 }
 
 /** What captures are called in the document's path; undefined where that is what the operation calls them. */
@@ -65,7 +67,7 @@ function writeParameter(
   };
 }
 
-function writeBody(plan: HttpPlan, { refs }: DocumentWriter): JsonSchema | undefined {
+function writeBody(plan: HttpPlan, { refs, formats }: DocumentWriter): JsonSchema | undefined {
   const { bodyNode } = plan;
   if (bodyNode === undefined || (bodyNode.kind === "object" && bodyNode.fields.length === 0)) return undefined;
   const schema =
@@ -75,15 +77,35 @@ function writeBody(plan: HttpPlan, { refs }: DocumentWriter): JsonSchema | undef
           bodyNode.fields.map(({ wireName }) => wireName),
         )
       : jsonSchema(bodyNode, { io: "input", refs, foreign: "any" });
-  return { required: plan.bodyRequired, content: { "application/json": { schema } } };
+  return {
+    required: plan.bodyRequired,
+    content: contentOf(
+      schema,
+      formats.filter((format) => fitsBody(plan, format)),
+    ),
+  };
 }
 
-function writeSuccess({ output, status }: HttpPlan, { refs }: DocumentWriter): JsonSchema {
+/** A form cannot carry what is neither a scalar nor a list of scalars. */
+function fitsBody({ bodyObject }: HttpPlan, { kind }: Format): boolean {
+  return kind === "binary" || (bodyObject !== undefined && compileForm(bodyObject) !== undefined);
+}
+
+/** One schema in each media type: bytes are base64 text in JSON, as it says, and bytes in a binary format. */
+function contentOf(schema: JsonSchema, formats: readonly Format[]): JsonSchema {
+  const types = ["application/json", ...formats.map(({ types: [type] }) => type)];
+  return Object.fromEntries(types.map((type) => [type, { schema }]));
+}
+
+function writeSuccess({ output, status }: HttpPlan, { refs, formats }: DocumentWriter): JsonSchema {
   const description = output.docs?.description ?? "Success.";
   if (status === 204 || status === 205) return { description };
   return {
     description,
-    content: { "application/json": { schema: jsonSchema(output, { io: "output", refs, foreign: "any" }) } },
+    content: contentOf(
+      jsonSchema(output, { io: "output", refs, foreign: "any" }),
+      formats.filter(({ kind }) => kind === "binary"),
+    ),
   };
 }
 

@@ -1,12 +1,12 @@
 /**
  * `compile`: a schema to the codec that serves it. Done once at start; what it returns runs for every message.
  */
-import type { BinaryCodec, Codec, CodecOptions, TextCodec } from "./codec.ts";
+import type { BinaryCodec, Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
 import { binaryCodec } from "./compile/binary.ts";
 import { compiledCodec } from "./compile/compiled.ts";
 import { mayGenerate } from "./compile/emitter.ts";
 import { interpretedCodec } from "./compile/interpreted.ts";
-import { checkTextFields, gatherTexts } from "./compile/text.ts";
+import { checkTextFields, gatherForm, gatherTexts } from "./compile/text.ts";
 import { withLimits } from "./limits.ts";
 import { isNode, toNode } from "./make-node.ts";
 import type { AnySchema, Infer, InferInput, ObjectNode, Shape, ShapeOutput } from "./nodes.ts";
@@ -38,6 +38,19 @@ export function compileBinary<S extends AnySchema>(
   options: CodecOptions = {},
 ): BinaryCodec<InferInput<S>, Infer<S>> {
   return binaryCodec(toNode(schema), withLimits(options.limits), modeOf(options));
+}
+
+/**
+ * Turns the texts of a form into the wire object that `compile(node)` reads. Undefined where a field is no scalar and no list of
+ * scalars, so that a form cannot carry it.
+ */
+export function compileForm(node: ObjectNode): ((get: TextSource) => { [name: string]: unknown }) | undefined {
+  try {
+    checkTextFields(node);
+  } catch {
+    return undefined;
+  }
+  return (get) => gatherForm(node, get);
 }
 
 function modeOf(options: CodecOptions): "compiled" | "interpreted" {

@@ -16,7 +16,7 @@ import {
   type Principal,
 } from "../contract/index.ts";
 import { randomHex, systemClock } from "../core/index.ts";
-import { createFetch, createHttpHandler } from "../http/index.ts";
+import { createFetch, createHttpHandler, loadFormats, type LoadedFormat } from "../http/index.ts";
 import { Events } from "../telemetry/index.ts";
 import { JobsSwitch } from "./jobs-switch.ts";
 
@@ -54,13 +54,18 @@ export function implement<
   const bound = (): BoundApp => (embedded ??= bindEmbedded(implemented));
   let calls: MemoryCalls<M> | undefined;
   let fetch: App["fetch"] | undefined;
+  let formats: readonly LoadedFormat[] | undefined;
   return Object.freeze({
     contract,
     implemented,
     get call() {
       return (calls ??= memoryCalls<M>(bound()));
     },
-    fetch: (request: Request) => (fetch ??= createFetch(createHttpHandler(bound())))(request),
+    async fetch(request: Request) {
+      if (implemented.formats.length > 0) formats ??= await loadFormats(implemented.formats);
+      fetch ??= createFetch(createHttpHandler(bound(), { formats: formats ?? [] }));
+      return fetch(request);
+    },
   });
 }
 

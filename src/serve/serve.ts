@@ -4,10 +4,12 @@ import { systemClock, type LifecyclePart, type StopReport } from "../core/index.
 import {
   createHttpHandler,
   loadEngine,
+  loadFormats,
   type Engine,
   type EngineLimits,
   type EngineOptions,
   type ExtraRoute,
+  type LoadedFormat,
 } from "../http/index.ts";
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events, Metrics } from "../telemetry/index.ts";
@@ -73,6 +75,7 @@ export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metri
 export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
   const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
+  const formats = await loadFormats(app.implemented.formats);
   let made: Engine | undefined;
   let measured: ServedMetrics | undefined;
   const running = await run(app, options, (bound, phase, jobs) => {
@@ -86,7 +89,7 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
         engine: () => made,
       });
     }
-    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])]));
+    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], formats));
     return measured === undefined ? [httpPart(made, { port, host })] : [measured.part, httpPart(made, { port, host })];
   });
   // `run` has called the function above, and started what it gave.
@@ -106,11 +109,16 @@ export async function startWorker<M extends Members>(app: App<M>, options: RunOp
   return run(app, options, () => []);
 }
 
-function engineOptions(bound: BoundApp, options: ServeOptions, health: readonly ExtraRoute[]): EngineOptions {
+function engineOptions(
+  bound: BoundApp,
+  options: ServeOptions,
+  health: readonly ExtraRoute[],
+  formats: readonly LoadedFormat[],
+): EngineOptions {
   const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
-  const documents = docs === false ? [] : openApiRoutes(bound.contract, docs === true ? {} : docs);
+  const documents = docs === false ? [] : openApiRoutes(bound.contract, { formats, ...(docs === true ? {} : docs) });
   return {
-    handler: createHttpHandler(bound, { extraRoutes: [...health, ...documents, ...routes] }),
+    handler: createHttpHandler(bound, { extraRoutes: [...health, ...documents, ...routes], formats }),
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
     ...(httpLimits !== undefined && { limits: httpLimits }),

@@ -19,6 +19,7 @@ export interface Received {
   /** By lower-case name, without those that only a socket needs. */
   readonly headers: { readonly [name: string]: string };
   readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface Face {
@@ -74,7 +75,9 @@ function fetchFace(implemented: Implemented, options: HttpHandlerOptions): Face 
       // A string body makes the constructor add a content-type that nobody sent.
       if (headers?.["content-type"] === undefined) request.headers.delete("content-type");
       const response = await fetch(request);
-      return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+      const bytes = await response.bytes();
+      const fields = Object.fromEntries(response.headers);
+      return { status: response.status, headers: fields, text: new TextDecoder().decode(bytes), bytes };
     },
   };
 }
@@ -110,6 +113,7 @@ async function engineFace(implemented: Implemented, options: HttpHandlerOptions,
             status: response.statusCode ?? 0,
             headers: Object.fromEntries(fields.map(([name, value]) => [name, String(value)])),
             text: Buffer.concat(chunks).toString(),
+            bytes: Buffer.concat(chunks),
           });
         });
       });

@@ -83,6 +83,16 @@ function listItem(node: Node): Node | undefined {
   }
 }
 
+/** The same for a form, where an empty list is written as nothing. */
+export function gatherForm(node: ObjectNode, get: TextSource): Record<string, unknown> {
+  return gatherTexts(node, (name) => {
+    const found = get(name);
+    if (found !== undefined) return found;
+    const field = node.fields.find(({ wireName }) => wireName === name) as Field;
+    return field.presence === "required" && listItem(field.node) !== undefined ? [] : undefined;
+  });
+}
+
 /** The wire object that the texts of `get` stand for. */
 export function gatherTexts(node: ObjectNode, get: TextSource): Record<string, unknown> {
   const wire: Record<string, unknown> = {};
