@@ -14,7 +14,7 @@ export interface ClientOptions {
   readonly auth?: string | (() => MaybePromise<string | undefined>);
   /** For the whole call, retries included. Default 30 s. */
   readonly timeout?: Duration;
-  /** Only queries are repeated, and only after a failure that may pass by itself. Default: never. */
+  /** Queries are repeated after a failure that may pass by itself; a mutation only after OVERLOADED, which says that it has not begun. Default: never. */
   readonly retry?: ClientRetry;
   /** Bytes of an answer that are read. Default 8 MiB. */
   readonly maxResponseBytes?: number;

@@ -135,6 +135,7 @@ test("the fault union is exhaustive by type", async () => {
     DEADLINE_EXCEEDED: () => "",
     CANCELLED: () => "",
     SHUTTING_DOWN: () => "",
+    OVERLOADED: ({ data }) => String(data.retryAfter),
     INTERNAL: ({ data }) => data.incident,
     NETWORK_ERROR: ({ data }) => data.reason,
     TIMEOUT: ({ data }) => String(data.timeoutMs),
@@ -291,7 +292,7 @@ test("a query is repeated after a failure that may pass, and waits as long as th
   );
 });
 
-test("a mutation is never repeated, and neither is a failure that stays", async () => {
+test("a mutation that may have begun is never repeated, and neither is a failure that stays", async () => {
   let sent = 0;
   const busy = (): Response => {
     sent++;
@@ -306,6 +307,27 @@ test("a mutation is never repeated, and neither is a failure that stays", async 
   sent = 0;
   assert.equal(codeOf(await against(busy, { retry }).getCity({ id: 1 })), "SHUTTING_DOWN");
   assert.equal(sent, 3);
+});
+
+test("what admission refused is repeated, a mutation too: nothing of it has happened", async () => {
+  const clock = manualClock();
+  const times: number[] = [];
+  const answer = (): Response => {
+    times.push(clock.monotonic());
+    if (times.length > 2) return new Response(null, { status: 204 });
+    return new Response('{"code":"OVERLOADED","detail":"busy","data":{"retryAfter":"3s"}}', {
+      status: 503,
+      headers: { "content-type": "application/problem+json", "retry-after": "3" },
+    });
+  };
+  const running = against(answer, { clock, retry: { attempts: 3, backoff: fixed(1) } }).rename({ id: 1, name: "x" });
+  for (let i = 0; i < 30; i++) await clock.advance(500);
+  assert.equal(codeOf(await running), "ok");
+  assert.deepEqual(times, [0, 3000, 6000]);
+  times.length = 0;
+  const once = await against(answer).rename({ id: 1, name: "x" });
+  assert.ok(!once.ok && once.fault.code === "OVERLOADED");
+  assert.equal(once.fault.data.retryAfter, 3000);
 });
 
 test("a wrong duration in a call is a fault, not a rejection", async () => {

@@ -25,7 +25,7 @@ export interface ClientSettings {
   readonly base: string;
   readonly clock: Clock;
   readonly timeoutMs: number;
-  /** Of a query. */
+  /** Of a query, and of what the server refused for overload. */
   readonly attempts: number;
   readonly backoff: Backoff;
   /** Undefined: JSON. */
@@ -55,11 +55,10 @@ export async function sendCall(call: PreparedCall): Promise<Result<unknown, Faul
 
 async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unknown, Fault>> {
   if (limit.aborted !== undefined) return new Err(abortFault(call, limit));
-  const { attempts: ofQuery, backoff, clock } = call.settings;
-  const most = call.plan.operation.type === "query" ? ofQuery : 1;
+  const { attempts: most, backoff, clock } = call.settings;
   for (let attempt = 1; ; attempt++) {
     const { result, retryAfterMs } = await exchange(call, limit);
-    if (result.ok || attempt >= most || !mayPass(result.fault)) return result;
+    if (result.ok || attempt >= most || !mayRepeat(call, result.fault)) return result;
     const wait = retryAfterMs ?? backoffMs(backoff, attempt, systemRandom.next());
     // Waiting beyond the deadline could only turn this fault into a less telling one.
     if (wait >= limit.remaining()) return result;
@@ -71,8 +70,10 @@ async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unk
   }
 }
 
-function mayPass(fault: Fault): boolean {
-  return fault.retryable && fault.code !== "TIMEOUT";
+/** A query changes nothing; and what admission refused has not begun, so that a mutation may be sent again too (RFC 9110 section 9.2.2). */
+function mayRepeat({ plan }: PreparedCall, fault: Fault): boolean {
+  if (fault.code === "OVERLOADED") return true;
+  return plan.operation.type === "query" && fault.retryable && fault.code !== "TIMEOUT";
 }
 
 interface Exchange {

@@ -34,6 +34,12 @@ export const ShuttingDown = fault("SHUTTING_DOWN", {
   kind: "unavailable",
   message: "The server is shutting down. Repeat the call.",
 });
+/** Admission's answer, given before anything of the call has happened: it may be repeated, whatever it changes. */
+export const Overloaded = fault("OVERLOADED", {
+  kind: "unavailable",
+  data: { retryAfter: t.duration() },
+  message: "The server has more to do than it can do in time. Repeat the call after the time that Retry-After gives.",
+});
 export const Internal = fault("INTERNAL", {
   kind: "internal",
   data: { incident: t.string() },
@@ -55,6 +61,7 @@ export type FrameworkFault =
   | ReturnType<typeof DeadlineExceeded>
   | ReturnType<typeof Cancelled>
   | ReturnType<typeof ShuttingDown>
+  | ReturnType<typeof Overloaded>
   | ReturnType<typeof Internal>;
 
 export const frameworkFaults = Object.freeze([
@@ -64,6 +71,7 @@ export const frameworkFaults = Object.freeze([
   DeadlineExceeded,
   Cancelled,
   ShuttingDown,
+  Overloaded,
   Internal,
 ] as const);
 

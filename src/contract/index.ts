@@ -2,6 +2,7 @@
 // For users: declaring.
 export { fault, type AnyFaultType, type FaultsOf, type FaultType } from "./fault.ts";
 export {
+  checkPriority,
   mutation,
   query,
   schemaOf,
@@ -10,6 +11,7 @@ export {
   type Operation,
   type OperationOptions,
   type OperationType,
+  type Priority,
   type SchemaLike,
   type StreamOptions,
 } from "./operation.ts";
@@ -76,6 +78,7 @@ export {
   Internal,
   InvalidInput,
   InvalidPayload,
+  Overloaded,
   PermissionDenied,
   ShuttingDown,
   Unauthenticated,

@@ -38,6 +38,11 @@ export interface HttpRouteOptions {
   readonly status?: number;
 }
 
+/** How much it matters that a call is answered under overload. */
+export type Priority = "critical" | "normal" | "low";
+
+const priorities: readonly unknown[] = ["critical", "normal", "low"] satisfies readonly Priority[];
+
 export interface OperationOptions<
   I extends SchemaLike,
   O extends SchemaLike,
@@ -61,6 +66,11 @@ export interface OperationOptions<
   readonly deprecated?: boolean;
   /** Bytes of request body accepted, default 1 MiB. */
   readonly maxBodyBytes?: number;
+  /**
+   * Who is refused first when the server has more to do than it can do in time: `low` before `normal`, `critical` last. Default
+   * `normal`. See docs/overload.md.
+   */
+  readonly priority?: Priority;
 }
 
 /** What is left of the options once types are not needed any more. */
@@ -135,6 +145,7 @@ export function define<
   checkName(type, name);
   checkAccess(type, name, options.access);
   if (options.timeout !== undefined) durationMs(options.timeout);
+  checkPriority(`${type}("${name}")`, options.priority);
   return Object.freeze({
     type,
     name,
@@ -143,6 +154,12 @@ export function define<
     faults: checkFaults(type, name, options.faults ?? []),
     options,
   });
+}
+
+/** Throws a TypeError that names `owner`: a mistyped priority would be none. */
+export function checkPriority(owner: string, priority: unknown): void {
+  if (priority !== undefined && !priorities.includes(priority))
+    throw new TypeError(`${owner} has the priority ${JSON.stringify(priority)}. Take "critical", "normal" or "low".`);
 }
 
 function checkAccess(type: string, name: string, access: unknown): void {

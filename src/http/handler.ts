@@ -2,12 +2,21 @@
  * The HTTP face of a bound app: what every carrier calls. Finds the route and lets it answer; whatever goes wrong on the way is
  * an RFC 9457 problem as well.
  */
-import { Internal, InvalidInput, MethodNotAllowed, RouteNotFound, type BoundApp } from "../contract/index.ts";
+import {
+  Internal,
+  InvalidInput,
+  MethodNotAllowed,
+  RouteNotFound,
+  checkPriority,
+  type BoundApp,
+  type Priority,
+} from "../contract/index.ts";
 import { Timeouts, isPromiseLike, randomHex, type Fault, type MaybePromise } from "../core/index.ts";
 import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 import type { LoadedFormat } from "./formats.ts";
 import { HttpCall } from "./http-call.ts";
 import { OperationRoute, writeProblem, type RouteServices } from "./operation-route.ts";
+import type { Endpoint, OverloadGate } from "./overload/index.ts";
 import { ProblemWriters } from "./problem.ts";
 import { recorded } from "./request-record.ts";
 import { composeWires } from "./wires.ts";
@@ -21,6 +30,8 @@ export interface ExtraRoute {
   readonly path: string;
   /** `captures`: those of the path, percent-decoded, in its order. */
   readonly handle: (request: HttpRequest, captures: readonly string[]) => MaybePromise<HttpResponse>;
+  /** Who is refused first under overload. Default `normal`; health checks and what operators need are `critical`. */
+  readonly priority?: Priority;
 }
 
 export interface HttpHandlerOptions {
@@ -29,14 +40,8 @@ export interface HttpHandlerOptions {
   readonly maxBodyBytes?: number;
   /** What is spoken beside JSON: see `loadFormats`. Default: nothing. */
   readonly formats?: readonly LoadedFormat[];
-}
-
-/** What answers a route that was found. */
-interface Endpoint {
-  /** Undefined for routes that are no operation. */
-  readonly operation?: string;
-  readonly template: string;
-  handle(request: HttpRequest, captures: readonly string[], query: string): MaybePromise<HttpResponse>;
+  /** Decides who is let in. Default: everybody. */
+  readonly overload?: OverloadGate;
 }
 
 /**
@@ -50,13 +55,13 @@ interface Endpoint {
  */
 export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {}): HttpHandler {
   const services: RouteServices = {
-    app,
+    app: options.overload === undefined ? app : options.overload.watch(app),
     problems: new ProblemWriters(),
     newRequestId: requestIds(),
     maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
     formats: options.formats ?? [],
   };
-  const router = createRouter(routesOf(app, options, services));
+  const router = createRouter(routesOf(options, services));
   const misses = new Misses(router.methods, services);
 
   const answer = (request: HttpRequest): MaybePromise<HttpResponse> => {
@@ -96,10 +101,10 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
 const compiledAtStart = 200;
 
 function* routesOf(
-  app: BoundApp,
-  { extraRoutes = [] }: HttpHandlerOptions,
+  { extraRoutes = [], overload }: HttpHandlerOptions,
   services: RouteServices,
 ): Generator<RouteSpec<Endpoint>> {
+  const { app } = services;
   const heartbeats = new Timeouts(app.clock, app.streams.limits.heartbeatMs);
   for (const bound of app.operations.values()) {
     const { open } = bound;
@@ -107,10 +112,15 @@ function* routesOf(
       open === undefined ? new OperationRoute(bound, services) : new StreamRoute(bound, open, services, heartbeats);
     if (app.operations.size <= compiledAtStart) route.compile();
     const { method, path, parts } = route.plan;
-    yield { method, path, parts, value: route, owner: bound.operation };
+    const value = overload?.guard(route, bound.operation.options.priority) ?? route;
+    yield { method, path, parts, value, owner: bound.operation };
   }
-  for (const { method, path, handle } of extraRoutes) {
-    yield { method, path, value: { template: path, handle }, owner: `the extra route "${method} ${path}"` };
+  for (const extra of extraRoutes) {
+    const { method, path, handle, priority } = extra;
+    const owner = `the extra route "${method} ${path}"`;
+    checkPriority(owner, priority);
+    const route = { template: path, handle };
+    yield { method, path, value: overload?.guard(route, priority) ?? route, owner };
   }
 }
 

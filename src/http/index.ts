@@ -4,5 +4,12 @@ export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./h
 export { createFetch } from "./fetch.ts";
 export { loadFormats, type LoadedFormat } from "./formats.ts";
 export { ProblemWriter, problemPath } from "./problem.ts";
+export {
+  OverloadGate,
+  resolveOverloadLimits,
+  type AdmissionStats,
+  type OverloadLimits,
+  type Shed,
+} from "./overload/index.ts";
 export { loadEngine } from "./load-engine.ts";
 export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";

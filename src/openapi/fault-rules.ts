@@ -6,7 +6,7 @@
  *   UNAUTHENTICATED         when some operation of the contract knows its callers: wrong credentials are refused even where none are needed
  *   PERMISSION_DENIED       when access names scopes or is a function
  *   BAD_BODY, BODY_TIMEOUT, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE    when the method carries a body
- *   INTERNAL, DEADLINE_EXCEEDED, SHUTTING_DOWN                           always
+ *   INTERNAL, DEADLINE_EXCEEDED, SHUTTING_DOWN, OVERLOADED               always
  *
  * CANCELLED and CLIENT_GONE answer nobody. ROUTE_NOT_FOUND and METHOD_NOT_ALLOWED belong to paths and methods that are not here.
  */
@@ -17,6 +17,7 @@ import {
   Internal,
   InvalidInput,
   NotAcceptable,
+  Overloaded,
   PayloadTooLarge,
   PermissionDenied,
   ShuttingDown,
@@ -53,7 +54,7 @@ export class AnswerableFaults {
     if (this.#authenticated) framework.push(Unauthenticated);
     if (typeof access !== "string") framework.push(PermissionDenied);
     if (plan.body !== "none") framework.push(BadBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType);
-    framework.push(Internal, DeadlineExceeded, ShuttingDown);
+    framework.push(Internal, DeadlineExceeded, ShuttingDown, Overloaded);
     const all = [...plan.operation.faults, ...this.#contract.faults, ...framework];
     return [...new Map(all.map((type) => [type.code, type])).values()];
   }

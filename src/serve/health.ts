@@ -16,7 +16,12 @@ const notReady: HttpResponse = {
 
 export function healthRoutes(phase: () => Lifecycle["phase"]): readonly ExtraRoute[] {
   return [
-    { method: "GET", path: "/livez", handle: () => live },
-    { method: "GET", path: "/readyz", handle: () => (phase() === "ready" ? ready : notReady) },
+    { method: "GET", path: "/livez", handle: () => live, priority: "critical" },
+    {
+      method: "GET",
+      path: "/readyz",
+      handle: () => (phase() === "ready" ? ready : notReady),
+      priority: "critical",
+    },
   ];
 }

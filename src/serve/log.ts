@@ -30,6 +30,7 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("defect", ({ incident, where, error }) =>
       entry("error", "defect", { incident, where, ...describe(error) }),
     ),
+    events.on("overload", (event) => entry("warn", "overload", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),
     events.on("job.stale", (event) => entry("warn", "job.stale", event)),

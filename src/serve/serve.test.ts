@@ -167,6 +167,7 @@ test("every bound in force can be read, with what the options changed", async ()
     assert.equal(limits.http.connections, 7);
     assert.equal(limits.jobs.concurrency, 3);
     assert.ok(limits.schema.maxDepth > 0);
+    assert.equal(limits.overload?.queueMs, 50);
   });
 });
 

@@ -8,14 +8,18 @@ import {
   type Engine,
   type EngineLimits,
   type EngineOptions,
+  type AdmissionStats,
   type ExtraRoute,
   type LoadedFormat,
+  type OverloadGate,
+  type OverloadLimits,
 } from "../http/index.ts";
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events, Metrics } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import { healthRoutes } from "./health.ts";
 import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./metrics/serve-metrics.ts";
+import { overloadGate } from "./overload.ts";
 import type { RunLimits, RunOptions } from "./options.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
 
@@ -23,6 +27,8 @@ import { run, type Running, type RunningLimits } from "./runtime.ts";
 export interface ServeLimits extends RunLimits {
   /** In place of the defaults of `engineLimits`: connections, heads, bodies, timeouts. */
   readonly http?: Partial<EngineLimits>;
+  /** In place of the defaults of `overloadLimits`: when requests are refused. See docs/overload.md. */
+  readonly overload?: Partial<OverloadLimits>;
 }
 
 export interface ServeOptions extends RunOptions {
@@ -42,6 +48,8 @@ export interface ServeOptions extends RunOptions {
    * `{ port: 9464 }`. See docs/telemetry.md.
    */
   readonly metrics?: boolean | MetricsServeOptions;
+  /** Refuses requests when there is more to do than can be done in time, with 503 and Retry-After. Default true. */
+  readonly overload?: boolean;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
@@ -59,7 +67,13 @@ export interface Server {
   /** The port of the metrics where they have one of their own. */
   readonly metricsPort: number | undefined;
   /** Every bound in force, with what the option `limits` changed. The store's own are in its module. */
-  readonly limits: RunningLimits & { readonly http: EngineLimits };
+  readonly limits: RunningLimits & {
+    readonly http: EngineLimits;
+    /** Undefined with `overload: false`. */
+    readonly overload: OverloadLimits | undefined;
+  };
+  /** What admission sees now; undefined with `overload: false`. */
+  admission(): AdmissionStats | undefined;
   readonly phase: Running["phase"];
   /** Drains and stops. Never rejects; safe to call twice. */
   stop(): Promise<StopReport>;
@@ -68,7 +82,7 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort"> & {
+export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission"> & {
   readonly limits: RunningLimits;
 };
 
@@ -78,6 +92,7 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
   const formats = await loadFormats(app.implemented.formats);
   let made: Engine | undefined;
   let measured: ServedMetrics | undefined;
+  let gate: OverloadGate | undefined;
   const running = await run(app, options, (bound, phase, jobs) => {
     const health = healthRoutes(phase);
     if (metrics !== false) {
@@ -89,7 +104,8 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
         engine: () => made,
       });
     }
-    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], formats));
+    if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
+    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], formats, gate));
     return measured === undefined ? [httpPart(made, { port, host })] : [measured.part, httpPart(made, { port, host })];
   });
   // `run` has called the function above, and started what it gave.
@@ -101,7 +117,8 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
     port: address.port,
     metrics: measured?.metrics,
     metricsPort: measured?.port(),
-    limits: { ...running.limits, http: engine.limits },
+    limits: { ...running.limits, http: engine.limits, overload: gate?.limits },
+    admission: () => gate?.stats(),
   });
 }
 
@@ -114,11 +131,16 @@ function engineOptions(
   options: ServeOptions,
   health: readonly ExtraRoute[],
   formats: readonly LoadedFormat[],
+  overload: OverloadGate | undefined,
 ): EngineOptions {
   const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, { formats, ...(docs === true ? {} : docs) });
   return {
-    handler: createHttpHandler(bound, { extraRoutes: [...health, ...documents, ...routes], formats }),
+    handler: createHttpHandler(bound, {
+      extraRoutes: [...health, ...documents, ...routes],
+      formats,
+      ...(overload && { overload }),
+    }),
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
     ...(httpLimits !== undefined && { limits: httpLimits }),

@@ -86,6 +86,15 @@ export interface EventTable {
   "schedule.trouble": { readonly schedule: string; readonly message: string };
   /** The store has trouble, or has it no longer. */
   "store.trouble": { readonly code: string; readonly message: string };
+  /** Requests are being refused: at the first, then every 10 s while it lasts. `refused`: since the last time this was said. */
+  overload: {
+    readonly reason: "queue" | "in_flight" | "streams";
+    readonly refused: number;
+    readonly inFlight: number;
+    readonly inFlightLimit: number;
+    /** Length of the last turn of the event loop in ms; 0 where the loop is not behind. */
+    readonly loopTurnMs: number;
+  };
   /** The process moved to another part of its life. */
   lifecycle: { readonly phase: "starting" | "ready" | "draining" | "stopped"; readonly detail?: string };
 }
