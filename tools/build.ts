@@ -9,11 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-export function build(): void {
-  const dist = join(root, "dist");
+export function build(dist = join(root, "dist")): void {
   rmSync(dist, { recursive: true, force: true });
   const compiler = join(fileURLToPath(import.meta.resolve("typescript/package.json")), "../bin/tsc");
-  const done = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], {
+  const done = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", dist], {
     cwd: root,
     encoding: "utf8",
   });

@@ -53,7 +53,7 @@ function platformOf(name: string): Pick<Entry, "cpu" | "os" | "libc"> | undefine
 }
 
 if (import.meta.main) {
-  for (const path of ["package-lock.json", "bench/peers/package-lock.json"]) {
+  for (const path of ["package-lock.json", "bench/peers/package-lock.json", "testing/runtimes/package-lock.json"]) {
     const file = new URL(`../${path}`, import.meta.url);
     const { text, added } = completeLockfile(readFileSync(file, "utf8"));
     writeFileSync(file, text);

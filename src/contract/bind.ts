@@ -46,6 +46,10 @@ export interface BindRuntime {
   readonly jobs: Jobs;
   /** Aborts when a drain runs out of time: every running handler's signal follows. */
   readonly shutdown: AbortSignal;
+  /**
+   * False: a timer for each call. In Workers a timer belongs to the request that set it, so calls cannot share one. Default true.
+   */
+  readonly sharedTimers?: boolean;
   /** A new unique id, for incidents. */
   readonly newId: () => string;
   /** In place of the defaults of `streamLimits`. */
@@ -91,7 +95,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
   const { contract } = implemented;
   const timeouts = new Map<number, Timeouts>();
   const timeoutsOf = (ms: number): Timeouts => {
-    const list = timeouts.get(ms) ?? new Timeouts(runtime.clock, ms);
+    const list = timeouts.get(ms) ?? new Timeouts(runtime.clock, ms, { shared: runtime.sharedTimers ?? true });
     timeouts.set(ms, list);
     return list;
   };

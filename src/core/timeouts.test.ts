@@ -19,6 +19,19 @@ test("entries expire in their order, on one timer", async () => {
   assert.equal(clock.waiting, 0);
 });
 
+test("entries that share no timer have one each, which goes when they are cancelled", async () => {
+  const clock = manualClock();
+  const timeouts = new Timeouts(clock, 100, { shared: false });
+  const expired: number[] = [];
+  timeouts.add(() => expired.push(1));
+  const second = timeouts.add(() => expired.push(2));
+  assert.equal(clock.waiting, 2);
+  second.cancel();
+  assert.equal(clock.waiting, 1);
+  await clock.advance(100);
+  assert.deepEqual(expired, [1]);
+});
+
 test("a cancelled entry does not expire; cancelling twice, or too late, is safe", async () => {
   const clock = manualClock();
   const timeouts = new Timeouts(clock, 100);

@@ -20,17 +20,24 @@ interface Node extends TimeoutEntry {
 export class Timeouts {
   readonly ms: number;
   readonly #clock: Clock;
+  readonly #shared: boolean;
   #head: Node | undefined;
   #tail: Node | undefined;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, ms: number) {
+  /**
+   * `shared: false` gives each entry a timer of its own: for runtimes in which a timer belongs to the request that set it, and dies
+   * with that.
+   */
+  constructor(clock: Clock, ms: number, { shared = true }: { readonly shared?: boolean } = {}) {
     this.#clock = clock;
     this.ms = ms;
+    this.#shared = shared;
   }
 
   /** Calls `expire` after the list's time, unless cancelled first. Up to 5 ms late, so that bursts share a wake-up. */
   add(expire: () => void): TimeoutEntry {
+    if (!this.#shared) return this.#clock.setTimer(this.ms, expire);
     const node: Node = {
       at: this.#clock.monotonic() + this.ms,
       expire,

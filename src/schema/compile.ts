@@ -4,7 +4,7 @@
 import type { BinaryCodec, Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
 import { binaryCodec } from "./compile/binary.ts";
 import { compiledCodec } from "./compile/compiled.ts";
-import { mayGenerate } from "./compile/emitter.ts";
+import { forbidGenerating, mayGenerate } from "./compile/emitter.ts";
 import { interpretedCodec } from "./compile/interpreted.ts";
 import { checkTextFields, gatherForm, gatherTexts } from "./compile/text.ts";
 import { withLimits } from "./limits.ts";
@@ -21,8 +21,9 @@ import { t } from "./t.ts";
  * const text = city.serialize({ id: 1, name: "Bern", population: 134_591 }); // Result<string, Invalid>
  */
 export function compile<S extends AnySchema>(schema: S, options: CodecOptions = {}): Codec<InferInput<S>, Infer<S>> {
-  const make = modeOf(options) === "compiled" ? compiledCodec : interpretedCodec;
-  return make(toNode(schema), withLimits(options.limits));
+  const node = toNode(schema);
+  const limits = withLimits(options.limits);
+  return inMode(options, (mode) => (mode === "compiled" ? compiledCodec : interpretedCodec)(node, limits));
 }
 
 /**
@@ -37,7 +38,9 @@ export function compileBinary<S extends AnySchema>(
   schema: S,
   options: CodecOptions = {},
 ): BinaryCodec<InferInput<S>, Infer<S>> {
-  return binaryCodec(toNode(schema), withLimits(options.limits), modeOf(options));
+  const node = toNode(schema);
+  const limits = withLimits(options.limits);
+  return inMode(options, (mode) => binaryCodec(node, limits, mode));
 }
 
 /**
@@ -53,13 +56,21 @@ export function compileForm(node: ObjectNode): ((get: TextSource) => { [name: st
   return (get) => gatherForm(node, get);
 }
 
-function modeOf(options: CodecOptions): "compiled" | "interpreted" {
-  if (options.mode === "compiled" && !mayGenerate()) {
-    throw new TypeError(
-      'This runtime forbids code generation (new Function). Leave the option "mode" out, or set it to "interpreted".',
-    );
+/** Makes a codec in the mode that is asked for, or in the best that the runtime allows. */
+function inMode<C>({ mode }: CodecOptions, make: (mode: "compiled" | "interpreted") => C): C {
+  if (mode !== "interpreted" && mayGenerate()) {
+    try {
+      return make("compiled");
+    } catch (error) {
+      // Workers allow at the top of a module what they forbid inside of a request, so the first answer need not hold for ever.
+      if (!(error instanceof EvalError)) throw error;
+      forbidGenerating();
+    }
   }
-  return options.mode ?? (mayGenerate() ? "compiled" : "interpreted");
+  if (mode !== "compiled") return make("interpreted");
+  throw new TypeError(
+    'This runtime forbids code generation (new Function). Leave the option "mode" out, or set it to "interpreted".',
+  );
 }
 
 /**

@@ -77,5 +77,6 @@ function bindEmbedded(implemented: Implemented): BoundApp {
     jobs: new JobsSwitch(),
     shutdown: new AbortController().signal,
     newId: () => randomHex(8),
+    sharedTimers: false,
   });
 }

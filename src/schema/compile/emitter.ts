@@ -103,3 +103,8 @@ export function mayGenerate(): boolean {
   }
   return allowed;
 }
+
+/** It has been allowed, and is not any more. */
+export function forbidGenerating(): void {
+  allowed = false;
+}

@@ -1,0 +1,88 @@
+/**
+ * The app that every runtime serves through `app.fetch`: one of each kind of answer. Plain JavaScript on the package by name, as users
+ * of an edge runtime have it after their build.
+ */
+import { HeaderBlock, compile, contract, fault, implement, middleware, mutation, query, t } from "tensile";
+
+export const City = t.object("City", { id: t.int32(), name: t.string({ maxLength: 20 }), tags: t.array(t.string()) });
+export const CityNotFound = fault("CITY_NOT_FOUND", { kind: "not_found", data: { id: t.int32() } });
+
+// At the top of a module an edge runtime may allow what it forbids inside of a request: Workers do so with code made from text.
+const early = compile(City);
+
+const getCity = query("getCity", {
+  access: "public",
+  http: "GET /cities/{id}",
+  input: { id: t.int32(), shout: t.default(t.boolean(), false) },
+  output: City,
+  faults: [CityNotFound],
+});
+const addCity = mutation("addCity", {
+  access: "public",
+  http: { route: "POST /cities", status: 201 },
+  input: City,
+  output: City,
+});
+const secret = query("secret", {
+  access: "authenticated",
+  http: "GET /secret",
+  input: {},
+  output: { subject: t.string() },
+});
+const failing = query("failing", { access: "public", http: "GET /failing", input: {}, output: {} });
+const slow = query("slow", {
+  access: "public",
+  http: "GET /slow/{ms}",
+  timeout: "250ms",
+  input: { ms: t.int32({ minimum: 0, maximum: 60_000 }) },
+  output: { waited: t.int32() },
+});
+const modes = query("modes", {
+  access: "public",
+  http: "GET /modes",
+  input: {},
+  output: { early: t.string(), late: t.string() },
+});
+
+export const cities = contract("cities.v1", { getCity, addCity, secret, failing, slow, modes });
+
+/** Answers what is no operation's: a body in pieces, made as it is read. */
+const streaming = middleware({
+  wire: (next) => (request) =>
+    request.target === "/stream"
+      ? { status: 200, headers: new HeaderBlock(["content-type", "text/plain"]), body: pieces() }
+      : next(request),
+});
+
+async function* pieces() {
+  const encoder = new TextEncoder();
+  for (let i = 0; i < 5; i++) {
+    await Promise.resolve();
+    yield encoder.encode(`piece ${i}\n`);
+  }
+}
+
+const known = { id: 1, name: "Zürich", tags: ["lake", "🏔"] };
+
+export const app = implement(cities, {
+  authenticate: (request) => (request.header("authorization") === "Bearer ann" ? { subject: "ann" } : undefined),
+  middleware: [streaming],
+  handlers: {
+    getCity: ({ input: { id, shout } }) =>
+      id === 1 ? { ...known, name: shout ? known.name.toUpperCase() : known.name } : CityNotFound({ id }),
+    addCity: async ({ input }) => input,
+    secret: ({ auth }) => ({ subject: auth.subject }),
+    failing: () => {
+      throw new Error("nobody's business");
+    },
+    slow: async ({ input: { ms }, signal }) => {
+      await new Promise((resolve, reject) => {
+        setTimeout(resolve, ms);
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+      return { waited: ms };
+    },
+    // A schema compiled while a request is answered.
+    modes: () => ({ early: early.mode, late: compile(t.object({ a: t.string() })).mode }),
+  },
+});
