@@ -61,6 +61,9 @@ const requestTo = (i: number): HttpRequest => ({
   header: () => undefined,
   headerPairs: () => [],
   body: () => noBody,
+  bodyStream: () => {
+    throw new Error("A GET has no body.");
+  },
   signal,
   remoteAddress: "127.0.0.1",
 });

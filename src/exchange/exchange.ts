@@ -21,6 +21,13 @@ export interface HttpRequest {
    * Synchronous when every byte has arrived. Empty when there is no body. May be called once.
    */
   body(limit: number): MaybePromise<Result<Uint8Array, BodyFault>>;
+  /**
+   * The body piece by piece, at most `limit` bytes in all, as fast as it is taken: nothing is read before the first `next()`, and
+   * about 128 KiB wait at most. A fault at once where it is known from the head (too large, asked before); what happens later is
+   * thrown by `next()` as a `BodyError` with the fault in it. For one reader, who may stop early by `return()`. In place of
+   * `body()`: either of the two, once. It ends with the answer: what has not come when that is written will not.
+   */
+  bodyStream(limit: number): Result<AsyncIterable<Uint8Array>, BodyFault>;
   /** Aborts when the client goes away before the response is written, or when the carrier is destroyed. Made on demand. */
   readonly signal: AbortSignal;
   /** The peer's IP address, or "" where the carrier cannot know it. */

@@ -18,3 +18,4 @@ export {
 } from "./client-address.ts";
 export { clientNetwork, formatIp, inRange, parseIp, parseRange } from "./ip-address.ts";
 export { ReplyFields, type Reply } from "./reply.ts";
+export { BodyError } from "./body-error.ts";

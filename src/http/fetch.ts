@@ -6,7 +6,7 @@
  */
 import { BadBody, ClientGone, PayloadTooLarge } from "../contract/index.ts";
 import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
-import type { BodyFault, HttpHandler, HttpRequest, HttpResponse } from "../exchange/index.ts";
+import { BodyError, type BodyFault, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 
 export type Fetch = (request: Request) => Promise<Response>;
 
@@ -52,8 +52,55 @@ class FetchRequest implements HttpRequest {
     return readAll(body, limit, this.#request.signal);
   }
 
+  bodyStream(limit: number): Result<AsyncIterable<Uint8Array>, BodyFault> {
+    const { body, signal, headers, bodyUsed } = this.#request;
+    if (bodyUsed || body?.locked === true) return new Err(BadBody({ reason: "it has been read already" }));
+    const announced = headers.get("content-length");
+    if (announced !== null && Number(announced) > limit) return new Err(PayloadTooLarge({ limit }));
+    return new Ok(body === null ? none() : new WebBodyStream(body.getReader(), limit, signal));
+  }
+
   get signal(): AbortSignal {
     return this.#request.signal;
+  }
+}
+
+async function* none(): AsyncGenerator<Uint8Array> {}
+
+class WebBodyStream implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array, undefined> {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #limit: number;
+  readonly #signal: AbortSignal;
+  #length = 0;
+
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, limit: number, signal: AbortSignal) {
+    this.#reader = reader;
+    this.#limit = limit;
+    this.#signal = signal;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    let step: ReadableStreamReadResult<Uint8Array>;
+    try {
+      step = await this.#reader.read();
+    } catch {
+      throw new BodyError(this.#signal.aborted ? ClientGone() : BadBody({ reason: "the stream broke off" }));
+    }
+    if (step.done) return { done: true, value: undefined };
+    this.#length += step.value.length;
+    if (this.#length <= this.#limit) return { done: false, value: step.value };
+    await this.return();
+    throw new BodyError(PayloadTooLarge({ limit: this.#limit }));
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    // Whether the sender minds is of no concern.
+    await this.#reader.cancel().catch(() => undefined);
+    return { done: true, value: undefined };
   }
 }
 

@@ -190,6 +190,7 @@ test("no request, however odd, gets an answer of the 500s, breaks a header or th
         header: (name) => (Object.hasOwn(fields, name) ? fields[name as keyof typeof fields] : undefined),
         headerPairs: () => Object.entries(fields).flat(),
         body: () => new Ok(bytes),
+        bodyStream: () => assert.fail("nothing here is streamed"),
         signal: never,
         remoteAddress: "",
       };

@@ -24,6 +24,7 @@ function verdict(
     header: (name) => headers[name],
     headerPairs: () => pairs,
     body: () => assert.fail("a file needs no body"),
+    bodyStream: () => assert.fail("a file needs no body"),
     signal: new AbortController().signal,
     remoteAddress: "",
   };

@@ -7,11 +7,13 @@ import { ok, type Result } from "../../core/index.ts";
 import type { BodyFault } from "../../exchange/index.ts";
 import { badBody, clientGone, tooLarge } from "./body-faults.ts";
 import { BodyReader } from "./body-reader.ts";
+import { BodyStream } from "./body-stream.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import type { InputWindow } from "./input-window.ts";
 import type { EngineRequest } from "./request.ts";
 
 type BodyResult = Result<Uint8Array, BodyFault>;
+const noBody: BodyResult = ok(new Uint8Array(0));
 
 /**
  * `more`: bytes are missing. `done`: the next head may follow. `failed`: the handler was told, its answer will be the last.
@@ -28,6 +30,9 @@ export class BodyIntake {
   readonly #input: InputWindow;
   /** Made when somebody wants the body, or wants it out of the way. */
   #reader: BodyReader | null = null;
+  #stream: BodyStream | null = null;
+  /** Since when the stream has had no room, in monotonic ms: time that is not the client's. */
+  #heldSince: number | null = null;
 
   constructor(host: ConnectionHost, input: InputWindow) {
     this.#host = host;
@@ -36,7 +41,33 @@ export class BodyIntake {
 
   /** Whether bytes are being read, and not left alone until somebody asks. */
   get isReading(): boolean {
-    return this.#reader !== null;
+    return this.#reader !== null && (this.#stream === null || this.#stream.hasRoom);
+  }
+
+  /** The body is asked for: what can be said before anything is read, else null. */
+  claim(request: EngineRequest): BodyResult | null {
+    if (request.bodyAsked) return badBody("it has been read already");
+    request.bodyAsked = true;
+    if (request.bodyLength === 0) return noBody;
+    return this.request === request ? null : clientGone();
+  }
+
+  /** The body of the current request as a stream, which calls `onPull` when it has room. */
+  open(request: EngineRequest, limit: number, onPull: () => void): Result<AsyncIterable<Uint8Array>, BodyFault> {
+    const early = this.claim(request);
+    if (early !== null) return early.ok ? ok(complete()) : early;
+    const most = Math.min(limit, this.#host.limits.streamBytes);
+    if (request.bodyLength > most) return tooLarge(most);
+    const stream = new BodyStream(() => {
+      if (this.request !== request) return;
+      if (this.#reader === null) this.#start(request.bodyLength).stream(most, (piece) => stream.push(piece));
+      if (this.#heldSince !== null) this.deadline += this.#host.monotonic() - this.#heldSince;
+      this.#heldSince = null;
+      onPull();
+    });
+    this.#stream = stream;
+    request.settleBody = (result) => stream.settle(result);
+    return ok(stream);
   }
 
   /**
@@ -46,7 +77,8 @@ export class BodyIntake {
   take(request: EngineRequest, limit: number): BodyResult | null {
     const length = request.bodyLength;
     const input = this.#input;
-    if (length > limit) return tooLarge(limit);
+    const most = Math.min(limit, this.#host.limits.bodyBytes);
+    if (length > most) return tooLarge(most);
     if (length > 0 && input.end - input.start >= length) {
       // The bytes lie in a buffer that the next read overwrites, and the handler may keep them.
       const body = Buffer.allocUnsafe(length);
@@ -56,7 +88,7 @@ export class BodyIntake {
       return ok(body);
     }
     const reader = this.#start(length);
-    reader.collect(Math.min(limit, this.#host.limits.bodyBytes));
+    reader.collect(most);
     if (input.start === input.end) return null;
     let arrived: BodyResult | undefined;
     request.settleBody = (result) => (arrived = result);
@@ -71,20 +103,32 @@ export class BodyIntake {
     const reader = this.#reader;
     const input = this.#input;
     if (request === null || reader === null) return "more";
+    const before = reader.size;
     const verdict = reader.read(input.bytes, input.start, input.end);
     input.start = reader.at;
+    if (this.#stream !== null) this.#streamed(this.#stream, reader.size - before);
     if (verdict === "more") return "more";
     if (verdict === "bad") return this.fail(badBody(reader.reason));
     if (verdict === "too_large") return this.fail(tooLarge(reader.limit));
-    this.request = this.#reader = null;
+    this.#end();
     settle(request, ok(reader.body()));
     return "done";
+  }
+
+  /** A long upload has the time that its bytes take at the slowest rate. */
+  #streamed(stream: BodyStream, bytes: number): void {
+    this.deadline += (bytes * 1000) / this.#host.limits.streamBytesPerSecond;
+    if (!stream.hasRoom) this.#heldSince ??= this.#host.monotonic();
+  }
+
+  #end(): void {
+    this.request = this.#reader = this.#stream = this.#heldSince = null;
   }
 
   /** Gives the body up. */
   fail(fault: BodyResult): IntakeState {
     const request = this.request;
-    this.request = this.#reader = null;
+    this.#end();
     if (request === null) return "done";
     request.keepAlive = false;
     return settle(request, fault) ? "failed" : "unreadable";
@@ -100,21 +144,29 @@ export class BodyIntake {
     // A client that waits for 100 Continue may or may not send the body after this answer: nobody can know what comes next.
     if (!mayBeShort || request.expectContinue || inputEnded || !request.keepAlive) {
       request.keepAlive = false;
-      this.request = this.#reader = null;
+      this.#end();
     } else reader.discard(bound);
+    this.#stream = null;
     settle(request, badBody("the request was answered before it was complete"));
   }
 
   /** The connection is gone. */
   close(): void {
     if (this.request !== null) settle(this.request, clientGone());
-    this.request = this.#reader = null;
+    this.#end();
   }
 
   #start(length: number): BodyReader {
     this.deadline = this.#host.monotonic() + this.#host.limits.bodyTimeoutMs;
     return (this.#reader = new BodyReader(length, this.#host.limits));
   }
+}
+
+/** The stream of a request without a body. */
+function complete(): AsyncIterable<Uint8Array> {
+  const stream = new BodyStream(() => undefined);
+  stream.settle(noBody);
+  return stream;
 }
 
 /** False: nobody waits. */

@@ -19,6 +19,7 @@ export class BodyReader implements ByteSink {
   /** The most data bytes that will be taken. */
   #limit = 0;
   #collecting = false;
+  #onPiece: ((piece: Uint8Array) => void) | null = null;
   #data: Buffer = noBytes;
   #size = 0;
 
@@ -49,9 +50,16 @@ export class BodyReader implements ByteSink {
     this.#limit = limit;
   }
 
+  /** From now on bytes are given to `onPiece`, as copies, at most `limit` in all. */
+  stream(limit: number, onPiece: (piece: Uint8Array) => void): void {
+    this.#onPiece = onPiece;
+    this.#limit = limit;
+  }
+
   /** From now on bytes are skipped, at most `limit`, and what was kept is dropped. */
   discard(limit: number): void {
     this.#collecting = false;
+    this.#onPiece = null;
     this.#limit = this.#size + limit;
     this.#data = noBytes;
   }
@@ -69,6 +77,11 @@ export class BodyReader implements ByteSink {
     return this.#left === 0 ? "done" : "more";
   }
 
+  /** Data bytes so far. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** The collected body. */
   body(): Uint8Array {
     return this.#data.subarray(0, this.#size);
@@ -81,6 +94,8 @@ export class BodyReader implements ByteSink {
       bytes.copy(this.#data, this.#size, from, to);
     }
     this.#size = size;
+    // The bytes lie in a buffer that the next read overwrites.
+    if (this.#onPiece !== null && to > from) this.#onPiece(Buffer.from(bytes.subarray(from, to)));
   }
 
   /** Doubles, so that n bytes in pieces of one cost n copies and not n squared; stops at the announced length. */

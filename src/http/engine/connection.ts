@@ -5,10 +5,10 @@
  * Work happens in turns. A turn reads what has arrived, starts the requests in it, writes the answers that are ready, and
  * ends with one write for all of them (`#endTurn`).
  */
-import { type MaybePromise, ok, type Result } from "../../core/index.ts";
+import type { MaybePromise, Result } from "../../core/index.ts";
 import type { BodyFault, HttpResponse } from "../../exchange/index.ts";
 import { abandon, AnswerWriter } from "./answer-writer.ts";
-import { badBody, bodyTimeout, clientGone } from "./body-faults.ts";
+import { bodyTimeout, clientGone } from "./body-faults.ts";
 import { BodyIntake } from "./body-intake.ts";
 import type { PumpEnd } from "./body-pump.ts";
 import type { Carried, ConnectionHost, Wire } from "./connection-host.ts";
@@ -20,8 +20,6 @@ import { ReadDeadline } from "./read-deadline.ts";
 import type { Refusal } from "./refusal.ts";
 import { EngineRequest, type RequestOwner } from "./request.ts";
 import { RequestQueue } from "./request-queue.ts";
-
-const noBody: Result<Uint8Array, BodyFault> = ok(new Uint8Array(0));
 
 export class Connection implements RequestOwner, Carried {
   static readonly #runScheduled = (connection: Connection): void => {
@@ -256,24 +254,28 @@ export class Connection implements RequestOwner, Carried {
     this.#close();
   }
 
-  /** EngineRequest.body. */
   readBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
-    if (request.bodyAsked) return badBody("it has been read already");
-    request.bodyAsked = true;
-    if (request.bodyLength === 0) return noBody;
-    if (this.#body.request !== request) return clientGone();
+    const early = this.#body.claim(request);
+    if (early !== null) return early;
     const now = this.#body.take(request, limit);
+    this.#bodyWanted(request, now === null && !this.#inputEnded);
+    if (now !== null) return now;
+    if (!this.#inputEnded) return new Promise((resolve) => (request.settleBody = resolve));
+    this.#body.fail(clientGone());
+    this.#lastSeen = true;
+    return clientGone();
+  }
+
+  openBody(request: EngineRequest, limit: number): Result<AsyncIterable<Uint8Array>, BodyFault> {
+    return this.#body.open(request, limit, () => this.#bodyWanted(request, true));
+  }
+
+  #bodyWanted(request: EngineRequest, awaits: boolean): void {
     if (!request.keepAlive) this.#lastSeen = true;
     if (!this.#inTurn) this.#scheduleTurn();
-    if (now !== null) return now;
-    if (this.#inputEnded) {
-      this.#body.fail(clientGone());
-      this.#lastSeen = true;
-      return clientGone();
-    }
+    if (!awaits) return;
     request.wantsContinue = request.expectContinue;
     if (this.#queue.size === 0 || this.#queue.oldest === request) this.#inviteBody(request);
-    return new Promise((resolve) => (request.settleBody = resolve));
   }
 
   /** Sends 100 Continue when the handler wants the body and it is this request's turn to write (RFC 9110 section 10.1.1). */
@@ -287,8 +289,6 @@ export class Connection implements RequestOwner, Carried {
     this.#lastSeen = true;
     if (this.#body.fail(fault) === "unreadable") this.#close();
   }
-
-  // ---- requests and their answers
 
   #start(request: EngineRequest): void {
     const answer = callHandler(this.#host, request, this.#onAnswer);

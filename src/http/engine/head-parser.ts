@@ -311,7 +311,9 @@ export class HeadParser {
         if (this.contentLength >= 0) return "repeated_content_length";
         this.contentLength = contentLengthOf(bytes, from, to);
         if (this.contentLength < 0) return "bad_content_length";
-        return this.contentLength > this.#limits.bodyBytes ? "body_too_large" : null;
+        return this.contentLength > Math.max(this.#limits.bodyBytes, this.#limits.streamBytes)
+          ? "body_too_large"
+          : null;
       case TRANSFER_ENCODING:
         if (this.chunked) return "repeated_transfer_encoding";
         if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord))

@@ -11,8 +11,12 @@ export interface EngineLimits {
   readonly targetBytes: number;
   /** Header lines of a request. Over it: 431. */
   readonly headerCount: number;
-  /** Bytes of a request body, whatever the route allows. Over it: 413. */
+  /** Bytes of a request body that is held in memory, whatever the route allows. Over it: 413. */
   readonly bodyBytes: number;
+  /** Bytes of a request body that is streamed, whatever the route allows. Over it, or with a larger Content-Length: 413. */
+  readonly streamBytes: number;
+  /** Bytes per second that a streamed body must bring on average once `bodyTimeoutMs` is over, while its reader has room. Below it: the BODY_TIMEOUT fault. */
+  readonly streamBytesPerSecond: number;
   /** Bytes of all chunk extensions of one body together. Over it: 400. */
   readonly chunkExtensionBytes: number;
   /** Bytes of the trailer section (checked, then dropped). Over it: 400. */
@@ -46,6 +50,8 @@ export const engineLimits: EngineLimits = Object.freeze({
   targetBytes: 8 * 1024,
   headerCount: 100,
   bodyBytes: 16 * 1024 * 1024,
+  streamBytes: 1024 ** 4,
+  streamBytesPerSecond: 4 * 1024,
   chunkExtensionBytes: 1024,
   trailerBytes: 4 * 1024,
   pipelineDepth: 16,
@@ -67,6 +73,8 @@ const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: 
   targetBytes: [1, 1024 * 1024],
   headerCount: [1, 10_000],
   bodyBytes: [0, 1024 * 1024 * 1024],
+  streamBytes: [0, Number.MAX_SAFE_INTEGER],
+  streamBytesPerSecond: [1, 1024 ** 3],
   chunkExtensionBytes: [0, 1024 * 1024],
   trailerBytes: [0, 1024 * 1024],
   pipelineDepth: [1, 1_000],

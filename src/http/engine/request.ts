@@ -7,6 +7,7 @@ import type { HeadParser } from "./head-parser.ts";
 /** What a request needs from its connection. */
 export interface RequestOwner {
   readBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>>;
+  openBody(request: EngineRequest, limit: number): Result<AsyncIterable<Uint8Array>, BodyFault>;
   remoteAddress(): string;
   readonly isClosed: boolean;
 }
@@ -64,6 +65,10 @@ export class EngineRequest implements HttpRequest {
 
   body(limit: number): MaybePromise<Result<Uint8Array, BodyFault>> {
     return this.#owner.readBody(this, limit);
+  }
+
+  bodyStream(limit: number): Result<AsyncIterable<Uint8Array>, BodyFault> {
+    return this.#owner.openBody(this, limit);
   }
 
   get signal(): AbortSignal {

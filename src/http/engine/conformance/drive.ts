@@ -54,7 +54,8 @@ export async function driveEngine(
   overrides: Partial<EngineLimits> = {},
 ): Promise<EngineRecord> {
   const slots: (RequestRecord | null)[] = [];
-  const limits = resolveLimits(overrides);
+  // Held to what llhttp accepts: where a length is refused by the head alone.
+  const limits = resolveLimits({ streamBytes: 0, ...overrides });
   const clock = manualClock();
   const host: ConnectionHost = {
     limits,

@@ -225,6 +225,7 @@ export function generateLimits(random: () => number): Partial<EngineLimits> {
     targetBytes: 1 + upTo(20),
     headerCount: 1 + upTo(5),
     bodyBytes: upTo(40),
+    streamBytes: 0,
     chunkExtensionBytes: upTo(6),
     trailerBytes: upTo(10),
     pipelineDepth: 1 + upTo(2),
