@@ -136,6 +136,7 @@ test("the fault union is exhaustive by type", async () => {
     CANCELLED: () => "",
     SHUTTING_DOWN: () => "",
     OVERLOADED: ({ data }) => String(data.retryAfter),
+    UNAVAILABLE: () => "unavailable",
     INTERNAL: ({ data }) => data.incident,
     NETWORK_ERROR: ({ data }) => data.reason,
     TIMEOUT: ({ data }) => String(data.timeoutMs),

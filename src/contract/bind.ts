@@ -31,6 +31,7 @@ import { checkContext, type Implemented } from "./implement.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs-face.ts";
+import { refused } from "./refusal.ts";
 import type { Middleware } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
 import { settleStream } from "./stream-handler.ts";
@@ -174,12 +175,14 @@ class OperationCall implements BoundOperation {
   }
 
   #identify(incoming: Incoming): MaybePromise<Admitted> {
-    const { implemented, defect } = this.#shared;
+    const { implemented, defect, runtime } = this.#shared;
     const { authenticate } = implemented;
     if (authenticate === undefined) return this.#lookUp(undefined);
     // `safely` gives back what the step made, or a fault.
     const admitted = safely(this.operation.name, defect, () =>
-      chain(authenticate(incoming), (auth) => (auth instanceof Fault ? new Err(auth) : this.#lookUp(auth))),
+      chain(authenticate(incoming), (auth) =>
+        auth instanceof Fault ? refused(auth, incoming, this.operation.name, runtime.events) : this.#lookUp(auth),
+      ),
     ) as MaybePromise<Admitted>;
     return isPromiseLike(admitted) ? this.inTime("authenticate", admitted) : admitted;
   }

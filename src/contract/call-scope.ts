@@ -5,6 +5,7 @@
 import { deadline, type Clock, type Deadline } from "../core/index.ts";
 import type { Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import type { Member } from "./contract.ts";
 import type { JobRun } from "./handler.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { MiddlewareCall } from "./middleware.ts";
@@ -28,6 +29,7 @@ export interface ScopeRuntime {
 }
 
 export class CallScope {
+  readonly member: Member;
   readonly type: MiddlewareCall["type"];
   readonly name: string;
   readonly auth: Principal | undefined;
@@ -39,13 +41,14 @@ export class CallScope {
   #deadline: Deadline | undefined;
 
   constructor(
-    member: { readonly type: MiddlewareCall["type"]; readonly name: string },
+    member: Member,
     source: CallSource,
     auth: Principal | undefined,
     run: JobRun | undefined,
     timeoutMs: number,
     runtime: ScopeRuntime,
   ) {
+    this.member = member;
     this.type = member.type;
     this.name = member.name;
     this.auth = auth;
@@ -140,6 +143,7 @@ class JobArguments extends Lazy {
 }
 
 class MiddlewareView extends Lazy implements MiddlewareCall {
+  readonly member: Member;
   readonly type: MiddlewareCall["type"];
   readonly name: string;
   readonly input: unknown;
@@ -148,6 +152,7 @@ class MiddlewareView extends Lazy implements MiddlewareCall {
 
   constructor(scope: CallScope, input: unknown, source: CallSource) {
     super(scope);
+    this.member = scope.member;
     this.type = scope.type;
     this.name = scope.name;
     this.input = input;

@@ -25,6 +25,10 @@ export const PermissionDenied = fault("PERMISSION_DENIED", {
   kind: "permission_denied",
   message: "The caller may not do this.",
 });
+export const Unavailable = fault("UNAVAILABLE", {
+  kind: "unavailable",
+  message: "Something that this call needs cannot be reached now. Repeat it later.",
+});
 export const DeadlineExceeded = fault("DEADLINE_EXCEEDED", {
   kind: "deadline_exceeded",
   message: "The operation did not finish within its time limit.",
@@ -58,6 +62,7 @@ export type FrameworkFault =
   | ReturnType<typeof InvalidInput>
   | ReturnType<typeof Unauthenticated>
   | ReturnType<typeof PermissionDenied>
+  | ReturnType<typeof Unavailable>
   | ReturnType<typeof DeadlineExceeded>
   | ReturnType<typeof Cancelled>
   | ReturnType<typeof ShuttingDown>
@@ -68,6 +73,7 @@ export const frameworkFaults = Object.freeze([
   InvalidInput,
   Unauthenticated,
   PermissionDenied,
+  Unavailable,
   DeadlineExceeded,
   Cancelled,
   ShuttingDown,

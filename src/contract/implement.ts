@@ -6,15 +6,24 @@ import type { Fault, MaybePromise } from "../core/index.ts";
 import type { Format } from "../schema/index.ts";
 import type { Principal } from "./access.ts";
 import type { Contract, Members } from "./contract.ts";
-import type { FrameworkFault, Unauthenticated } from "./framework-faults.ts";
+import type { FrameworkFault, Unauthenticated, Unavailable } from "./framework-faults.ts";
 import type { Handlers } from "./handler.ts";
 import type { Incoming } from "./incoming.ts";
 import { checkMiddleware, withMiddlewareFaults } from "./middleware-list.ts";
 import type { Middleware } from "./middleware.ts";
 
-export type Authenticate<P extends Principal> = (
-  request: Incoming,
-) => MaybePromise<P | undefined | ReturnType<typeof Unauthenticated>>;
+/** The caller, undefined for nobody, or why that cannot be said. */
+export type CallerAnswer<P extends Principal> =
+  | P
+  | undefined
+  | ReturnType<typeof Unauthenticated>
+  | ReturnType<typeof Unavailable>;
+
+export interface Authenticate<P extends Principal> {
+  (request: Incoming): MaybePromise<CallerAnswer<P>>;
+  /** What must be there before the first request; `serve` awaits it, and does not start when it rejects. */
+  readonly start?: () => Promise<void>;
+}
 
 /** What the context factory is told. It runs once per call, after authentication and access. */
 export interface ContextCall<P extends Principal> {
@@ -40,7 +49,8 @@ export interface Implementation<
   U extends readonly Middleware<object, Fault>[],
 > {
   /**
-   * Who is calling? Return the caller, undefined for nobody, or `Unauthenticated()` when credentials are there but wrong.
+   * Who is calling? Return the caller, undefined for nobody, or `Unauthenticated()` when credentials are there but wrong;
+   * `Unavailable()` when nobody can say now.
    * Default: nobody is ever signed in, so that only public operations answer.
    */
   readonly authenticate?: Authenticate<P>;

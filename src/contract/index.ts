@@ -45,11 +45,13 @@ export type { Access, Principal } from "./access.ts";
 export {
   implementContract,
   type Authenticate,
+  type CallerAnswer,
   type ContextCall,
   type Implementation,
   type Implemented,
 } from "./implement.ts";
 export type { AdmitCall, Incoming } from "./incoming.ts";
+export { refuseCaller } from "./refusal.ts";
 export type { CallTools, Handler, Handlers, JobRun, JobTools, StreamTools } from "./handler.ts";
 export {
   middleware,
@@ -82,6 +84,7 @@ export {
   PermissionDenied,
   ShuttingDown,
   Unauthenticated,
+  Unavailable,
   frameworkFaults,
   invalidInput,
   type FrameworkFault,

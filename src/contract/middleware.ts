@@ -8,13 +8,15 @@
 import type { Clock, Fault, MaybePromise, Result } from "../core/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Reply } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
-import type { Contract } from "./contract.ts";
+import type { Contract, Member } from "./contract.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import type { FrameworkFault } from "./framework-faults.ts";
 import type { AdmitCall } from "./incoming.ts";
 import type { Operation } from "./operation.ts";
 
 export interface MiddlewareCall {
+  /** The operation or job, as the contract declares it. */
+  readonly member: Member;
   readonly type: "query" | "mutation" | "subscription" | "job";
   readonly name: string;
   readonly input: unknown;

@@ -20,6 +20,8 @@ export interface Reply {
    * body. A failure keeps the status of its kind. @throws TypeError for any other.
    */
   status: number | undefined;
+  /** What was set and appended so far: lower-case name, value, name, value, … */
+  readonly fields: readonly string[];
 }
 
 /** Fields in all, and their bytes: an answer's head is bounded like everything else. */
@@ -56,6 +58,10 @@ export class ReplyFields implements Reply {
   readonly #replaced = new Set<string>();
   #bytes = 0;
   #status: number | undefined;
+
+  get fields(): readonly string[] {
+    return this.#pairs;
+  }
 
   get status(): number | undefined {
     return this.#status;

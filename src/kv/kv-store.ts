@@ -46,12 +46,16 @@ export interface KvStore {
   delete(key: string, version?: number): KvResult<boolean>;
   /**
    * Moves a point in time forward: the one step of a rate limiter (GCRA's theoretical arrival time). From the stored point, or
-   * from now when that is over, by `byMs`; accepted only if that is at most `mostMs` ahead of now. A refusal changes nothing.
+   * from now when that is over, by `byMs`; accepted only if that is at most `mostMs` ahead of now, and a hundredth of a millisecond
+   * for what rounding adds up. A refusal changes nothing.
    * A point that a clock stepped back has left too far ahead counts as `mostMs`. The record ends when its point is reached.
    * Keys of `advance` and keys of `set` are kept apart by their caller.
    */
   advance(key: string, byMs: number, mostMs: number): KvResult<KvAdvanced>;
 }
+
+/** Milliseconds since 1970 have a few ten-thousandths as their last digit. */
+export const roundingMs = 0.01;
 
 /** Characters of a key at most. */
 const longestKey = 512;

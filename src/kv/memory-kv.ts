@@ -9,6 +9,7 @@
 import { Fault, err, ok, systemClock, systemRandom, type Clock, type Random } from "../core/index.ts";
 import {
   checkRecord,
+  roundingMs,
   type KvAdvanced,
   type KvEntry,
   type KvFault,
@@ -134,7 +135,7 @@ class Memory implements MemoryKv {
     const slot = this.#find(key, now);
     const before = slot === undefined ? 0 : Math.min(slot.endsAt - now, mostMs);
     const aheadMs = before + byMs;
-    if (aheadMs > mostMs) return ok({ accepted: false, aheadMs: before });
+    if (aheadMs > mostMs + roundingMs) return ok({ accepted: false, aheadMs: before });
     if (slot !== undefined) slot.endsAt = now + aheadMs;
     else {
       checkRecord(key, "", this.maxValueChars);

@@ -15,3 +15,23 @@ export {
 export { cors, type CorsOptions } from "./cors.ts";
 export type { OriginRule, OriginTest } from "./origins.ts";
 export { securityHeaders, type HstsOptions, type SecurityHeadersOptions } from "./security-headers.ts";
+// Who is calling.
+export { refuseCaller } from "../contract/index.ts";
+export { anyOf } from "./authenticate.ts";
+export { apiKeys, newApiKey, type ApiKeyRecord, type ApiKeysOptions, type NewApiKey } from "./api-keys.ts";
+export { jwt, type JwtAlgorithm, type JwtOptions } from "./jwt.ts";
+export { sessions, type SessionResult, type Sessions, type SessionsOptions, type SessionTools } from "./sessions.ts";
+// Cookies.
+export { cookie, type Cookie, type CookieOptions } from "./cookie.ts";
+export { cookies, type Cookies, type CookiesOptions } from "./cookies.ts";
+export type { CookieAttributes } from "./cookie-syntax.ts";
+// How often, and how often at most once.
+export { RateLimited, rateLimit, type RateKey, type RateLimitOptions } from "./rate-limit.ts";
+export { idempotency, type IdempotencyOptions } from "./idempotency.ts";
+export {
+  IdempotencyAnswerLost,
+  IdempotencyInProgress,
+  IdempotencyKeyInvalid,
+  IdempotencyKeyReused,
+  idempotencyFaults,
+} from "./idempotency-faults.ts";

@@ -4,6 +4,7 @@
  *   INVALID_INPUT           always: an unknown query parameter is one
  *   NOT_ACCEPTABLE          always: the Accept header is the client's
  *   UNAUTHENTICATED         when some operation of the contract knows its callers: wrong credentials are refused even where none are needed
+ *   UNAVAILABLE             then too: credentials that cannot be checked now
  *   PERMISSION_DENIED       when access names scopes or is a function
  *   BAD_BODY, BODY_TIMEOUT, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE    when the method carries a body
  *   INTERNAL, DEADLINE_EXCEEDED, SHUTTING_DOWN, OVERLOADED               always
@@ -22,6 +23,7 @@ import {
   PermissionDenied,
   ShuttingDown,
   Unauthenticated,
+  Unavailable,
   UnsupportedMediaType,
   type AnyFaultType,
   type Contract,
@@ -51,7 +53,7 @@ export class AnswerableFaults {
   #list(plan: HttpPlan): readonly AnyFaultType[] {
     const { access } = plan.operation.options;
     const framework: AnyFaultType[] = [InvalidInput, NotAcceptable];
-    if (this.#authenticated) framework.push(Unauthenticated);
+    if (this.#authenticated) framework.push(Unauthenticated, Unavailable);
     if (typeof access !== "string") framework.push(PermissionDenied);
     if (plan.body !== "none") framework.push(BadBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType);
     framework.push(Internal, DeadlineExceeded, ShuttingDown, Overloaded);

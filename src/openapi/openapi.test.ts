@@ -152,7 +152,7 @@ test("every status lists exactly the faults that the operation can end with", ()
   assert.deepEqual(codesOf("/cities/{id}", "get"), {
     ...everywhere,
     "404": ["CITY_NOT_FOUND", "REGION_NOT_FOUND"],
-    "503": ["OVERLOADED", "SHUTTING_DOWN", "SOURCE_BUSY"],
+    "503": ["OVERLOADED", "SHUTTING_DOWN", "SOURCE_BUSY", "UNAVAILABLE"],
     "504": ["DEADLINE_EXCEEDED"],
   });
   assert.deepEqual(codesOf("/cities/{id}", "put"), {
@@ -163,7 +163,7 @@ test("every status lists exactly the faults that the operation can end with", ()
     "408": ["BODY_TIMEOUT"],
     "413": ["PAYLOAD_TOO_LARGE"],
     "415": ["UNSUPPORTED_MEDIA_TYPE"],
-    "503": ["OVERLOADED", "SHUTTING_DOWN"],
+    "503": ["OVERLOADED", "SHUTTING_DOWN", "UNAVAILABLE"],
     [String(kinds.deadline_exceeded.http)]: ["DEADLINE_EXCEEDED"],
   });
 });

@@ -67,7 +67,9 @@ export async function run<M extends Members>(
     newId: () => randomHex(8),
     streamLimits: options.limits?.streams,
   });
+  const { authenticate } = app.implemented;
   const parts = [
+    ...(authenticate?.start === undefined ? [] : [{ name: "authentication", start: authenticate.start }]),
     ...storeParts(bound, jobs, events, clock, options),
     ...compose(bound, () => life.phase, jobs),
     // Told first, so that answers without an end have one before HTTP waits for it.

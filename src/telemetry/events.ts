@@ -65,6 +65,15 @@ export interface EventTable {
     readonly outcome: "completed" | "aborted" | "failed" | "drained";
     readonly fault?: string;
   };
+  /** Credentials that came with a request were refused, or could not be checked. `reason` is not told to the client. */
+  "auth.refused": {
+    readonly operation: string;
+    readonly code: string;
+    readonly reason: string;
+    readonly requestId: string;
+    /** The peer of the connection, which may be a proxy. */
+    readonly remoteAddress: string;
+  };
   /** A call answered its deadline, but its handler is still running. */
   "call.abandoned": { readonly where: string; readonly timeoutMs: number };
   /** A job was committed to the store by this process. `duplicate`: an unfinished one with the same key was there. */

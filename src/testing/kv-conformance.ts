@@ -192,6 +192,22 @@ function advanceCases(run: Run): void {
     assert.deepEqual(await bench.advance("p", 100, 100), { accepted: true, aheadMs: 100 });
   });
 
+  run("steps that do not divide evenly count exactly", async (bench) => {
+    for (const [burst, windowMs] of [
+      [3, 1000],
+      [7, 1000],
+      [49, 60_000],
+      [60, 1001],
+    ] as const) {
+      let accepted = 0;
+      for (let i = 0; i < burst + 2; i++) {
+        const step = await bench.advance(`p ${burst}`, windowMs / burst, (windowMs / burst) * burst);
+        if (step.accepted) accepted++;
+      }
+      assert.equal(accepted, burst);
+    }
+  });
+
   run("steps at the same time each count", async (bench) => {
     const all = await Promise.all(Array.from({ length: 30 }, () => bench.advance("p", 10, 100)));
     assert.equal(all.filter(({ accepted }) => accepted).length, 10);
