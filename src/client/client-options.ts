@@ -41,3 +41,22 @@ export interface CallOptions {
   readonly timeout?: Duration;
   readonly headers?: { readonly [name: string]: string };
 }
+
+/** What a subscription is told. */
+export interface SubscribeOptions {
+  /** Ends the subscription; its last Result is then `ABORTED`. Leaving the loop ends it as well. */
+  readonly signal?: AbortSignal;
+  readonly headers?: { readonly [name: string]: string };
+  /** Goes on after this item: an earlier stream's `lastEventId`. For subscriptions with `resume: true`. */
+  readonly lastEventId?: string;
+  /** How long the answer may take to begin. Default: the client's `timeout`. */
+  readonly timeout?: Duration;
+  /** A stream without a sign of life for this long counts as broken. Default 45 s: three heartbeats of a server. */
+  readonly idleTimeout?: Duration;
+  /**
+   * What to do when a stream breaks, is moved by its server or fails in a way that may pass: connect again, after the last item. Default:
+   * 10 attempts in a row without an item where the subscription has `resume: true`, so that nothing is lost; else none, because what
+   * happens meanwhile would be lost without a word.
+   */
+  readonly reconnect?: { readonly attempts: number; readonly backoff?: Backoff };
+}

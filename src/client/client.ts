@@ -14,22 +14,28 @@ import {
   type Operation,
   type OperationName,
   type OutputOf,
+  type ResultStream,
 } from "../contract/index.ts";
 import { Err, durationMs, systemClock, type Fault, type Result } from "../core/index.ts";
-import type { CallOptions, ClientOptions } from "./client-options.ts";
+import type { CallOptions, ClientOptions, SubscribeOptions } from "./client-options.ts";
 import { requestEncoder, type ClientFormat, type RequestEncoder } from "./encode-request.ts";
 import { responseReader, type ResponseReader } from "./read-response.ts";
 import { reasonOf, sendCall, type ClientSettings } from "./send-call.ts";
+import { subscribeCall } from "./subscribe.ts";
 import { bounded, type TransportFault } from "./transport-faults.ts";
 
 /** An input without required fields may be left out. */
-type CallArguments<I> =
-  Record<never, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions];
+type CallArguments<I, O> = Record<never, never> extends I ? [input?: I, options?: O] : [input: I, options?: O];
 
+/** A subscription is iterated: `for await (const item of client.cityChanges({}))`. Nothing is sent before that. */
 export type Client<M extends Members, F extends Fault = never> = {
-  readonly [K in OperationName<M>]: (
-    ...call: CallArguments<InputOf<M[K]>>
-  ) => Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]> | F | TransportFault>>;
+  readonly [K in OperationName<M>]: M[K]["type"] extends "subscription"
+    ? (
+        ...call: CallArguments<InputOf<M[K]>, SubscribeOptions>
+      ) => ResultStream<OutputOf<M[K]>, CallFaultOf<M[K]> | F | TransportFault>
+    : (
+        ...call: CallArguments<InputOf<M[K]>, CallOptions>
+      ) => Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]> | F | TransportFault>>;
 };
 
 type AnyCall = (input?: unknown, options?: CallOptions) => Promise<Result<unknown, Fault>>;
@@ -47,7 +53,13 @@ export function createClient<M extends Members, F extends Fault>(
 ): Client<M, F> {
   const settings = settingsOf(options);
   const calls = contract.operations.map(
-    (operation) => [operation.name, operationCall(operation, contract, settings)] as const,
+    (operation) =>
+      [
+        operation.name,
+        operation.type === "subscription"
+          ? subscribeCall(operation, contract, settings)
+          : operationCall(operation, contract, settings),
+      ] as const,
   );
   // The loop gives each member of the contract its call; the compiler cannot follow names through entries, hence the detour.
   return Object.freeze(Object.fromEntries(calls)) as unknown as Client<M, F>;

@@ -22,7 +22,7 @@ export function responseReader(
       ? undefined
       : compile(ignoreUnknownFields(plan.output), { limits: { maxTextLength: maxBytes } });
   const inFormat = format === undefined || output === undefined ? undefined : formatReader(plan, format);
-  const problems = new Map([...frameworkFaults, ...faults].map((type) => [type.code, problemReader(type)]));
+  const problems = problemReaders(faults);
   return async (response) => {
     const bytes = await readBounded(response, maxBytes);
     if (bytes === undefined) return unexpected(response, `the body is larger than ${maxBytes} bytes`);
@@ -50,6 +50,12 @@ function formatReader(
   };
 }
 
+/** Of the framework's own faults and these, by code. */
+export function problemReaders(faults: readonly AnyFaultType[]): ProblemReaders {
+  return new Map([...frameworkFaults, ...faults].map((type) => [type.code, problemReader(type)]));
+}
+
+export type ProblemReaders = ReadonlyMap<string, ProblemReader>;
 type ProblemReader = (data: unknown, detail: string) => Promise<Fault | undefined>;
 
 function problemReader({ code, kind, schema }: AnyFaultType): ProblemReader {
@@ -61,16 +67,28 @@ function problemReader({ code, kind, schema }: AnyFaultType): ProblemReader {
   };
 }
 
-async function readProblem(
-  response: Response,
-  bytes: Uint8Array,
-  problems: ReadonlyMap<string, ProblemReader>,
-): Promise<Result<never, Fault>> {
+/** A response that is no success, as its fault. */
+export async function readFailure(response: Response, problems: ProblemReaders, maxBytes: number): Promise<Err<Fault>> {
+  const bytes = await readBounded(response, maxBytes);
+  if (bytes === undefined) return unexpected(response, `the body is larger than ${maxBytes} bytes`);
+  return readProblem(response, bytes, problems);
+}
+
+async function readProblem(response: Response, bytes: Uint8Array, problems: ProblemReaders): Promise<Err<Fault>> {
   if (!isMedia(response, "application/problem+json"))
     return unexpected(response, `it is ${mediaOf(response)}, not application/problem+json`);
+  return readProblemText(response, new TextDecoder().decode(bytes), problems);
+}
+
+/** The fault that a problem document is; UNEXPECTED_RESPONSE for what is none of the contract's. `status`: of the answer that it came in. */
+export async function readProblemText(
+  response: { readonly status: number },
+  text: string,
+  problems: ProblemReaders,
+): Promise<Err<Fault>> {
   let problem: unknown;
   try {
-    problem = JSON.parse(new TextDecoder().decode(bytes));
+    problem = JSON.parse(text);
   } catch {
     return unexpected(response, "the problem is not JSON");
   }
@@ -110,14 +128,14 @@ async function readBounded({ body }: Response, maxBytes: number): Promise<Uint8A
   return all;
 }
 
-function mediaOf(response: Response): string {
+export function mediaOf(response: Response): string {
   return bounded(response.headers.get("content-type") ?? "without a content-type");
 }
 
-function isMedia(response: Response, type: string): boolean {
+export function isMedia(response: Response, type: string): boolean {
   return (response.headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() === type;
 }
 
-function unexpected({ status }: Response, reason: string, code?: string): Err<Fault> {
+export function unexpected({ status }: { readonly status: number }, reason: string, code?: string): Err<Fault> {
   return new Err(UnexpectedResponse({ status, reason: bounded(reason), ...(code === undefined ? {} : { code }) }));
 }

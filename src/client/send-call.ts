@@ -33,10 +33,7 @@ export interface ClientSettings {
   readonly send: (request: Request) => Promise<Response>;
 }
 
-export interface PreparedCall {
-  readonly plan: HttpPlan;
-  readonly encoded: EncodedRequest;
-  readonly settings: ClientSettings;
+export interface PreparedCall extends RequestParts {
   readonly options: CallOptions;
   readonly timeoutMs: number;
   readonly read: ResponseReader;
@@ -106,13 +103,26 @@ function abortFault({ timeoutMs }: PreparedCall, limit: Deadline): TransportFaul
   return limit.aborted?.why === "timeout" ? Timeout({ timeoutMs }) : Aborted();
 }
 
-async function makeRequest({ plan, encoded, settings, options }: PreparedCall, signal: AbortSignal): Promise<Request> {
+function acceptOf({ options: { format } }: ClientSettings): string {
+  const json = "application/json, application/problem+json";
+  return format === undefined ? json : `${format.types[0]}, application/json;q=0.9, application/problem+json`;
+}
+
+/** What a request is made of. */
+export interface RequestParts {
+  readonly plan: HttpPlan;
+  readonly encoded: EncodedRequest;
+  readonly settings: ClientSettings;
+  readonly options: { readonly headers?: { readonly [name: string]: string } };
+}
+
+export async function makeRequest(
+  { plan, encoded, settings, options }: RequestParts,
+  signal: AbortSignal,
+  accept = acceptOf(settings),
+): Promise<Request> {
   const { headers: source, auth } = settings.options;
-  const format = settings.options.format?.types[0];
-  const accept = "application/json, application/problem+json";
-  const headers = new Headers({
-    accept: format === undefined ? accept : `${format}, application/json;q=0.9, application/problem+json`,
-  });
+  const headers = new Headers({ accept });
   const shared = typeof source === "function" ? await source() : source;
   for (const [name, value] of Object.entries({ ...shared, ...options.headers })) headers.set(name, value);
   const token = typeof auth === "function" ? await auth() : auth;
@@ -125,7 +135,7 @@ async function makeRequest({ plan, encoded, settings, options }: PreparedCall, s
 }
 
 /** RFC 9110 section 10.2.3, in its form of seconds. */
-function retryAfterMs({ headers }: Response): number | undefined {
+export function retryAfterMs({ headers }: Response): number | undefined {
   const text = headers.get("retry-after");
   return text !== null && /^\d{1,9}$/.test(text) ? Number(text) * 1000 : undefined;
 }

@@ -96,7 +96,7 @@ export { memoryCalls, type MemoryCalls } from "./memory-call.ts";
 export type { OpenStream, StreamIncoming } from "./bind-stream.ts";
 export type { ItemStream } from "./item-stream.ts";
 export { wrongItem } from "./memory-stream.ts";
-export type { ResultStream } from "./result-stream.ts";
+export { resultStream, streamFailed, streamed, type ResultSource, type ResultStream } from "./result-stream.ts";
 export { StreamMoved, TooManyStreams, streamFaults, type StreamFault } from "./stream-faults.ts";
 export { isStreamId } from "./stream-handler.ts";
 export type { StreamLimits } from "./stream-limits.ts";

@@ -8,6 +8,7 @@
  *   PERMISSION_DENIED       when access names scopes or is a function
  *   BAD_BODY, BODY_TIMEOUT, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE    when the method carries a body
  *   INTERNAL, DEADLINE_EXCEEDED, SHUTTING_DOWN, OVERLOADED               always
+ *   TOO_MANY_STREAMS, STREAM_MOVED                                       of subscriptions
  *
  * CANCELLED and CLIENT_GONE answer nobody. ROUTE_NOT_FOUND and METHOD_NOT_ALLOWED belong to paths and methods that are not here.
  */
@@ -25,6 +26,7 @@ import {
   Unauthenticated,
   Unavailable,
   UnsupportedMediaType,
+  streamFaults,
   type AnyFaultType,
   type Contract,
   type HttpPlan,
@@ -44,7 +46,8 @@ export class AnswerableFaults {
   of(plan: HttpPlan): readonly AnyFaultType[] {
     const { faults } = plan.operation;
     if (faults.length > 0) return this.#list(plan);
-    const key = `${typeof plan.operation.options.access} ${plan.body === "none"}`;
+    const { type, options } = plan.operation;
+    const key = `${typeof options.access} ${plan.body === "none"} ${type === "subscription"}`;
     let list = this.#common.get(key);
     if (list === undefined) this.#common.set(key, (list = this.#list(plan)));
     return list;
@@ -57,6 +60,7 @@ export class AnswerableFaults {
     if (typeof access !== "string") framework.push(PermissionDenied);
     if (plan.body !== "none") framework.push(BadBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType);
     framework.push(Internal, DeadlineExceeded, ShuttingDown, Overloaded);
+    if (plan.operation.type === "subscription") framework.push(...streamFaults);
     const all = [...plan.operation.faults, ...this.#contract.faults, ...framework];
     return [...new Map(all.map((type) => [type.code, type])).values()];
   }

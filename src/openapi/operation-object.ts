@@ -2,7 +2,7 @@
  * One operation as an OpenAPI Operation Object. What another library cannot say about its schemas is described as anything: a
  * document that says less is better than an app that starts only where documents are off.
  */
-import type { AnyFaultType, HttpPlan, Operation, TextField } from "../contract/index.ts";
+import { lastEventIdKey, type AnyFaultType, type HttpPlan, type Operation, type TextField } from "../contract/index.ts";
 import { compileForm, jsonSchema, type Format, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
 import type { Problems } from "./problem-schemas.ts";
 
@@ -30,6 +30,7 @@ export function writeOperation(
   const { operation } = plan;
   const { summary = humanize(operation.name), description, tags, deprecated } = operation.options;
   const parameters = plan.texts.map((text) => writeParameter(text, names, plan, writer));
+  if (operation.type === "subscription" && operation.options.resume === true) parameters.push(...resumeParameters);
   const requestBody = writeBody(plan, writer);
   return {
     operationId: operation.name,
@@ -81,7 +82,8 @@ function writeBody(plan: HttpPlan, { refs, formats }: DocumentWriter): JsonSchem
     required: plan.bodyRequired,
     content: contentOf(
       schema,
-      formats.filter((format) => fitsBody(plan, format)),
+      // What opens a stream is JSON.
+      plan.operation.type === "subscription" ? [] : formats.filter((format) => fitsBody(plan, format)),
     ),
   };
 }
@@ -97,17 +99,42 @@ function contentOf(schema: JsonSchema, formats: readonly Format[]): JsonSchema {
   return Object.fromEntries(types.map((type) => [type, { schema }]));
 }
 
-function writeSuccess({ output, status }: HttpPlan, { refs, formats }: DocumentWriter): JsonSchema {
+function writeSuccess({ operation, output, status }: HttpPlan, { refs, formats }: DocumentWriter): JsonSchema {
   const description = output.docs?.description ?? "Success.";
   if (status === 204 || status === 205) return { description };
+  const schema = jsonSchema(output, { io: "output", refs, foreign: "any" });
+  if (operation.type !== "subscription") {
+    const binary = formats.filter(({ kind }) => kind === "binary");
+    return { description, content: contentOf(schema, binary) };
+  }
+  // OpenAPI 3.1 has no word for the items of a stream (3.2 has `itemSchema`); generators of clients read `schema` as theirs.
   return {
-    description,
-    content: contentOf(
-      jsonSchema(output, { io: "output", refs, foreign: "any" }),
-      formats.filter(({ kind }) => kind === "binary"),
-    ),
+    description: `${output.docs?.description ?? "A stream of items."} ${streamNote}`,
+    content: { "text/event-stream": { schema }, "application/x-ndjson": { schema } },
   };
 }
+
+const streamNote =
+  "As Server-Sent Events each item is the `data` of an event, `event: end` ends the stream, and `event: fault` ends it with a problem " +
+  "document; as NDJSON each item is a line, and a failure is a last line with the member `$fault`. The schema is that of one item.";
+
+/** How a client that comes back says where it was. */
+const resumeParameters: readonly JsonSchema[] = [
+  {
+    name: "Last-Event-ID",
+    in: "header",
+    description: "The id of the last item seen: the stream goes on after it. An EventSource sends it by itself.",
+    required: false,
+    schema: { type: "string", maxLength: 256 },
+  },
+  {
+    name: lastEventIdKey,
+    in: "query",
+    description: "The same for clients that can set no header.",
+    required: false,
+    schema: { type: "string", maxLength: 256 },
+  },
+];
 
 /** OpenAPI 3.1 lets any scheme name the roles that a call needs. */
 function writeSecurity({ options: { access } }: Operation, { authenticated }: DocumentWriter): readonly JsonSchema[] {

@@ -164,11 +164,13 @@ export class StreamRoute {
   #fail(call: StreamCall, fault: Fault, format: StreamFormat): HttpResponse {
     if (format === ndjson || !fault.retryable || takesProblems(call.header("accept")))
       return dressed(call, this.#problem(fault, call.requestId), true);
-    const { json, retryMs } = this.#lastWords(fault, call.requestId);
+    const { json, retryMs = this.#retryMs() } = this.#lastWords(fault, call.requestId);
+    // In a drain the stream has not failed: it goes on at another process.
+    const body = isMove(fault) ? format.start(retryMs) : format.fault(json, retryMs);
     const answer = {
       status: 200,
       headers: headersOf(call, format),
-      body: format.fault(json, retryMs),
+      body,
       fault: fault.code,
     };
     return dressed(call, answer, true);
@@ -190,6 +192,10 @@ export class StreamRoute {
   #problem(fault: Fault, requestId: string): HttpResponse {
     return writeProblem(this.#services, this.compile().problems.get(fault.code), this.operation, requestId, fault);
   }
+}
+
+function isMove({ code }: Fault): boolean {
+  return code === "SHUTTING_DOWN" || code === "STREAM_MOVED";
 }
 
 /** With the header fields that handler and middleware have set, but not their status: a stream has 200 or it is none. */

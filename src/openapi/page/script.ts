@@ -18,7 +18,7 @@ import {
   watchSearch,
 } from "./page-view.ts";
 import { limitsText, nestedSchema, sampleOf, schemaRow, schemaTree, typeText } from "./schema-view.ts";
-import { bodyField, curlText, fieldFor, prettyJson, requestFor, sendCall, tryForm } from "./try-form.ts";
+import { bodyField, curlText, fieldFor, prettyJson, requestFor, sendCall, streamText, tryForm } from "./try-form.ts";
 
 const functions: readonly { readonly name: string }[] = [
   h,
@@ -38,6 +38,7 @@ const functions: readonly { readonly name: string }[] = [
   prettyJson,
   requestFor,
   sendCall,
+  streamText,
   tryForm,
   accessText,
   contentsLine,

@@ -78,11 +78,13 @@ export interface PreparedCall {
 
 export function requestFor(
   api: PageDocument,
-  { method, path }: Listed,
+  { method, path, operation }: Listed,
   values: readonly { readonly parameter: PageParameter; readonly value: string }[],
   body: string | undefined,
 ): PreparedCall {
-  const headers: { [name: string]: string } = { accept: "application/json, application/problem+json" };
+  const streams = operation.responses["200"]?.content?.["text/event-stream"] !== undefined;
+  const success = streams ? "text/event-stream" : "application/json";
+  const headers: { [name: string]: string } = { accept: `${success}, application/problem+json` };
   let target = path;
   const query: string[] = [];
   for (const { parameter, value } of values) {
@@ -123,7 +125,8 @@ export async function sendCall(call: PreparedCall, output: HTMLElement): Promise
     const init: RequestInit = { method: call.method, headers: { ...call.headers } };
     if (call.body !== undefined) init.body = call.body;
     const response = await fetch(call.url, init);
-    const text = await response.text();
+    const type = response.headers.get("content-type") ?? "";
+    const text = type.startsWith("text/event-stream") ? await streamText(response, output) : await response.text();
     // oxlint-disable-next-line eslint/no-restricted-properties -- as above
     const ms = Math.round(performance.now() - started);
     output.replaceChildren(
@@ -153,6 +156,28 @@ export async function sendCall(call: PreparedCall, output: HTMLElement): Promise
   }
 }
 
+/** The beginning of a stream, shown as it comes, until it ends or the reader has had enough. */
+export async function streamText(response: Response, output: HTMLElement): Promise<string> {
+  const most = 64 * 1024;
+  const reader = response.body?.getReader();
+  if (reader === undefined) return "";
+  const shown = h("pre", { tabindex: "0", class: "stream" });
+  const stop = h("button", { type: "button" }, "Stop");
+  stop.addEventListener("click", () => void reader.cancel());
+  output.replaceChildren(stop, shown);
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    text += decoder.decode(next.value, { stream: true });
+    shown.textContent = text;
+    if (text.length > most) {
+      await reader.cancel();
+      return `${text.slice(0, most)}…`;
+    }
+  }
+  return text;
+}
+
 export function prettyJson(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
@@ -164,7 +189,8 @@ export function prettyJson(text: string): string {
 /** The same call for a shell; the token is left for the reader to fill in, since such lines are passed around. */
 export function curlText({ method, url, headers, body }: PreparedCall): string {
   const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-  const lines = [`curl -i -X ${method} ${quote(url)}`];
+  const streams = headers["accept"]?.startsWith("text/event-stream") === true;
+  const lines = [`curl -i ${streams ? "-N " : ""}-X ${method} ${quote(url)}`];
   for (const [name, value] of Object.entries(headers)) {
     if (name !== "accept") lines.push(`-H ${quote(`${name}: ${name === "authorization" ? "Bearer $TOKEN" : value}`)}`);
   }
