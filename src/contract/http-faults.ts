@@ -41,6 +41,12 @@ export const ClientGone = fault("CLIENT_GONE", {
   message: "The client closed the connection before its request was complete.",
 });
 
+/** Of operations and files that look at If-Match; not every answer has it. */
+export const PreconditionFailed = fault("PRECONDITION_FAILED", {
+  kind: "failed_precondition",
+  message: "This is not the version that If-Match or If-Unmodified-Since asks for.",
+});
+
 /** Faults that an HTTP answer may carry beside those of the call itself. */
 export const httpFaults = Object.freeze([
   RouteNotFound,

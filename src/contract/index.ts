@@ -110,6 +110,7 @@ export {
   MethodNotAllowed,
   NotAcceptable,
   PayloadTooLarge,
+  PreconditionFailed,
   RouteNotFound,
   UnsupportedMediaType,
   httpFaults,

@@ -53,8 +53,8 @@ export interface RequestNotes {
   /** The template of the route, or `(none)`. */
   readonly route: string;
   readonly operation: string | undefined;
-  /** The id by which logs and the answer name the request. */
-  readonly requestId: string;
+  /** The id by which logs and the answer name the request. Middleware may give it another before anybody looks at it. */
+  requestId: string;
   /** Whether anybody has looked at `requestId`. */
   readonly usedRequestId: boolean;
   /** W3C Trace Context of the server's own span, for what the handler calls. */

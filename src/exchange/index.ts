@@ -8,6 +8,8 @@ export type {
   TraceContext,
   Upgraded,
 } from "./exchange.ts";
+export { acceptedCodings } from "./accept-encoding.ts";
+export { namesTag } from "./entity-tags.ts";
 export { HeaderBlock } from "./header-block.ts";
 export {
   peerAddress,
@@ -19,3 +21,4 @@ export {
 export { clientNetwork, formatIp, inRange, parseIp, parseRange } from "./ip-address.ts";
 export { ReplyFields, type Reply } from "./reply.ts";
 export { BodyError } from "./body-error.ts";
+export { RequestView } from "./request-view.ts";

@@ -50,6 +50,10 @@ class RequestRecord implements RequestNotes, RequestEnd {
     return (this.#requestId ??= givenRequestId(this.#request) ?? this.#services.newRequestId());
   }
 
+  set requestId(id: string) {
+    this.#requestId = id;
+  }
+
   get usedRequestId(): boolean {
     return this.#requestId !== undefined;
   }

@@ -15,6 +15,13 @@ export {
 export { cors, type CorsOptions } from "./cors.ts";
 export type { OriginRule, OriginTest } from "./origins.ts";
 export { securityHeaders, type HstsOptions, type SecurityHeadersOptions } from "./security-headers.ts";
+export { CrossOriginRefused, csrf, type CsrfOptions } from "./csrf.ts";
+// What answers and bodies are made of.
+export { compression, type CompressionOptions } from "./compression.ts";
+export { decompression, type DecompressionOptions } from "./decompression.ts";
+export { checkIfMatch, etag, type EtagOptions } from "./etag.ts";
+export { PreconditionFailed } from "../contract/index.ts";
+export { requestId, type RequestIdOptions } from "./request-id.ts";
 // Who is calling.
 export { refuseCaller } from "../contract/index.ts";
 export { anyOf } from "./authenticate.ts";

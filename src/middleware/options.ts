@@ -10,6 +10,12 @@ export function checkNames(maker: string, options: object, known: readonly strin
   }
 }
 
+export function checkWhole(maker: string, name: string, value: number, least: number, most: number): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most)
+    throw new TypeError(`${maker}(): ${name} is a whole number from ${least} to ${most}, not ${String(value)}.`);
+  return value;
+}
+
 export function wholeSeconds(maker: string, name: string, value: Duration): number {
   const seconds = durationMs(value) / 1000;
   if (!Number.isInteger(seconds)) throw new TypeError(`${maker}(): ${name} is in whole seconds, not ${String(value)}.`);

@@ -1,6 +1,7 @@
-/** Which content codings a client takes, best first (RFC 9110 section 12.5.3). */
+/** The content codings of files that lie beside their original. */
+import { acceptedCodings as accepted } from "../exchange/index.ts";
 
-/** Of a file that lies beside its original. In the order in which they win where the client does not care. */
+/** In the order in which they win where the client does not care. */
 const codings = Object.freeze([
   { name: "br", suffix: ".br" },
   { name: "zstd", suffix: ".zst" },
@@ -11,25 +12,5 @@ export type Coding = (typeof codings)[number];
 
 /** Codings that the client likes at least as much as the file as it is. */
 export function acceptedCodings(header: string | undefined): readonly Coding[] {
-  if (header === undefined) return [];
-  const weights = weightsOf(header);
-  const any = weights.get("*");
-  const weightOf = ({ name }: Coding): number =>
-    weights.get(name) ?? (name === "gzip" ? weights.get("x-gzip") : undefined) ?? any ?? 0;
-  // Not named, identity is what is left when nothing else is there.
-  const least = weights.get("identity") ?? 0;
-  return codings
-    .filter((coding) => weightOf(coding) > 0 && weightOf(coding) >= least)
-    .toSorted((one, other) => weightOf(other) - weightOf(one));
-}
-
-function weightsOf(header: string): ReadonlyMap<string, number> {
-  const weights = new Map<string, number>();
-  for (const part of header.split(",")) {
-    const [name = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
-    const quality = parameters.find((text) => text.startsWith("q="))?.slice(2) ?? "1";
-    // A weight that is none refuses: sending the file as it is is always right.
-    weights.set(name, /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(quality) ? Number(quality) : 0);
-  }
-  return weights;
+  return accepted(header, codings);
 }

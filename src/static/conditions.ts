@@ -1,5 +1,5 @@
 /** Conditional and ranged requests (RFC 9110 sections 13 and 14): which part of a representation is the answer, if any. Pure. */
-import type { HttpRequest } from "../http/index.ts";
+import { namesTag, type HttpRequest } from "../exchange/index.ts";
 import type { Validators } from "./validators.ts";
 
 export type Verdict =
@@ -22,7 +22,8 @@ export function judge(request: HttpRequest, size: number, validators: Validators
 /** If-Match, else If-Unmodified-Since. */
 function matches(request: HttpRequest, { etag, lastModified, modifiedMs, strong }: Validators): boolean {
   const wanted = request.header("if-match");
-  if (wanted !== undefined) return wanted.trim() === "*" || (strong && etag !== undefined && tagsOf(wanted).has(etag));
+  if (wanted !== undefined)
+    return wanted.trim() === "*" || (strong && etag !== undefined && namesTag(wanted, etag, "strong"));
   const since = dateOf(request.header("if-unmodified-since"));
   return since === undefined || lastModified === undefined || modifiedMs <= since;
 }
@@ -32,9 +33,7 @@ function isUnmodified(request: HttpRequest, { etag, lastModified, modifiedMs }: 
   const known = request.header("if-none-match");
   if (known !== undefined) {
     if (known.trim() === "*") return true;
-    if (etag === undefined) return false;
-    const opaque = opaqueOf(etag);
-    return [...tagsOf(known)].some((tag) => opaqueOf(tag) === opaque);
+    return etag !== undefined && namesTag(known, etag, "weak");
   }
   const since = dateOf(request.header("if-modified-since"));
   return since !== undefined && lastModified !== undefined && modifiedMs <= since;
@@ -45,15 +44,6 @@ function rangeApplies(request: HttpRequest, { etag, lastModified, strong }: Vali
   const version = request.header("if-range")?.trim();
   if (version === undefined) return true;
   return strong && (version === etag || version === lastModified);
-}
-
-/** Entity tags of a list. What is malformed matches nothing. */
-function tagsOf(list: string): Set<string> {
-  return new Set(list.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g));
-}
-
-function opaqueOf(tag: string): string {
-  return tag.startsWith("W/") ? tag.slice(2) : tag;
 }
 
 const fixdate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;

@@ -1,5 +1,5 @@
 /** The failures of serving files, and how they are written. Every code has a row in docs/errors.md. */
-import { RouteNotFound, fault, type AnyFaultType } from "../contract/index.ts";
+import { PreconditionFailed, RouteNotFound, fault, type AnyFaultType } from "../contract/index.ts";
 import type { Fault } from "../core/index.ts";
 import { ProblemWriter, type HttpResponse } from "../http/index.ts";
 import { t } from "../schema/index.ts";
@@ -8,10 +8,6 @@ const RangeNotSatisfiable = fault("RANGE_NOT_SATISFIABLE", {
   kind: "out_of_range",
   data: { size: t.int() },
   message: ({ size }) => `The range begins after the end of the file, which has ${size} bytes.`,
-});
-const PreconditionFailed = fault("PRECONDITION_FAILED", {
-  kind: "failed_precondition",
-  message: "The file is not the version that If-Match or If-Unmodified-Since asks for.",
 });
 const FilesBusy = fault("FILES_BUSY", {
   kind: "unavailable",
