@@ -11,6 +11,7 @@ import { chartOf } from "./chart.ts";
 import { describeEnvironment, pinnedCores } from "./environment.ts";
 import { httpBench } from "./http/bench.ts";
 import { jobsBench } from "./jobs/bench.ts";
+import { overloadBench } from "./overload/bench.ts";
 import { CannotRun, ensurePeers } from "./peers.ts";
 import { endChildrenWithThisProcess, pinning } from "./processes.ts";
 import { writeReadme } from "./readme.ts";
@@ -18,7 +19,7 @@ import { routesBench } from "./routes/bench.ts";
 import type { Bench, BenchResult } from "./result.ts";
 import { report } from "./table.ts";
 
-const benches: readonly Bench[] = [httpBench, jobsBench, routesBench];
+const benches: readonly Bench[] = [httpBench, jobsBench, routesBench, overloadBench];
 const results = fileURLToPath(new URL("./results/", import.meta.url));
 const known = benches.map(({ name }) => name).join(", ");
 const say = (line: string): void => console.log(line);

@@ -54,12 +54,17 @@ export function trustProxy({ hops, cidrs, header = "x-forwarded-for" }: TrustPro
     return value === undefined ? [] : read(value);
   };
   if (cidrs !== undefined) {
-    const ranges = cidrs.flatMap((cidr) => named[cidr] ?? [cidr]).map(parseRange);
+    const ranges = trustedRanges(cidrs);
     return (source) => byRange(source.remoteAddress, chainOf(source), ranges);
   }
   if (!Number.isInteger(hops) || (hops as number) < 1 || (hops as number) > 16)
     throw new TypeError(`trustProxy: hops is a whole number from 1 to 16, not ${hops}.`);
   return (source) => byCount(source.remoteAddress, chainOf(source), hops as number);
+}
+
+/** Ranges by CIDR or by name. @throws TypeError for what is neither. */
+export function trustedRanges(cidrs: readonly string[]): readonly IpRange[] {
+  return cidrs.flatMap((cidr) => named[cidr] ?? [cidr]).map(parseRange);
 }
 
 /** The entry that the outermost proxy wrote; a shorter chain than there are proxies gives its leftmost. */

@@ -14,11 +14,12 @@ export { HeaderBlock } from "./header-block.ts";
 export {
   peerAddress,
   trustProxy,
+  trustedRanges,
   type AddressSource,
   type ClientAddress,
   type TrustProxyOptions,
 } from "./client-address.ts";
-export { clientNetwork, formatIp, inRange, parseIp, parseRange } from "./ip-address.ts";
+export { clientNetwork, formatIp, inRange, parseIp, parseRange, type IpRange } from "./ip-address.ts";
 export { ReplyFields, type Reply } from "./reply.ts";
 export { BodyError } from "./body-error.ts";
 export { RequestView } from "./request-view.ts";

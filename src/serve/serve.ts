@@ -48,6 +48,11 @@ export interface ServeOptions extends RunOptions {
    * `{ port: 9464 }`. See docs/telemetry.md.
    */
   readonly metrics?: boolean | MetricsServeOptions;
+  /**
+   * Peers that stand for many clients, so that `limits.http.connectionsPerClient` does not hold for them. Default
+   * `["loopback", "private"]`.
+   */
+  readonly trustedProxies?: readonly string[];
   /** Refuses requests when there is more to do than can be done in time, with 503 and Retry-After. Default true. */
   readonly overload?: boolean;
   /** Further routes beside those of the contract. */
@@ -144,6 +149,7 @@ function engineOptions(
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
     ...(httpLimits !== undefined && { limits: httpLimits }),
+    ...(options.trustedProxies !== undefined && { trustedProxies: options.trustedProxies }),
   };
 }
 

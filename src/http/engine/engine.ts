@@ -2,7 +2,9 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { err, Fault, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
 import type { HttpHandler } from "../../exchange/index.ts";
+import { AcceptBurst } from "./accept-burst.ts";
 import { busyText } from "./answer-text.ts";
+import { ClientLimit } from "./client-limit.ts";
 import type { Carried, ConnectionHost, EngineCounters, EngineDefect } from "./connection-host.ts";
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
@@ -19,6 +21,11 @@ export interface EngineOptions {
   readonly clock?: Clock;
   /** Hears of handlers that threw, rejected or answered nonsense. Default: `process.emitWarning`. */
   readonly onDefect?: (defect: EngineDefect) => void;
+  /**
+   * Peers that stand for many clients, so that `connectionsPerClient` does not hold for them: ranges such as `10.0.0.0/8`,
+   * `loopback`, `private`. Default the last two: what comes from the open network is counted.
+   */
+  readonly trustedProxies?: readonly string[];
   /** Default `auto`: `static` where a trial at the first `listen` shows that it works. */
   readonly readMode?: ReadMode | "auto";
 }
@@ -86,9 +93,6 @@ export function createEngine(options: EngineOptions): Engine {
   return new NetEngine(options, resolveLimits(options.limits));
 }
 
-/** Connections that the system holds until they are accepted: the default of Node's `listen`. */
-const acceptQueue = 511;
-
 class NetEngine implements Engine, ConnectionHost {
   readonly limits: EngineLimits;
   readonly handler: HttpHandler;
@@ -99,6 +103,10 @@ class NetEngine implements Engine, ConnectionHost {
   readonly #onDefect: (defect: EngineDefect) => void;
   readonly #connections = new Set<Carried>();
   readonly #deadlines: Deadlines<Carried>;
+  readonly #clients: ClientLimit;
+  /** Connections that a client is counted for, and which one. */
+  readonly #clientOf = new Map<object, string>();
+  readonly #burst: AcceptBurst<Socket>;
   #mode: ReadMode | null = null;
   #server: Server | null = null;
   #listenCalled = false;
@@ -116,6 +124,8 @@ class NetEngine implements Engine, ConnectionHost {
     this.#wantedMode = options.readMode ?? "auto";
     this.#onDefect = options.onDefect ?? warn;
     this.#deadlines = new Deadlines(this.#clock, this.#connections);
+    this.#clients = new ClientLimit(limits.connectionsPerClient, options.trustedProxies ?? ["loopback", "private"]);
+    this.#burst = new AcceptBurst(this.#clock, (socket) => this.#accept(socket));
   }
 
   get readMode(): ReadMode | null {
@@ -133,7 +143,10 @@ class NetEngine implements Engine, ConnectionHost {
     this.#mode = this.#wantedMode === "auto" ? await detectReadMode(systemClock) : this.#wantedMode;
     // `close` may have been called while the trial ran.
     if (this.isStopping) return err(listenFault("ECANCELED", host, port));
-    const server = createServer(serverOptions(this.#mode), (socket) => this.#accept(socket));
+    const server = createServer(serverOptions(), (socket) => {
+      this.#accepted++;
+      this.#burst.add(socket);
+    });
     this.#server = server;
     return new Promise((resolve) => {
       server.on("error", (error: NodeJS.ErrnoException) => {
@@ -141,7 +154,7 @@ class NetEngine implements Engine, ConnectionHost {
         else resolve(err(listenFault(error.code ?? error.message, host, port)));
       });
       server.on("close", () => resolve(err(listenFault("ECANCELED", host, port))));
-      server.listen({ port, host, reusePort }, () => {
+      server.listen({ port, host, reusePort, backlog: this.limits.acceptBacklog }, () => {
         if (this.isStopping) server.close();
         else resolve(ok(this.address() ?? { host, port }));
       });
@@ -157,6 +170,7 @@ class NetEngine implements Engine, ConnectionHost {
     this.isStopping = true;
     for (const connection of this.#connections) connection.drain();
     await this.#takeQueued();
+    this.#burst.release();
     void this.#stopListening();
     if (this.#connections.size === 0) return { outcome: "drained" };
     let cut = 0;
@@ -176,6 +190,7 @@ class NetEngine implements Engine, ConnectionHost {
 
   async close(): Promise<void> {
     const closed = this.#stopListening();
+    this.#burst.release();
     this.#destroyAll();
     await closed;
   }
@@ -197,10 +212,18 @@ class NetEngine implements Engine, ConnectionHost {
   replace(connection: Carried, successor: Carried): void {
     this.#connections.add(successor);
     this.#connections.delete(connection);
+    const client = this.#clientOf.get(connection);
+    this.#clientOf.delete(connection);
+    if (client !== undefined) this.#clientOf.set(successor, client);
   }
 
   forget(connection: Carried): void {
     this.#connections.delete(connection);
+    const client = this.#clientOf.get(connection);
+    if (client !== undefined) {
+      this.#clientOf.delete(connection);
+      this.#clients.leave(client);
+    }
     if (this.#connections.size > 0) return;
     this.#deadlines.stop();
     const waiting = this.#whenEmpty;
@@ -221,14 +244,19 @@ class NetEngine implements Engine, ConnectionHost {
   // ---- inside
 
   #accept(socket: Socket): void {
-    this.#accepted++;
     if (this.#connections.size >= this.limits.connections) return this.#turnAway(socket);
+    const client = this.#clients.enter(socket.remoteAddress ?? "");
+    if (client === undefined) return this.#turnAway(socket);
+    const before = this.#connections.size;
     attach(socket, this.#mode ?? "events", (wire) => {
       const connection = new Connection(this, wire);
       this.#connections.add(connection);
+      if (client !== null) this.#clientOf.set(connection, client);
       if (this.isStopping) connection.drain();
       return connection;
     });
+    // It was closed before anybody could read from it.
+    if (client !== null && this.#connections.size === before) this.#clients.leave(client);
   }
 
   /** Says why, if the system's buffer takes it at once, and closes. */
@@ -257,7 +285,7 @@ class NetEngine implements Engine, ConnectionHost {
   async #takeQueued(): Promise<void> {
     if (this.#server?.listening !== true) return;
     // Node accepts one connection in a turn of the loop. Whoever comes after those that fit into the queue comes too late.
-    const enough = this.#accepted + acceptQueue;
+    const enough = this.#accepted + this.limits.acceptBacklog;
     for (let before = -1; before < this.#accepted && this.#accepted < enough;) {
       before = this.#accepted;
       // The first may fall into a turn whose look at the network is over.

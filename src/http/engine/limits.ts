@@ -5,6 +5,10 @@
 export interface EngineLimits {
   /** Open connections. One more is answered 503 with Retry-After and closed. */
   readonly connections: number;
+  /** Of them by one client: an address, or the /64 of an IPv6 one. One more is answered in the same way. Trusted proxies are not counted. */
+  readonly connectionsPerClient: number;
+  /** Connections that the system holds until they are accepted; it may hold fewer (somaxconn). */
+  readonly acceptBacklog: number;
   /** Bytes of a whole head: request line, header lines and the empty line. Over it: 431. */
   readonly headBytes: number;
   /** Bytes of the request target. Over it: 414. Must be below headBytes. */
@@ -46,6 +50,8 @@ export interface EngineLimits {
 /** The defaults. Each one can be overridden in `createEngine({ limits })`. */
 export const engineLimits: EngineLimits = Object.freeze({
   connections: 10_000,
+  connectionsPerClient: 500,
+  acceptBacklog: 511,
   headBytes: 16 * 1024,
   targetBytes: 8 * 1024,
   headerCount: 100,
@@ -69,6 +75,8 @@ export const engineLimits: EngineLimits = Object.freeze({
 /** The range a limit must lie in: below it the engine could not work, above it the limit would not be one. */
 const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: number] } = {
   connections: [1, 10_000_000],
+  connectionsPerClient: [1, 10_000_000],
+  acceptBacklog: [1, 65_535],
   headBytes: [64, 1024 * 1024],
   targetBytes: [1, 1024 * 1024],
   headerCount: [1, 10_000],

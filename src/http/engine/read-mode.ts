@@ -16,7 +16,7 @@ export function detectReadMode(clock: Clock): Promise<ReadMode> {
 
 function probe(clock: Clock): Promise<ReadMode> {
   return new Promise((resolve) => {
-    const server = createServer(serverOptions("static"));
+    const server = createServer(serverOptions());
     let received = "";
     const finish = (mode: ReadMode): void => {
       timer.cancel();

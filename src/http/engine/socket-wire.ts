@@ -142,7 +142,7 @@ class SocketWire implements Wire {
   }
 }
 
-/** The options of a server whose sockets `attach` takes. */
-export function serverOptions(mode: ReadMode): { allowHalfOpen: true; noDelay: true; pauseOnConnect: boolean } {
-  return { allowHalfOpen: true, noDelay: true, pauseOnConnect: mode === "static" };
+/** The options of a server whose sockets `attach` takes: nothing is read before it has. */
+export function serverOptions(): { allowHalfOpen: true; noDelay: true; pauseOnConnect: true } {
+  return { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
 }
