@@ -90,6 +90,11 @@ export interface HttpResponse {
    * other bodies. Whoever replaces the body of an answer replaces or drops this too.
    */
   readonly length?: number;
+  /**
+   * Fields that follow the body (RFC 9110 section 6.5), asked for when it has been sent. HTTP/2 sends them; other carriers drop
+   * them, as any recipient may, so nothing that a client must know may be in them alone unless the protocol is bound to HTTP/2.
+   */
+  readonly trailers?: () => HeaderBlock;
   /** The code of the fault that this answers. For observers; never sent. */
   readonly fault?: string;
   /**

@@ -94,8 +94,13 @@ export function busyText(date: string): string {
   return problemText(503, "This server has no connection to spare.", date, "retry-after: 1\r\n");
 }
 
+/** An RFC 9457 body. ASCII. */
+export function problemBody(status: number, detail: string): string {
+  return JSON.stringify({ type: "about:blank", title: reasons[status], status, detail });
+}
+
 /** A whole answer that closes the connection, with an RFC 9457 body. */
 function problemText(status: number, detail: string, date: string, fields: string): string {
-  const body = JSON.stringify({ type: "about:blank", title: reasons[status], status, detail });
+  const body = problemBody(status, detail);
   return `${statusLines[status - 200]}content-type: application/problem+json\r\n${fields}${date}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }

@@ -18,6 +18,8 @@ export interface Wire {
   resume(): void;
   /** "" when unknown. */
   remoteAddress(): string;
+  /** Whether nobody on the way can read along: TLS. */
+  readonly isSecure: boolean;
   /**
    * Gives the transport away, paused: it is no longer read for the connection, whose `closed` alone is still called.
    * Null: there is none to give.
@@ -69,6 +71,8 @@ export interface ConnectionHost {
   readonly date: DateLine;
   /** Whether the end has begun. */
   readonly isStopping: boolean;
+  /** Carries on as HTTP/2; `head` is what has been read. Null: it is not spoken here. */
+  readonly http2: ((socket: Socket, head: Buffer) => Carried) | null;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** Asks for `expire` to be called at this time or soon after. */

@@ -13,7 +13,7 @@ import { BodyIntake } from "./body-intake.ts";
 import type { PumpEnd } from "./body-pump.ts";
 import type { Carried, ConnectionHost, Wire } from "./connection-host.ts";
 import { callHandler, defective, reportDefect } from "./handler-call.ts";
-import { handOver } from "./hand-over.ts";
+import { handOver, isHttp2, toHttp2, toUpgrade, type Taker } from "./hand-over.ts";
 import { HeadParser } from "./head-parser.ts";
 import { InputWindow } from "./input-window.ts";
 import { ReadDeadline } from "./read-deadline.ts";
@@ -27,7 +27,7 @@ export class Connection implements RequestOwner, Carried {
     connection.#turn();
   };
   readonly #host: ConnectionHost;
-  readonly #wire: Wire;
+  readonly wire: Wire;
   readonly #parser: HeadParser;
   readonly #input = new InputWindow();
   readonly #body: BodyIntake;
@@ -49,7 +49,7 @@ export class Connection implements RequestOwner, Carried {
 
   constructor(host: ConnectionHost, wire: Wire) {
     this.#host = host;
-    this.#wire = wire;
+    this.wire = wire;
     this.#parser = new HeadParser(host.limits);
     this.#queue = new RequestQueue(host.counters, host.limits.pipelineDepth);
     this.#body = new BodyIntake(host, this.#input);
@@ -73,12 +73,7 @@ export class Connection implements RequestOwner, Carried {
     return this.#phase === "open" ? !this.#isIdle() : this.#phase === "lingering" && !this.#allSent;
   }
 
-  remoteAddress(): string {
-    return this.#wire.remoteAddress();
-  }
-
   // ---- what the transport says
-
   /** Bytes have arrived; they are only good during the call. False: stop reading, `resume` will be called on the wire. */
   receive(bytes: Buffer, length: number): boolean {
     if (this.#phase !== "open") return true;
@@ -119,7 +114,6 @@ export class Connection implements RequestOwner, Carried {
   }
 
   // ---- what the engine says
-
   expire(now: number): void {
     if (this.#phase === "closed") return;
     if (this.writeDeadline <= now) {
@@ -144,12 +138,11 @@ export class Connection implements RequestOwner, Carried {
   }
 
   destroy(): void {
-    this.#wire.destroy();
+    this.wire.destroy();
     this.closed();
   }
 
   // ---- turns
-
   #turn(): void {
     if (this.#inTurn || this.#phase !== "open") return;
     this.#inTurn = true;
@@ -182,8 +175,8 @@ export class Connection implements RequestOwner, Carried {
   #pause(paused: boolean): void {
     if (paused === this.#paused) return;
     this.#paused = paused;
-    if (paused) this.#wire.pause();
-    else this.#wire.resume();
+    if (paused) this.wire.pause();
+    else this.wire.resume();
   }
 
   /** No byte will follow. True when the turn is over with it. */
@@ -207,7 +200,6 @@ export class Connection implements RequestOwner, Carried {
   }
 
   // ---- reading
-
   #mayParse(): boolean {
     if (this.#lastSeen || this.#writer.isFull) return false;
     return this.#queue.hasRoom && !(this.#draining && this.#queue.size > 0);
@@ -226,7 +218,10 @@ export class Connection implements RequestOwner, Carried {
       else {
         const verdict = this.#parser.parse(input.bytes, input.start, input.end);
         if (verdict === "more") return;
-        if (verdict === "refused") return this.#refuse(this.#parser.refusal);
+        if (verdict === "refused") {
+          if (this.#deadline.isFirst && isHttp2(this.#host, this.wire, input)) return void this.#handOver(toHttp2);
+          return this.#refuse(this.#parser.refusal);
+        }
         input.start += this.#parser.length;
         this.#accept(new EngineRequest(this, this.#parser));
       }
@@ -290,6 +285,7 @@ export class Connection implements RequestOwner, Carried {
     if (this.#body.fail(fault) === "unreadable") this.#close();
   }
 
+  // ---- requests and their answers
   #start(request: EngineRequest): void {
     const answer = callHandler(this.#host, request, this.#onAnswer);
     if (this.#phase !== "open") return answer === null ? undefined : abandon(answer);
@@ -335,7 +331,7 @@ export class Connection implements RequestOwner, Carried {
       this.#close();
       return true;
     }
-    if (request.offersUpgrade && response.status === 101) return this.#handOver(request, response);
+    if (request.offersUpgrade && response.status === 101) return this.#handOver(toUpgrade(request, response));
     if (this.#body.request === request) this.#body.leave(this.#inputEnded);
     // No answer follows this one.
     const last = !request.keepAlive || (this.#draining && this.#queue.size <= 1 && this.#queue.held === null);
@@ -371,15 +367,15 @@ export class Connection implements RequestOwner, Carried {
     this.#giveUp(1);
     this.#deadline.within(this.#host.limits.writeStallMs);
     this.#pause(false);
-    this.#wire.end();
+    this.wire.end();
   }
 
-  /** The answer is another protocol. */
-  #handOver(request: EngineRequest, response: HttpResponse): true {
+  /** What follows is another protocol. */
+  #handOver(taker: Taker): true {
     this.#writer.flush();
     const head = this.#input.copy();
     this.#letGo(1);
-    handOver(this.#host, this, this.#wire, request, response, head);
+    handOver(this.#host, this, this.wire, head, taker);
     return true;
   }
 

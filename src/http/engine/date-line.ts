@@ -11,6 +11,11 @@ export class DateLine {
     this.#clock = clock;
   }
 
+  /** Without the name and the end of the line. */
+  value(): string {
+    return this.text().slice(6, -2);
+  }
+
   /** `date: Sun, 06 Nov 1994 08:49:37 GMT\r\n` */
   text(): string {
     const now = this.#clock.now();

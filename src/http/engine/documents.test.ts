@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { http2Limits } from "./h2/index.ts";
 import { engineLimits } from "./limits.ts";
 import { refusals } from "./refusal.ts";
 
@@ -8,7 +9,7 @@ const text = readFileSync(new URL("../../../docs/http.md", import.meta.url), "ut
 
 test("docs/http.md lists every limit with its default, and no other", () => {
   const rows = [...text.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)]);
-  assert.deepEqual(rows, Object.entries(engineLimits));
+  assert.deepEqual(rows, [...Object.entries(engineLimits), ...Object.entries(http2Limits)]);
 });
 
 test("docs/http.md lists every status that the engine refuses with, and no other", () => {

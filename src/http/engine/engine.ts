@@ -9,6 +9,7 @@ import type { Carried, ConnectionHost, EngineCounters, EngineDefect } from "./co
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import { Deadlines } from "./deadlines.ts";
+import { createHttp2, resolveHttp2Limits, type Http2Limits } from "./h2/index.ts";
 import { resolveLimits, type EngineLimits } from "./limits.ts";
 import { detectReadMode } from "./read-mode.ts";
 import { attach, serverOptions, type ReadMode } from "./socket-wire.ts";
@@ -28,6 +29,11 @@ export interface EngineOptions {
   readonly trustedProxies?: readonly string[];
   /** Default `auto`: `static` where a trial at the first `listen` shows that it works. */
   readonly readMode?: ReadMode | "auto";
+  /**
+   * HTTP/2 on the same port, for clients that begin with its preface. Default true; limits in place of those in `http2Limits`, or
+   * false: such a client is refused.
+   */
+  readonly http2?: boolean | Partial<Http2Limits>;
 }
 
 export interface ListenOptions {
@@ -74,6 +80,8 @@ export interface Engine {
   close(): Promise<void>;
   stats(): EngineStats;
   readonly limits: EngineLimits;
+  /** Null: HTTP/2 is not spoken. */
+  readonly http2Limits: Http2Limits | null;
   /** How it reads; null before `listen`. */
   readonly readMode: ReadMode | null;
 }
@@ -98,6 +106,8 @@ class NetEngine implements Engine, ConnectionHost {
   readonly handler: HttpHandler;
   readonly counters: EngineCounters = { requests: 0, inFlight: 0, refused: 0, timedOut: 0 };
   readonly date: DateLine;
+  readonly http2: ConnectionHost["http2"];
+  readonly http2Limits: Http2Limits | null;
   readonly #clock: Clock;
   readonly #wantedMode: ReadMode | "auto";
   readonly #onDefect: (defect: EngineDefect) => void;
@@ -123,6 +133,9 @@ class NetEngine implements Engine, ConnectionHost {
     this.date = new DateLine(this.#clock);
     this.#wantedMode = options.readMode ?? "auto";
     this.#onDefect = options.onDefect ?? warn;
+    const { http2 = true } = options;
+    this.http2Limits = http2 === false ? null : resolveHttp2Limits(http2 === true ? {} : http2);
+    this.http2 = this.http2Limits === null ? null : createHttp2(this, this.http2Limits);
     this.#deadlines = new Deadlines(this.#clock, this.#connections);
     this.#clients = new ClientLimit(limits.connectionsPerClient, options.trustedProxies ?? ["loopback", "private"]);
     this.#burst = new AcceptBurst(this.#clock, (socket) => this.#accept(socket));

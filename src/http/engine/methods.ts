@@ -21,6 +21,10 @@ export function methodNamed(bytes: Uint8Array, from: number, to: number): string
   return "";
 }
 
+export function isKnownMethod(method: string): boolean {
+  return methods.some(({ name }) => name === method);
+}
+
 export function isSafe(method: string): boolean {
   return safeMethods.has(method);
 }

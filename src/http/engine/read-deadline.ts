@@ -6,7 +6,7 @@ export class ReadDeadline {
   at: number;
   readonly #host: ConnectionHost;
   /** No request has been read yet: then the head's time has run since the connection was made. */
-  #isFirst = true;
+  isFirst = true;
   #head = 0;
 
   constructor(host: ConnectionHost) {
@@ -17,7 +17,7 @@ export class ReadDeadline {
 
   /** A head is complete. */
   headRead(): void {
-    this.#isFirst = false;
+    this.isFirst = false;
     this.#head = 0;
   }
 
@@ -34,7 +34,7 @@ export class ReadDeadline {
   awaitRequest(draining: boolean): void {
     if (draining) {
       if (this.at === Infinity) this.within(this.#host.limits.drainIdleMs);
-    } else if (!this.#isFirst) this.within(this.#host.limits.keepAliveMs);
+    } else if (!this.isFirst) this.within(this.#host.limits.keepAliveMs);
   }
 
   /** More of a body must come, and all of it until `end`. */

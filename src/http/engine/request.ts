@@ -1,6 +1,7 @@
 /** One request on its way through the engine: what the handler sees, and what the connection keeps about its answer. */
 import type { MaybePromise, Result } from "../../core/index.ts";
 import type { BodyFault, HttpRequest, HttpResponse } from "../../exchange/index.ts";
+import type { Wire } from "./connection-host.ts";
 import { allFields, findField } from "./head-fields.ts";
 import type { HeadParser } from "./head-parser.ts";
 
@@ -8,7 +9,7 @@ import type { HeadParser } from "./head-parser.ts";
 export interface RequestOwner {
   readBody(request: EngineRequest, limit: number): MaybePromise<Result<Uint8Array, BodyFault>>;
   openBody(request: EngineRequest, limit: number): Result<AsyncIterable<Uint8Array>, BodyFault>;
-  remoteAddress(): string;
+  readonly wire: Wire;
   readonly isClosed: boolean;
 }
 
@@ -84,7 +85,11 @@ export class EngineRequest implements HttpRequest {
   }
 
   get remoteAddress(): string {
-    return this.#owner.remoteAddress();
+    return this.#owner.wire.remoteAddress();
+  }
+
+  get secure(): boolean {
+    return this.#owner.wire.isSecure;
   }
 
   get canUpgrade(): boolean {

@@ -129,6 +129,10 @@ class SocketWire implements Wire {
     return (this.#address ??= this.#socket.remoteAddress ?? "");
   }
 
+  get isSecure(): boolean {
+    return "encrypted" in this.#socket;
+  }
+
   release(): Socket {
     const socket = this.#socket;
     this.#onRelease();

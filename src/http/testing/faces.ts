@@ -1,7 +1,9 @@
 /**
- * Runs a test on both carriers: the engine over real sockets, and fetch in memory. What one answers the other must answer too.
+ * Runs a test on every carrier: the engine over real sockets, by HTTP/1.1 and by HTTP/2, and fetch in memory. What one answers the
+ * others must answer too.
  */
 import { request as httpRequest } from "node:http";
+import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { test, type TestContext } from "node:test";
 import { bind, type BoundApp, type Implemented, type Jobs } from "../../contract/index.ts";
 import { systemClock } from "../../core/index.ts";
@@ -23,7 +25,7 @@ export interface Received {
 }
 
 export interface Face {
-  readonly name: "engine" | "fetch";
+  readonly name: "engine" | "h2" | "fetch";
   send(method: string, target: string, sent?: Sent): Promise<Received>;
   readonly defects: EventTable["defect"][];
   readonly events: Events;
@@ -49,7 +51,7 @@ export function boundApp(implemented: Implemented): {
   return { app, defects };
 }
 
-/** Registers `run` as two tests. */
+/** Registers `run` as one test for each carrier. */
 export function bothFaces(
   name: string,
   implemented: Implemented,
@@ -58,6 +60,7 @@ export function bothFaces(
 ): void {
   test(`${name} (fetch)`, async (context) => run(fetchFace(implemented, options), context));
   test(`${name} (engine)`, async (context) => run(await engineFace(implemented, options, context), context));
+  test(`${name} (h2)`, async (context) => run(await http2Face(implemented, options, context), context));
 }
 
 function fetchFace(implemented: Implemented, options: HttpHandlerOptions): Face {
@@ -84,13 +87,24 @@ function fetchFace(implemented: Implemented, options: HttpHandlerOptions): Face 
 
 const socketOnly = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding"]);
 
-async function engineFace(implemented: Implemented, options: HttpHandlerOptions, context: TestContext): Promise<Face> {
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** What a face has of its app. */
+  readonly seen: Pick<Face, "defects" | "events">;
+}
+
+async function listen(implemented: Implemented, options: HttpHandlerOptions, context: TestContext): Promise<Listening> {
   const { app, defects } = boundApp(implemented);
   const engine = createEngine({ handler: createHttpHandler(app, options) });
   const listening = await engine.listen({ port: 0 });
   if (!listening.ok) throw new Error(listening.fault.message);
   context.after(() => engine.close());
-  const { host, port } = listening.value;
+  return { ...listening.value, seen: { defects, events: app.events } };
+}
+
+async function engineFace(implemented: Implemented, options: HttpHandlerOptions, context: TestContext): Promise<Face> {
+  const { host, port, seen } = await listen(implemented, options, context);
   const send: Face["send"] = (method, target, { headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
       const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
@@ -119,5 +133,38 @@ async function engineFace(implemented: Implemented, options: HttpHandlerOptions,
       });
       request.end(body);
     });
-  return { name: "engine", defects, events: app.events, send };
+  return { name: "engine", ...seen, send };
+}
+
+/** One connection for all requests of a test. */
+async function http2Face(implemented: Implemented, options: HttpHandlerOptions, context: TestContext): Promise<Face> {
+  const { host, port, seen } = await listen(implemented, options, context);
+  const session = connect(`http://${host}:${port}`);
+  context.after(() => session.destroy());
+  const send: Face["send"] = (method, target, { headers = {}, body } = {}) => {
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    return sendHttp2(session, { ":method": method, ":path": target, ...length, ...headers }, body);
+  };
+  return { name: "h2", ...seen, send };
+}
+
+function sendHttp2(session: ClientHttp2Session, head: Record<string, string>, body: Sent["body"]): Promise<Received> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request(head, { endStream: body === undefined });
+    const chunks: Buffer[] = [];
+    let fields: IncomingHttpHeaders & { ":status"?: number | undefined } = {};
+    stream.on("response", (received) => (fields = received));
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("end", () => {
+      const kept = Object.entries(fields).filter(([name]) => !name.startsWith(":") && !socketOnly.has(name));
+      resolve({
+        status: fields[":status"] ?? 0,
+        headers: Object.fromEntries(kept.map(([name, value]) => [name, String(value)])),
+        text: Buffer.concat(chunks).toString(),
+        bytes: Buffer.concat(chunks),
+      });
+    });
+    if (body !== undefined) stream.end(body);
+  });
 }

@@ -9,6 +9,7 @@ import { resolveLimits, type EngineLimits } from "../limits.ts";
 import type { EngineRecord, RequestRecord } from "./record.ts";
 
 class MemoryWire implements Wire {
+  readonly isSecure = false;
   output = "";
   ended = false;
   paused = false;
@@ -63,6 +64,7 @@ export async function driveEngine(
     counters: { requests: 0, inFlight: 0, refused: 0, timedOut: 0 },
     date: new DateLine(clock),
     isStopping: false,
+    http2: null,
     monotonic: () => 0,
     wakeAt: () => undefined,
     forget: () => undefined,
