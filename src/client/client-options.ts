@@ -1,6 +1,7 @@
 /** What a client and a call are told. */
 import type { BinaryFormat } from "../schema/index.ts";
-import type { Backoff } from "../contract/index.ts";
+import type { Backoff, CallParent } from "../contract/index.ts";
+import type { TraceContext } from "../exchange/index.ts";
 import type { Clock, Duration, MaybePromise } from "../core/index.ts";
 
 export interface ClientOptions {
@@ -18,12 +19,39 @@ export interface ClientOptions {
   readonly retry?: ClientRetry;
   /** Bytes of an answer that are read. Default 8 MiB. */
   readonly maxResponseBytes?: number;
+  /** Sends each call's time limit in a `request-timeout` header, so that the server stops when nobody waits. Default: only with a `parent`; in browsers the header costs a CORS preflight. */
+  readonly sendTimeout?: boolean;
+  /** Begins a span for each request: `clientTracing()` of `tensile/opentelemetry`. */
+  readonly tracing?: ClientTracing;
   readonly clock?: Clock;
   /**
    * Of bodies and answers: `messagePack()` or `cbor()` of `tensile/formats`, where the server has it too. Default: JSON, which is
    * read in any case.
    */
   readonly format?: BinaryFormat;
+}
+
+/** What is told of each request that the client sends. */
+export interface ClientTracing {
+  /** Called before each request, repetitions included. `parent`: of the call on whose behalf this one is made. */
+  start(request: TracedRequest, parent: TraceContext | undefined): ClientSpan;
+}
+
+export interface TracedRequest {
+  readonly operation: string;
+  readonly method: string;
+  /** The template, `/cities/{id}`. */
+  readonly route: string;
+  readonly url: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+}
+
+export interface ClientSpan {
+  /** Sent with the request. */
+  readonly trace: TraceContext | undefined;
+  /** `status`: undefined when no answer came. `fault`: the code of the fault, undefined for a success. */
+  end(status: number | undefined, fault: string | undefined): void;
 }
 
 type HeaderSource = { readonly [name: string]: string } | (() => MaybePromise<{ readonly [name: string]: string }>);
@@ -37,6 +65,11 @@ export interface ClientRetry {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /**
+   * The call on whose behalf this one is made: a handler passes its own argument. It ends when that ends, has at most the time
+   * that is left there, tells the server so (`request-timeout`), and belongs to the same trace.
+   */
+  readonly parent?: CallParent;
   /** Instead of the client's. */
   readonly timeout?: Duration;
   readonly headers?: { readonly [name: string]: string };

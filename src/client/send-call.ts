@@ -13,7 +13,8 @@ import {
   type MaybePromise,
   type Result,
 } from "../core/index.ts";
-import type { CallOptions, ClientOptions } from "./client-options.ts";
+import { writeRequestTimeout, type TraceContext } from "../exchange/index.ts";
+import type { CallOptions, ClientOptions, ClientSpan } from "./client-options.ts";
 import type { ClientFormat, EncodedRequest } from "./encode-request.ts";
 import type { ResponseReader } from "./read-response.ts";
 import { Aborted, NetworkError, Timeout, bounded, type TransportFault } from "./transport-faults.ts";
@@ -41,8 +42,10 @@ export interface PreparedCall extends RequestParts {
 
 export async function sendCall(call: PreparedCall): Promise<Result<unknown, Fault>> {
   const { clock } = call.settings;
+  const { signal, parent } = call.options;
+  const timeoutMs = Math.min(call.timeoutMs, parent?.deadline?.remaining() ?? Infinity);
   // Not `using`: browsers that lack Symbol.dispose are still about.
-  const limit = deadline({ clock, timeoutMs: call.timeoutMs, client: call.options.signal });
+  const limit = deadline({ clock, timeoutMs, client: signal, cancelled: parent?.signal });
   try {
     return await attempts(call, limit);
   } finally {
@@ -54,7 +57,7 @@ async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unk
   if (limit.aborted !== undefined) return new Err(abortFault(call, limit));
   const { attempts: most, backoff, clock } = call.settings;
   for (let attempt = 1; ; attempt++) {
-    const { result, retryAfterMs } = await exchange(call, limit);
+    const { result, retryAfterMs } = await exchange(call, limit, attempt);
     if (result.ok || attempt >= most || !mayRepeat(call, result.fault)) return result;
     const wait = retryAfterMs ?? backoffMs(backoff, attempt, systemRandom.next());
     // Waiting beyond the deadline could only turn this fault into a less telling one.
@@ -79,20 +82,39 @@ interface Exchange {
 }
 
 /** One request and its answer. */
-async function exchange(call: PreparedCall, limit: Deadline): Promise<Exchange> {
+async function exchange(call: PreparedCall, limit: Deadline, attempt: number): Promise<Exchange> {
+  const span = beginSpan(call, attempt);
+  let status: number | undefined;
+  const requestAndRead = async (): Promise<Exchange> => {
+    const response = await call.settings.send(await makeRequest(partsOf(call, limit, span), limit.signal));
+    status = response.status;
+    return { result: await call.read(response), retryAfterMs: retryAfterMs(response) };
+  };
+  let ended: Exchange;
   try {
     // The second ends it at the deadline even when `fetch` does not look at its signal.
-    return await Promise.race([requestAndRead(call, limit.signal), whenAborted(limit)]);
+    ended = await Promise.race([requestAndRead(), whenAborted(limit)]);
   } catch (thrown) {
     const fault =
       limit.aborted === undefined ? NetworkError({ reason: bounded(reasonOf(thrown)) }) : abortFault(call, limit);
-    return { result: new Err(fault), retryAfterMs: undefined };
+    ended = { result: new Err(fault), retryAfterMs: undefined };
   }
+  span?.end(status, ended.result.ok ? undefined : ended.result.fault.code);
+  return ended;
 }
 
-async function requestAndRead(call: PreparedCall, signal: AbortSignal): Promise<Exchange> {
-  const response = await call.settings.send(await makeRequest(call, signal));
-  return { result: await call.read(response), retryAfterMs: retryAfterMs(response) };
+function partsOf(call: PreparedCall, limit: Deadline, span: ClientSpan | undefined): RequestParts {
+  const { parent } = call.options;
+  const { sendTimeout = parent !== undefined } = call.settings.options;
+  const timeLeft = sendTimeout ? (): number => timeForServer(limit.remaining()) : undefined;
+  return { ...call, trace: span?.trace ?? parent?.trace, timeLeft };
+}
+
+function beginSpan({ plan, encoded, settings, options }: PreparedCall, attempt: number): ClientSpan | undefined {
+  const { tracing } = settings.options;
+  const { operation, method, path: route } = plan;
+  const url = settings.base + encoded.target;
+  return tracing?.start({ operation: operation.name, method, route, url, attempt }, options.parent?.trace);
 }
 
 function whenAborted(limit: Deadline): Promise<never> {
@@ -102,6 +124,13 @@ function whenAborted(limit: Deadline): Promise<never> {
 function abortFault({ timeoutMs }: PreparedCall, limit: Deadline): TransportFault {
   return limit.aborted?.why === "timeout" ? Timeout({ timeoutMs }) : Aborted();
 }
+
+/** The server is given a little less than there is: its answer needs time to come back, and should come before we give up. */
+function timeForServer(remaining: number): number {
+  return remaining - Math.min(longestMarginMs, remaining / 10);
+}
+
+const longestMarginMs = 50;
 
 function acceptOf({ options: { format } }: ClientSettings): string {
   const json = "application/json, application/problem+json";
@@ -114,15 +143,20 @@ export interface RequestParts {
   readonly encoded: EncodedRequest;
   readonly settings: ClientSettings;
   readonly options: { readonly headers?: { readonly [name: string]: string } };
+  readonly trace?: TraceContext | undefined;
+  /** Milliseconds that the server may take; asked when everything else of the request is there. */
+  readonly timeLeft?: (() => number) | undefined;
 }
 
 export async function makeRequest(
-  { plan, encoded, settings, options }: RequestParts,
+  { plan, encoded, settings, options, trace, timeLeft }: RequestParts,
   signal: AbortSignal,
   accept = acceptOf(settings),
 ): Promise<Request> {
   const { headers: source, auth } = settings.options;
   const headers = new Headers({ accept });
+  if (trace !== undefined) headers.set("traceparent", trace.traceparent);
+  if (trace?.tracestate !== undefined) headers.set("tracestate", trace.tracestate);
   const shared = typeof source === "function" ? await source() : source;
   for (const [name, value] of Object.entries({ ...shared, ...options.headers })) headers.set(name, value);
   const token = typeof auth === "function" ? await auth() : auth;
@@ -130,6 +164,8 @@ export async function makeRequest(
   for (let i = 0; i < encoded.headers.length; i += 2) {
     headers.set(encoded.headers[i] as string, encoded.headers[i + 1] as string);
   }
+  if (timeLeft !== undefined && !headers.has("request-timeout"))
+    headers.set("request-timeout", writeRequestTimeout(timeLeft()));
   const body = encoded.body === undefined ? {} : { body: encoded.body as string | Uint8Array<ArrayBuffer> };
   return new Request(settings.base + encoded.target, { method: plan.method, headers, signal, ...body });
 }

@@ -1,5 +1,5 @@
 /** One attempt of a job, and what a call sees of it. */
-import { ReplyFields, type Reply } from "../exchange/index.ts";
+import { ReplyFields, type Reply, type TraceContext } from "../exchange/index.ts";
 import type { CallSource } from "./call-scope.ts";
 import type { JobRun } from "./handler.ts";
 
@@ -8,6 +8,10 @@ export interface JobAttempt {
   readonly run: JobRun;
   /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
   readonly signal: AbortSignal | undefined;
+  /** Milliseconds until the moment by which the job must be done. Read only when somebody must know. */
+  readonly callerTimeoutMs?: number | undefined;
+  /** Of the call that enqueued the job. */
+  readonly trace?: TraceContext | undefined;
   /** Called when the attempt was answered by its deadline while the handler still runs; `ended` settles when it ends. */
   onAbandoned?(ended: Promise<unknown>): void;
 }
@@ -26,6 +30,14 @@ export class AttemptSource implements CallSource {
 
   get signal(): AbortSignal | undefined {
     return this.#attempt.signal;
+  }
+
+  get callerTimeoutMs(): number | undefined {
+    return this.#attempt.callerTimeoutMs;
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#attempt.trace;
   }
 
   get remoteAddress(): string {

@@ -189,16 +189,14 @@ class StreamSource implements CallSource {
 
 class StreamScope extends CallScope {
   readonly #lastEventId: string | undefined;
-  readonly #jobs: ScopeRuntime["jobs"];
 
   constructor(operation: Operation, source: StreamSource, auth: Principal | undefined, runtime: ScopeRuntime) {
     super(operation, source, auth, undefined, Infinity, runtime);
     this.#lastEventId = source.lastEventId;
-    this.#jobs = runtime.jobs;
   }
 
   override arguments(input: unknown, context: object | undefined): object {
-    const call = new StreamArguments(this, input, this.#jobs, this.#lastEventId);
+    const call = new StreamArguments(this, input, this.#lastEventId);
     return context === undefined ? call : Object.assign(call, context);
   }
 }
@@ -206,8 +204,8 @@ class StreamScope extends CallScope {
 class StreamArguments extends OperationArguments {
   readonly lastEventId: string | undefined;
 
-  constructor(scope: CallScope, input: unknown, jobs: ScopeRuntime["jobs"], lastEventId: string | undefined) {
-    super(scope, input, jobs);
+  constructor(scope: CallScope, input: unknown, lastEventId: string | undefined) {
+    super(scope, input);
     this.lastEventId = lastEventId;
   }
 }

@@ -337,6 +337,7 @@ function underDeadline(
     return running.ok ? running : guard(running, member, declared, shared.defect);
   }
   // `safely` made `running` a promise that never rejects.
+  const limitMs = scope.limitMs();
   return answerInTime(
     scope.name,
     running,
@@ -347,26 +348,29 @@ function underDeadline(
       return late ? result : guard(result, member, declared, shared.defect);
     },
     () => attempt?.onAbandoned?.(running),
+    limitMs === timeouts.ms ? undefined : scope.remaining(),
   );
 }
 
-/** The Result of `work`, which never rejects, or DEADLINE_EXCEEDED when it takes too long. `finish` sees it in any case. */
+/** The Result of `work`, which never rejects, or DEADLINE_EXCEEDED when it takes too long: `shorterMs` is a time below that of the list. `finish` sees it in any case. */
 function answerInTime<R>(
   where: string,
   work: PromiseLike<R>,
   timeouts: Timeouts,
-  { events }: BindRuntime,
+  { events, clock }: BindRuntime,
   finish?: (result: R, late: boolean) => R,
   onAbandoned?: () => void,
+  shorterMs?: number,
 ): Promise<R | Err<Fault>> {
   return new Promise((resolve) => {
     let answered = false;
-    const entry = timeouts.add(() => {
+    const expire = (): void => {
       answered = true;
-      events.emit("call.abandoned", { where, timeoutMs: timeouts.ms });
+      events.emit("call.abandoned", { where, timeoutMs: shorterMs ?? timeouts.ms });
       onAbandoned?.();
       resolve(new Err(DeadlineExceeded()));
-    });
+    };
+    const entry = shorterMs === undefined ? timeouts.add(expire) : clock.setTimer(shorterMs, expire);
     void work.then((result) => {
       entry.cancel();
       resolve(finish === undefined ? result : finish(result, answered));

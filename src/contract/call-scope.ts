@@ -3,8 +3,10 @@
  * shutdown is made when it is first read and taken down when the call ends.
  */
 import { deadline, type Clock, type Deadline } from "../core/index.ts";
-import type { Reply } from "../exchange/index.ts";
+import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import { CallJobs } from "./call-jobs.ts";
+import type { CallDeadline, CallParent } from "./call-parent.ts";
 import type { Member } from "./contract.ts";
 import type { JobRun } from "./handler.ts";
 import type { Jobs } from "./jobs-face.ts";
@@ -19,6 +21,9 @@ export interface CallSource {
   readonly reply: Reply;
   /** Aborts when the client goes away, or when the job is cancelled. Read only when the handler asks. */
   readonly signal: AbortSignal | undefined;
+  /** What the caller gives the call, in milliseconds from its start. Read only when somebody must know. */
+  readonly callerTimeoutMs?: number | undefined;
+  readonly trace?: TraceContext | undefined;
   header(name: string): string | undefined;
 }
 
@@ -28,7 +33,7 @@ export interface ScopeRuntime {
   readonly shutdown: AbortSignal;
 }
 
-export class CallScope {
+export class CallScope implements CallParent {
   readonly member: Member;
   readonly type: MiddlewareCall["type"];
   readonly name: string;
@@ -37,8 +42,13 @@ export class CallScope {
   readonly #source: CallSource;
   readonly #runtime: ScopeRuntime;
   /** Monotonic time. */
-  readonly #expires: number;
+  readonly #startedAt: number;
+  /** The member's own limit, or the caller's where that is less and somebody had to know. */
+  #timeoutMs: number;
+  #callerAsked = false;
   #deadline: Deadline | undefined;
+  /** Of a span that middleware began for this call. */
+  #trace: TraceContext | undefined;
 
   constructor(
     member: Member,
@@ -55,7 +65,8 @@ export class CallScope {
     this.#source = source;
     this.#run = run;
     this.#runtime = runtime;
-    this.#expires = runtime.clock.monotonic() + timeoutMs;
+    this.#startedAt = runtime.clock.monotonic();
+    this.#timeoutMs = timeoutMs;
   }
 
   get requestId(): string {
@@ -69,12 +80,44 @@ export class CallScope {
   get signal(): AbortSignal {
     if (this.#deadline === undefined) {
       const { clock, shutdown } = this.#runtime;
-      const timeoutMs = Math.max(0, this.#expires - clock.monotonic());
+      const timeoutMs = this.remaining();
       const { signal } = this.#source;
       const asked = this.#run === undefined ? { client: signal } : { cancelled: signal };
       this.#deadline = deadline({ clock, timeoutMs, shutdown, ...asked });
     }
     return this.#deadline.signal;
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#trace ?? this.#source.trace;
+  }
+
+  continueTrace(trace: TraceContext): void {
+    this.#trace = trace;
+  }
+
+  get deadline(): CallDeadline {
+    return { remaining: () => this.remaining() };
+  }
+
+  /** The limit of the call in milliseconds from its start: the member's own, or what its caller gives it where that is less. */
+  limitMs(): number {
+    if (!this.#callerAsked) {
+      this.#callerAsked = true;
+      const asked = this.#source.callerTimeoutMs;
+      // A stream has no limit, and a time to wait for an answer is none either.
+      if (asked !== undefined && asked < this.#timeoutMs && this.#timeoutMs !== Infinity) this.#timeoutMs = asked;
+    }
+    return this.#timeoutMs;
+  }
+
+  /** Milliseconds left. */
+  remaining(): number {
+    return Math.max(0, this.#startedAt + this.limitMs() - this.#runtime.clock.monotonic());
+  }
+
+  get jobs(): Jobs {
+    return new CallJobs(this.#runtime.jobs, this);
   }
 
   /** The handler has ended: nothing is left to abort. */
@@ -85,9 +128,7 @@ export class CallScope {
   /** The one argument of a handler. */
   arguments(input: unknown, context: object | undefined): object {
     const call =
-      this.#run === undefined
-        ? new OperationArguments(this, input, this.#runtime.jobs)
-        : new JobArguments(this, input, this.#runtime.jobs, this.#run);
+      this.#run === undefined ? new OperationArguments(this, input) : new JobArguments(this, input, this.#run);
     return context === undefined ? call : Object.assign(call, context);
   }
 
@@ -98,9 +139,22 @@ export class CallScope {
 
 class Lazy {
   readonly #scope: CallScope;
+  #jobs: Jobs | undefined;
 
   constructor(scope: CallScope) {
     this.#scope = scope;
+  }
+
+  get jobs(): Jobs {
+    return (this.#jobs ??= this.#scope.jobs);
+  }
+
+  get deadline(): CallDeadline {
+    return this.#scope.deadline;
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#scope.trace;
   }
 
   get signal(): AbortSignal {
@@ -119,25 +173,21 @@ class Lazy {
 export class OperationArguments extends Lazy {
   readonly input: unknown;
   readonly auth: Principal | undefined;
-  readonly jobs: Jobs;
 
-  constructor(scope: CallScope, input: unknown, jobs: Jobs) {
+  constructor(scope: CallScope, input: unknown) {
     super(scope);
     this.input = input;
     this.auth = scope.auth;
-    this.jobs = jobs;
   }
 }
 
 class JobArguments extends Lazy {
   readonly input: unknown;
-  readonly jobs: Jobs;
   readonly job: JobRun;
 
-  constructor(scope: CallScope, input: unknown, jobs: Jobs, job: JobRun) {
+  constructor(scope: CallScope, input: unknown, job: JobRun) {
     super(scope);
     this.input = input;
-    this.jobs = jobs;
     this.job = job;
   }
 }
@@ -148,11 +198,13 @@ class MiddlewareView extends Lazy implements MiddlewareCall {
   readonly name: string;
   readonly input: unknown;
   readonly auth: Principal | undefined;
+  readonly #scope: CallScope;
   readonly #source: CallSource;
 
   constructor(scope: CallScope, input: unknown, source: CallSource) {
     super(scope);
     this.member = scope.member;
+    this.#scope = scope;
     this.type = scope.type;
     this.name = scope.name;
     this.input = input;
@@ -166,5 +218,9 @@ class MiddlewareView extends Lazy implements MiddlewareCall {
 
   header(name: string): string | undefined {
     return this.#source.header(name);
+  }
+
+  continueTrace(trace: TraceContext): void {
+    this.#scope.continueTrace(trace);
   }
 }

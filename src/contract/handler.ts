@@ -3,8 +3,9 @@
  * function that turns whatever a handler returned into a Result.
  */
 import { Err, Fault, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
-import type { Reply } from "../exchange/index.ts";
+import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import type { CallDeadline } from "./call-parent.ts";
 import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { StreamReturn } from "./stream-handler.ts";
@@ -28,7 +29,11 @@ export interface CallTools<P extends Principal | undefined> {
   readonly requestId: string;
   /** Header fields of the HTTP answer. What a call in memory sets goes nowhere. */
   readonly reply: Reply;
-  /** Enqueues, awaits and manages jobs. */
+  /** How long the call may still take: the operation's limit, or the caller's own where that is less. */
+  readonly deadline: CallDeadline;
+  /** W3C Trace Context of this call, for those whom it calls by other means than Tensile's client. */
+  readonly trace: TraceContext | undefined;
+  /** Enqueues, awaits and manages jobs. What is enqueued belongs to the call's trace. */
   readonly jobs: Jobs;
 }
 
@@ -49,6 +54,10 @@ export interface JobTools {
   readonly job: JobRun;
   /** Aborts at the attempt's time limit, when the job is cancelled, and when a drain runs out of time. */
   readonly signal: AbortSignal;
+  /** How long the attempt may still take. */
+  readonly deadline: CallDeadline;
+  /** W3C Trace Context of the call that enqueued the job, or of this attempt's own span. */
+  readonly trace: TraceContext | undefined;
   readonly jobs: Jobs;
 }
 

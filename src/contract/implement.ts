@@ -113,7 +113,18 @@ export function implementContract<
 }
 
 /** What handlers are given beside their context; a context may not hide it. */
-const ownArguments: readonly string[] = ["input", "auth", "signal", "requestId", "reply", "jobs", "job", "lastEventId"];
+const ownArguments: readonly string[] = [
+  "input",
+  "auth",
+  "signal",
+  "requestId",
+  "reply",
+  "deadline",
+  "trace",
+  "jobs",
+  "job",
+  "lastEventId",
+];
 
 export function checkContext<C extends object | undefined>(where: string, context: C): C {
   if (context !== undefined) {

@@ -1,5 +1,5 @@
 /** What is known about a request before its body is read. */
-import type { Reply } from "../exchange/index.ts";
+import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 
 export interface Incoming {
@@ -10,6 +10,10 @@ export interface Incoming {
   readonly requestId: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
+  /** What the caller gives the call, in milliseconds from its start; it can only shorten the operation's own limit. */
+  readonly callerTimeoutMs?: number | undefined;
+  /** W3C Trace Context: the server's own span where one was begun, else what the caller sent. */
+  readonly trace?: TraceContext | undefined;
   /** Header fields of the answer. */
   readonly reply: Reply;
 }

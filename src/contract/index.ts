@@ -74,6 +74,7 @@ export type {
   Jobs,
   PreparedJob,
 } from "./jobs-face.ts";
+export type { CallDeadline, CallParent } from "./call-parent.ts";
 export {
   Cancelled,
   DeadlineExceeded,

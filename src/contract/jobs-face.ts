@@ -3,6 +3,7 @@
  * arguments can name it without importing the engine.
  */
 import type { Duration, Fault, Result } from "../core/index.ts";
+import type { CallParent } from "./call-parent.ts";
 import type { CallFaultOf, InputOf, OutputOf } from "./contract.ts";
 import type { InvalidInput, InvalidPayload } from "./framework-faults.ts";
 import type { Job } from "./job.ts";
@@ -14,6 +15,13 @@ export interface EnqueueOptions {
   readonly at?: Date;
   /** 0 (most urgent) to 9; default: the job's. */
   readonly priority?: number;
+  /**
+   * By when the job must be done: so long from now, a moment, or `"inherit"`: when the call that enqueues it must be. Once it has
+   * passed the job does not start, nor start again: it fails with DEADLINE_EXCEEDED. Default: never.
+   */
+  readonly deadline?: Duration | Date | "inherit";
+  /** The call that this belongs to: its trace, and its time where that is inherited. Handlers' own `jobs` fill it in. */
+  readonly parent?: CallParent;
   /** Instead of the key that the job's `unique` derives from the input. */
   readonly uniqueKey?: string;
 }
@@ -50,6 +58,7 @@ export interface PreparedJob<J extends Job = Job> {
     readonly payload: string;
     readonly runAt?: number;
     readonly uniqueKey?: string;
+    readonly context?: string;
   };
 }
 

@@ -1,6 +1,6 @@
 /** A caller in the same process, in the place of a request. */
 import { randomHex } from "../core/index.ts";
-import { ReplyFields } from "../exchange/index.ts";
+import { ReplyFields, readRequestTimeout, readTraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { Incoming } from "./incoming.ts";
 
@@ -21,6 +21,8 @@ export function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incomin
     remoteAddress: "",
     requestId: randomHex(),
     signal: signal ?? new AbortController().signal,
+    callerTimeoutMs: readRequestTimeout(headers["request-timeout"]),
+    trace: readTraceContext(headers["traceparent"], headers["tracestate"]),
     reply: new ReplyFields(),
   };
 }

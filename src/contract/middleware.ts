@@ -6,8 +6,9 @@
  *   call    around the handler of every operation and job; may hand it more context
  */
 import type { Clock, Fault, MaybePromise, Result } from "../core/index.ts";
-import type { HttpHandler, HttpRequest, HttpResponse, Reply } from "../exchange/index.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import type { CallDeadline } from "./call-parent.ts";
 import type { Contract, Member } from "./contract.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import type { FrameworkFault } from "./framework-faults.ts";
@@ -27,8 +28,14 @@ export interface MiddlewareCall {
   readonly remoteAddress: string;
   /** Header fields of the HTTP answer. What jobs and calls in memory set goes nowhere. */
   readonly reply: Reply;
+  /** How long the call may still take. */
+  readonly deadline: CallDeadline;
+  /** W3C Trace Context: what this call belongs to. */
+  readonly trace: TraceContext | undefined;
   /** A request header by lower-case name; undefined for jobs. */
   header(name: string): string | undefined;
+  /** For middleware that begins a span: what the handler calls and enqueues then belongs to that. */
+  continueTrace(trace: TraceContext): void;
 }
 
 export type Next<Adds extends object> = (add: Adds) => Promise<Result<unknown, Fault>>;

@@ -6,6 +6,7 @@
 import type { Duplex } from "node:stream";
 import type { Fault, MaybePromise, Result } from "../core/index.ts";
 import type { HeaderBlock } from "./header-block.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 export interface HttpRequest {
   /** As received, case-sensitive: `GET`. */
@@ -41,6 +42,8 @@ export interface HttpRequest {
   readonly secure?: boolean | undefined;
   /** `1.0`, `1.1`, `2`; absent where the carrier cannot know it. */
   readonly httpVersion?: string | undefined;
+  /** False where the carrier has seen that there is no `request-timeout` header, so that looking for it is spared. */
+  readonly hasTimeout?: boolean | undefined;
   /**
    * Set while somebody observes requests, absent otherwise: what runs inside writes down what those outside cannot see. Whoever
    * hands on a request of its own making hands this on too.
@@ -62,13 +65,6 @@ export interface RequestNotes {
   matched(route: string, operation: string | undefined): void;
   /** Refused before its body was read, to keep the server well. */
   shed(reason: string): void;
-}
-
-/** The two headers of W3C Trace Context, checked. */
-export interface TraceContext {
-  /** `00-<32 hex>-<16 hex>-<2 hex>` */
-  readonly traceparent: string;
-  readonly tracestate?: string;
 }
 
 export type BodyFault =

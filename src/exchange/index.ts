@@ -1,13 +1,5 @@
 /** Floor 1: HTTP messages as whoever carries them and whoever answers them see them. Knows no routes, no sockets, no contract. */
-export type {
-  BodyFault,
-  HttpHandler,
-  HttpRequest,
-  HttpResponse,
-  RequestNotes,
-  TraceContext,
-  Upgraded,
-} from "./exchange.ts";
+export type { BodyFault, HttpHandler, HttpRequest, HttpResponse, RequestNotes, Upgraded } from "./exchange.ts";
 export { acceptedCodings } from "./accept-encoding.ts";
 export { namesTag } from "./entity-tags.ts";
 export { HeaderBlock } from "./header-block.ts";
@@ -23,3 +15,5 @@ export { clientNetwork, formatIp, inRange, parseIp, parseRange, type IpRange } f
 export { ReplyFields, type Reply } from "./reply.ts";
 export { BodyError } from "./body-error.ts";
 export { RequestView } from "./request-view.ts";
+export { readRequestTimeout, writeRequestTimeout } from "./request-timeout.ts";
+export { readTraceContext, type TraceContext } from "./trace-context.ts";

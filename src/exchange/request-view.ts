@@ -56,6 +56,10 @@ export class RequestView implements Required<HttpRequest> {
     return this.request.httpVersion;
   }
 
+  get hasTimeout(): boolean | undefined {
+    return this.request.hasTimeout;
+  }
+
   get notes(): RequestNotes | undefined {
     return this.request.notes;
   }

@@ -1,6 +1,12 @@
 /** What a bound call sees of its HTTP request. */
 import type { Incoming } from "../contract/index.ts";
-import { ReplyFields, type HttpRequest } from "../exchange/index.ts";
+import {
+  ReplyFields,
+  readRequestTimeout,
+  readTraceContext,
+  type HttpRequest,
+  type TraceContext,
+} from "../exchange/index.ts";
 import { givenRequestId } from "./request-id.ts";
 
 export class HttpCall implements Incoming {
@@ -28,6 +34,18 @@ export class HttpCall implements Incoming {
 
   get reply(): ReplyFields {
     return (this.#reply ??= new ReplyFields());
+  }
+
+  /** What the client gives the call, in milliseconds. */
+  get callerTimeoutMs(): number | undefined {
+    const { request } = this;
+    return request.hasTimeout === false ? undefined : readRequestTimeout(request.header("request-timeout"));
+  }
+
+  /** Of the server's own span where there is one, else the client's. */
+  get trace(): TraceContext | undefined {
+    const { request } = this;
+    return request.notes?.trace ?? readTraceContext(request.header("traceparent"), request.header("tracestate"));
   }
 
   /** Undefined when nobody has asked for it. */

@@ -16,7 +16,9 @@ import {
   type Result,
 } from "../core/index.ts";
 import { DeadlineExceeded, InvalidPayload, type BoundJob, type JobAttempt, type JobRun } from "../contract/index.ts";
+import type { TraceContext } from "../exchange/index.ts";
 import type { Invalid } from "../schema/index.ts";
+import { readContext, type JobContext } from "./job-context.ts";
 import { utf8Bytes, type JobCodec } from "./job-codec.ts";
 import type { JobLimits } from "./limits.ts";
 import { decideRetry } from "./retry-decision.ts";
@@ -68,6 +70,8 @@ function fenceText({ epoch, claim }: Fence): string {
 /** A claimed job while this process has it. */
 export class Attempt implements JobAttempt {
   readonly job: ClaimedJob;
+  readonly #clock: Clock;
+  #context: JobContext | undefined;
   readonly run: JobRun;
   /** Somebody asked the job to stop. */
   cancelAsked = false;
@@ -77,9 +81,29 @@ export class Attempt implements JobAttempt {
   fault: Fault | undefined;
   #controller: AbortController | undefined;
 
-  constructor(job: ClaimedJob, maxAttempts: number) {
+  constructor(job: ClaimedJob, maxAttempts: number, clock: Clock) {
     this.job = job;
+    this.#clock = clock;
     this.run = new Run(job, maxAttempts);
+  }
+
+  /** What the job keeps of the call that enqueued it. */
+  get context(): JobContext {
+    return (this.#context ??= readContext(this.job.context));
+  }
+
+  /** Wall-clock milliseconds by which the job must be done; Infinity: never. */
+  get deadline(): number {
+    return this.job.context === undefined ? Infinity : (this.context.deadline ?? Infinity);
+  }
+
+  get callerTimeoutMs(): number | undefined {
+    const { deadline } = this;
+    return deadline === Infinity ? undefined : Math.max(0, deadline - this.#clock.now());
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.context.trace;
   }
 
   /** Read only by a handler that looks at its signal: most never do. */
@@ -113,6 +137,9 @@ export class AttemptRunner {
 
   /** Never throws, never rejects. Leaves the fault of a failed attempt in `attempt.fault`. */
   run(attempt: Attempt): MaybePromise<Settlement> {
+    // Whoever wanted it has stopped waiting.
+    if (attempt.job.context !== undefined && attempt.deadline <= this.#runtime.clock.now())
+      return this.#failed(attempt, DeadlineExceeded());
     try {
       const decoded = this.#codec.decodeInput(attempt.job.payload);
       if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
@@ -189,7 +216,9 @@ export class AttemptRunner {
     });
     if (verdict.brokenRule !== undefined) defect(job.name, verdict.brokenRule);
     const error = this.#errorOf(job, fault, now);
-    return verdict.to === "retry" ? { job, to: "retry", runAt: verdict.runAt, error } : { job, to: "failed", error };
+    return verdict.to === "retry" && verdict.runAt < attempt.deadline
+      ? { job, to: "retry", runAt: verdict.runAt, error }
+      : { job, to: "failed", error };
   }
 
   /** Bounded, and never the payload. */

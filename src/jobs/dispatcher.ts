@@ -171,7 +171,7 @@ export class Dispatcher {
   }
 
   #begin(lane: Lane, job: ClaimedJob): void {
-    const attempt = new Attempt(job, lane.maxAttempts);
+    const attempt = new Attempt(job, lane.maxAttempts, this.#options.clock);
     const startedAt = this.#now;
     if (this.#cancelled.size > 0 && this.#cancelled.delete(job.id)) {
       this.#settle(attempt, { job, to: "cancelled" }, startedAt);
@@ -231,7 +231,7 @@ export class Dispatcher {
   #release(job: ClaimedJob): void {
     this.#released++;
     this.#cancelled.delete(job.id);
-    this.#settle(new Attempt(job, 0), { job, to: "released" }, this.#now);
+    this.#settle(new Attempt(job, 0, this.#options.clock), { job, to: "released" }, this.#now);
   }
 
   #settle(attempt: Attempt, settlement: Settlement, startedAt: number): void {

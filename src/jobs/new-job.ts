@@ -4,6 +4,7 @@
 import { Err, Ok, durationMs, isPromiseLike, type Clock, type MaybePromise, type Result } from "../core/index.ts";
 import { invalidInput, type EnqueueOptions, type InvalidInput } from "../contract/index.ts";
 import type { JobCodec } from "./job-codec.ts";
+import { writeContext } from "./job-context.ts";
 import { canonicalJson, storedKey } from "./keys.ts";
 import type { JobLimits } from "./limits.ts";
 import type { NewJob } from "./store.ts";
@@ -22,11 +23,13 @@ export function newJob(
   if (!payload.ok) return payload;
   const { settings, name } = codec.job;
   const timed = options === undefined ? undefined : runAtOf(name, options, clock);
+  const context = options === undefined ? undefined : writeContext(name, options, clock);
   const record: NewJob = {
     name,
     priority: options?.priority === undefined ? settings.priority : checkedPriority(name, options.priority),
     payload: payload.value,
     ...(timed !== undefined && { runAt: timed }),
+    ...(context !== undefined && { context }),
   };
   const { unique } = settings;
   if (options?.uniqueKey === undefined && unique === undefined) return new Ok(record);

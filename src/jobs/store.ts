@@ -17,6 +17,8 @@ export interface NewJob {
   readonly priority: number;
   /** JSON text. */
   readonly payload: string;
+  /** What the job keeps of the call that enqueued it: a short text, opaque to the store, at most 4,096 UTF-8 bytes. */
+  readonly context?: string;
   /** Wall-clock milliseconds; absent or in the past: ready at once. */
   readonly runAt?: number;
   /** While an unfinished job of the same name holds this key, enqueueing answers with that job instead of a new one. */
@@ -37,6 +39,7 @@ export interface ClaimedJob {
   readonly name: string;
   readonly priority: number;
   readonly payload: string;
+  readonly context?: string | undefined;
   /** 1 for the first run. */
   readonly attempt: number;
   readonly enqueuedAt: number;
@@ -79,6 +82,7 @@ export interface JobRecord {
   readonly state: JobState;
   readonly priority: number;
   readonly payload: string;
+  readonly context?: string;
   readonly attempt: number;
   readonly enqueuedAt: number;
   readonly runAt?: number;

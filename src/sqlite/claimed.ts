@@ -5,6 +5,7 @@
 import { must } from "./must.ts";
 import type { ClaimedJob, Fence } from "../jobs/index.ts";
 import { bufferOf, entryKey, entryMoved } from "./entries.ts";
+import { contextMark } from "./payload-bytes.ts";
 import type { ClaimReply } from "./protocol.ts";
 
 /** A claimed job with its place in the claim, so that a settlement of it names a number instead of an id. */
@@ -56,11 +57,18 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
         uniqueKey = bytes.toString("utf8", from + 2, from + 2 + length);
         from += 2 + length;
       }
+      let context: string | undefined;
+      if (from < end && bytes[from] === contextMark) {
+        const length = bytes.readUInt16LE(from + 1);
+        context = bytes.toString("utf8", from + 3, from + 3 + length);
+        from += 3 + length;
+      }
       jobs.push({
         id: String(id),
         name,
         priority,
         payload: bytes.toString("utf8", from, end),
+        context,
         attempt,
         enqueuedAt,
         fence,

@@ -127,6 +127,7 @@ function recordOf(settlement: Settlement, now: number): JobRecord {
     state: settlement.to as JobState,
     priority: job.priority,
     payload: job.payload,
+    ...(job.context === undefined ? undefined : { context: job.context }),
     attempt: job.attempt,
     enqueuedAt: job.enqueuedAt,
     finishedAt: now,

@@ -2,6 +2,7 @@
  * New jobs on the writer. Plain runs are copied into block rows without looking inside; neighbouring small runs of one lane join into one block.
  * A special run (unique keys, times, occurrences) is walked entry by entry.
  */
+import { writePayload } from "./payload-bytes.ts";
 import { must } from "./must.ts";
 import type { EnqueueReceipt, NewJob } from "../jobs/index.ts";
 import { count, laneOf, type Core, type JobName, type Lane } from "./core.ts";
@@ -142,7 +143,7 @@ export function enqueueInTransaction(
       key: job.uniqueKey,
       runAt: job.runAt,
       occurrence: job.occurrence,
-      payload: Buffer.from(job.payload, "utf8"),
+      payload: writePayload(job),
     };
     const reply = intake.addEntries(core, lane, [entry], core.now);
     return receipt(must(reply.ids[0]), reply.duplicates[0] === 1);

@@ -22,6 +22,8 @@ export const sqliteLimits = Object.freeze({
   operations: 10_000,
   /** Bytes of one payload, result or error data. */
   payloadBytes: 16_777_216,
+  /** Bytes of what a job keeps of the call that enqueued it. */
+  contextBytes: 4_096,
   /** Bytes of a unique key or a schedule name. */
   keyBytes: 1_024,
   /** Different job names in one store. */

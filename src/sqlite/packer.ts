@@ -5,6 +5,7 @@
 import type { NewJob } from "../jobs/index.ts";
 import { entryKey, entryOccurrence, entryRunAt } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { contextMark } from "./payload-bytes.ts";
 import { jobsHeader, sectionJobs, sectionSuccesses, successesHeader, type Arena, type JobsReply } from "./protocol.ts";
 
 /** Jobs of one section; the writer's reply says their ids. */
@@ -48,7 +49,9 @@ export class Packer {
   addJob(lane: number, job: NewJob, now: number): Run {
     const payload = job.payload;
     const special = job.uniqueKey !== undefined || job.runAt !== undefined || job.occurrence !== undefined;
+    const { context } = job;
     let room = payload.length * 3 + entryRoom + jobsHeader;
+    if (context !== undefined) room += context.length * 3;
     if (special) room += ((job.uniqueKey?.length ?? 0) + (job.occurrence?.schedule.length ?? 0)) * 3;
     if (this.#at + room > this.#bytes.length) this.#makeRoom(room);
     if (
@@ -68,6 +71,7 @@ export class Packer {
       flags = specialFlags(job);
       at = writeSpecial(bytes, at, job);
     }
+    if (context !== undefined) at = writeContext(bytes, at, context);
     at += bytes.write(payload, at);
     bytes[start + 4] = flags;
     writeU32(bytes, start, at - start);
@@ -177,6 +181,14 @@ function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
   bytes[at + 2] = value >>> 16;
   bytes[at + 3] = value >>> 24;
+}
+
+/** As `writePayload` does, in place. */
+function writeContext(bytes: Buffer, at: number, context: string): number {
+  const length = bytes.write(context, at + 3);
+  bytes[at] = contextMark;
+  bytes.writeUInt16LE(length, at + 1);
+  return at + 3 + length;
 }
 
 function specialFlags(job: NewJob): number {

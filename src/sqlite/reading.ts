@@ -2,6 +2,7 @@
  * Reading: where a job is and what it looks like, from the committed tables alone. Runs on the writer between commits, so that a
  * read sees everything that was acknowledged before it.
  */
+import { readPayload } from "./payload-bytes.ts";
 import { must } from "./must.ts";
 import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index.ts";
 import { stateNumber, type Core } from "./core.ts";
@@ -214,7 +215,7 @@ function recordOfParked(core: Core, row: ParkedRow): JobRecord {
     name: must(core.namesById.get(Math.floor(row.lane / 10))).name,
     state,
     priority: row.lane % 10,
-    payload: bufferOf(row.payload).toString("utf8"),
+    ...readPayload(bufferOf(row.payload)),
     attempt: row.attempt,
     enqueuedAt: row.enqueued,
     ...(state === "scheduled" ? { runAt: row.at } : { finishedAt: row.at }),
@@ -304,7 +305,7 @@ class BlockReader {
       id: String(id),
       name: must(this.#core.namesById.get(Math.floor(this.row.lane / 10))).name,
       priority: this.row.lane % 10,
-      payload: entry.payload.length === 0 ? "" : bufferOf(entry.payload).toString("utf8"),
+      ...readPayload(bufferOf(entry.payload)),
       attempt: entry.attempt + (found.state === "ready" ? 0 : 1),
       enqueuedAt: entry.enqueuedAt === 0 ? this.row.at : entry.enqueuedAt,
       ...found,

@@ -379,6 +379,9 @@ function checkJob(job: NewJob): void {
       `The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`,
     );
   }
+  if (job.context !== undefined && Buffer.byteLength(job.context) > limits.contextBytes) {
+    throw new TypeError(`The context of job "${job.name}" has more than ${limits.contextBytes} bytes.`);
+  }
   if (job.uniqueKey !== undefined && Buffer.byteLength(job.uniqueKey) > limits.keyBytes) {
     throw new TypeError(
       `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,

@@ -62,6 +62,7 @@ export class MemoryJob {
       state,
       priority: job.priority,
       payload: job.payload,
+      ...(job.context !== undefined && { context: job.context }),
       attempt,
       enqueuedAt,
       ...(runAt !== undefined && { runAt }),

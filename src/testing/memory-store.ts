@@ -336,7 +336,9 @@ class MemorySession implements StoreSession {
         job.fence = fence;
         this.#jobs.waiting--;
         const { id, attempt, enqueuedAt } = job;
-        claimed.push({ id, name, priority: job.job.priority, payload: job.job.payload, attempt, enqueuedAt, fence });
+        const { priority, payload, context } = job.job;
+        const kept = context === undefined ? {} : { context };
+        claimed.push({ id, name, priority, payload, ...kept, attempt, enqueuedAt, fence });
       }
     }
     claimed.sort((a, b) => a.priority - b.priority);

@@ -1,7 +1,8 @@
 /** Conformance: what enqueue answers, and the order in which jobs come out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { value, type WithBench } from "./store-harness.ts";
+import type { ClaimedJob } from "../jobs/index.ts";
+import { failure, value, type WithBench } from "./store-harness.ts";
 
 export function enqueueCases(bench: WithBench): void {
   test(
@@ -99,6 +100,49 @@ export function enqueueCases(bench: WithBench): void {
       assert.equal(job.attempt, 1);
       assert.equal(job.enqueuedAt, b.clock.now());
       assert.ok(job.fence.epoch >= 1 && job.fence.claim >= 1);
+    }),
+  );
+
+  test(
+    "a job's context stays with it: handed over, listed, retried, handed back, crashed, redriven",
+    bench({}, async (b) => {
+      const context = '{"deadline":1,"tracestate":"é"}';
+      const ids = [
+        await b.enqueueOne({ name: "a", payload: '{"x":1}', context, uniqueKey: "k" }),
+        await b.enqueueOne({ name: "a", payload: "", context, runAt: b.clock.now() + 1 }),
+      ];
+      const plain = await b.enqueueOne({ name: "a", payload: "2" });
+      assert.equal("context" in (await b.record(plain)), false);
+      await b.clock.advance(1);
+      let hands = b.hands("a");
+      hands.grant("a", 3);
+      let jobs = await hands.take(3);
+      const check = (job: ClaimedJob): void => {
+        assert.equal(job.context, job.id === plain ? undefined : context);
+        assert.equal(job.payload, job.id === plain ? "2" : job.id === ids[0] ? '{"x":1}' : "");
+      };
+      for (const job of jobs) check(job);
+      await b.settle(
+        ...jobs.map((job) => ({ job, to: "retry" as const, runAt: b.clock.now() + 5, error: failure(job) })),
+      );
+      await b.clock.advance(5);
+      hands.grant("a", 3);
+      for (const job of await hands.take(3)) check(job);
+      await b.reopen();
+      hands = b.hands("a");
+      hands.grant("a", 3);
+      jobs = await hands.take(3);
+      for (const job of jobs) check(job);
+      await b.settle(...jobs.map((job) => ({ job, to: "released" as const })));
+      hands.grant("a", 3);
+      jobs = await hands.take(3);
+      for (const job of jobs) check(job);
+      await b.settle(...jobs.map((job) => ({ job, to: "failed" as const, error: failure(job) })));
+      for (const id of ids) assert.equal((await b.record(id)).context, context);
+      value(await b.session.retry(ids[0] ?? ""));
+      check(await hands.takeOne("a"));
+      const listed = value(await b.session.list({ name: "a" }));
+      assert.equal(listed.filter((record) => record.context === context).length, 2);
     }),
   );
 

@@ -15,6 +15,7 @@ interface ModelJob {
   readonly name: string;
   readonly priority: number;
   readonly payload: string;
+  readonly context: string | undefined;
   readonly enqueuedAt: number;
   readonly uniqueKey: string | undefined;
   /** The order of enqueueing, while the job has never left its first place. */
@@ -89,6 +90,7 @@ class Pair {
       name: job.name,
       priority: job.priority,
       payload: job.payload,
+      context: job.context,
       enqueuedAt: this.now,
       uniqueKey: job.uniqueKey,
       order: later ? undefined : this.#order++,
@@ -132,8 +134,8 @@ class Pair {
     known.attempt++;
     known.claim = job;
     assert.deepEqual(
-      [job.name, job.priority, job.payload, job.attempt, job.enqueuedAt],
-      [known.name, known.priority, known.payload, known.attempt, known.enqueuedAt],
+      [job.name, job.priority, job.payload, job.context, job.attempt, job.enqueuedAt],
+      [known.name, known.priority, known.payload, known.context, known.attempt, known.enqueuedAt],
     );
     this.old.push(job);
     this.credit.set(job.name, (this.credit.get(job.name) ?? 0) - 1);
@@ -212,7 +214,7 @@ const outcomes: readonly Outcome[] = ["succeeded", "succeeded", "retry", "failed
 function plain(
   job: {
     readonly [K in "id" | "name" | "state" | "priority" | "payload" | "attempt" | "enqueuedAt" | "errors"]: unknown;
-  } & { readonly [K in "runAt" | "finishedAt" | "uniqueKey" | "result"]?: unknown },
+  } & { readonly [K in "runAt" | "finishedAt" | "uniqueKey" | "result" | "context"]?: unknown },
 ): unknown[] {
   return [
     job.id,
@@ -220,6 +222,7 @@ function plain(
     job.state,
     job.priority,
     job.payload,
+    job.context,
     job.attempt,
     job.enqueuedAt,
     job.errors,
@@ -282,6 +285,7 @@ function jobsOf(pair: Pair, which: number, how: number): NewJob[] {
       name: at(names, (which + (dice > 70 ? index : 0)) % 2),
       priority: dice % 4 === 0 ? 1 : 5,
       payload: `"${"p".repeat(dice % 50 === 0 ? 30_000 : dice)}"`,
+      ...(dice % 7 === 0 ? { context: `{"deadline":${dice}}é` } : undefined),
       ...(dice % 5 === 0 ? { runAt: pair.now + (dice % 6) - 1 } : undefined),
       ...(dice % 6 === 0 ? { uniqueKey: `k${dice % 3}` } : undefined),
       ...(dice % 17 === 0 ? { occurrence: { schedule: "s", at: how % 50 } } : undefined),

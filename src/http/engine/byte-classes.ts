@@ -64,3 +64,8 @@ export function holdsExactly(buffer: Uint8Array, at: number, word: Uint8Array): 
   for (let i = 0; i < word.length; i++) if (buffer[at + i] !== word[i]) return false;
   return true;
 }
+
+/** The white space of header lines: space or tab. */
+export function isSpace(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}

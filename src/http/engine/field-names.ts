@@ -1,4 +1,4 @@
-/** The header fields that framing needs, told apart without making a string of any name. */
+/** The header fields that the engine reads itself, told apart without making a string of any name. */
 import { asciiBytes, holdsWord } from "./byte-classes.ts";
 
 export const NONE = 0;
@@ -8,12 +8,14 @@ export const CONTENT_LENGTH = 3;
 export const TRANSFER_ENCODING = 4;
 const EXPECT = 5;
 export const PROXY_CONNECTION = 6;
+export const REQUEST_TIMEOUT = 7;
 
 const hostName = asciiBytes("host");
 const connectionName = asciiBytes("connection");
 const contentLengthName = asciiBytes("content-length");
 const transferEncodingName = asciiBytes("transfer-encoding");
 const expectName = asciiBytes("expect");
+const requestTimeoutName = asciiBytes("request-timeout");
 const proxyConnectionName = asciiBytes("proxy-connection");
 
 /** Which of them the name at `at` is. The length decides almost always. */
@@ -27,6 +29,8 @@ export function fieldNamed(bytes: Uint8Array, at: number, length: number): numbe
       return holdsWord(bytes, at, connectionName) ? CONNECTION : NONE;
     case 14:
       return holdsWord(bytes, at, contentLengthName) ? CONTENT_LENGTH : NONE;
+    case 15:
+      return holdsWord(bytes, at, requestTimeoutName) ? REQUEST_TIMEOUT : NONE;
     case 16:
       return holdsWord(bytes, at, proxyConnectionName) ? PROXY_CONNECTION : NONE;
     case 17:

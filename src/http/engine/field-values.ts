@@ -1,5 +1,5 @@
 /** The values of the header fields that frame a message. */
-import { COMMA, holdsWord, NINE, ZERO } from "./byte-classes.ts";
+import { COMMA, holdsWord, isSpace, NINE, ZERO } from "./byte-classes.ts";
 import { latin1Text } from "./latin1.ts";
 
 /** A sum of this many digits is exact; a longer number is over every limit anyway. */
@@ -26,4 +26,10 @@ export function hasConnectionOption(bytes: Buffer, from: number, to: number, opt
   const word = latin1Text(Buffer.from(option), 0, option.length);
   const names = latin1Text(bytes, from, to).split(",");
   return names.some((name) => name.trim().toLowerCase() === word);
+}
+
+/** Where a value ends once the white space after it is left away. */
+export function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
+  while (to > from && isSpace(bytes[to - 1] as number)) to--;
+  return to;
 }

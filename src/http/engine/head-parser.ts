@@ -23,6 +23,7 @@ import {
   asciiBytes,
   holdsExactly,
   holdsWord,
+  isSpace,
   targetByte,
   tokenByte,
   valueByte,
@@ -34,9 +35,10 @@ import {
   HOST,
   NONE,
   PROXY_CONNECTION,
+  REQUEST_TIMEOUT,
   TRANSFER_ENCODING,
 } from "./field-names.ts";
-import { contentLengthOf, hasConnectionOption } from "./field-values.ts";
+import { contentLengthOf, hasConnectionOption, trimmedEnd } from "./field-values.ts";
 import { agreesWithHost, isHost } from "./host.ts";
 import { latin1Text } from "./latin1.ts";
 import { methodNamed } from "./methods.ts";
@@ -90,6 +92,8 @@ export class HeadParser {
   keepAlive = true;
   /** Whether the client waits for `100 Continue`. */
   expectContinue = false;
+  /** There is a request-timeout field, which the handler may read. */
+  hasTimeout = false;
   /** Whether Connection names `upgrade`. */
   upgrade = false;
 
@@ -273,6 +277,7 @@ export class HeadParser {
     this.contentLength = -1;
     this.chunked = false;
     this.expectContinue = false;
+    this.hasTimeout = false;
     this.upgrade = false;
   }
 
@@ -319,6 +324,9 @@ export class HeadParser {
         if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord))
           return "unknown_transfer_encoding";
         this.chunked = true;
+        return null;
+      case REQUEST_TIMEOUT:
+        this.hasTimeout = true;
         return null;
       default:
         if (this.expectContinue || to - from !== continueWord.length || !holdsWord(bytes, from, continueWord))
@@ -386,15 +394,6 @@ function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= NINE;
 }
 
-function isSpace(byte: number): boolean {
-  return byte === SPACE || byte === TAB;
-}
-
 function lineFault(byte: number): Refusal {
   return byte === LF || byte === CR ? "bad_line_end" : "bad_header_name";
-}
-
-function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
-  while (to > from && isSpace(bytes[to - 1] as number)) to--;
-  return to;
 }

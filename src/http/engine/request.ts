@@ -18,6 +18,7 @@ export class EngineRequest implements HttpRequest {
   readonly target: string;
   /** 0 or 1. */
   readonly minor: number;
+  readonly hasTimeout: boolean;
   /** 0: no body. -1: chunked. */
   readonly bodyLength: number;
   /** Whether the answer may leave the connection open. */
@@ -49,6 +50,7 @@ export class EngineRequest implements HttpRequest {
     this.target = parser.target;
     this.minor = parser.minor;
     this.bodyLength = parser.chunked ? -1 : Math.max(0, parser.contentLength);
+    this.hasTimeout = parser.hasTimeout;
     this.keepAlive = parser.keepAlive;
     this.expectContinue = parser.expectContinue && this.bodyLength !== 0;
     this.offersUpgrade = parser.upgrade && this.minor === 1 && this.bodyLength === 0 && this.method === "GET";
