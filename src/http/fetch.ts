@@ -164,10 +164,12 @@ function toResponse(request: Request, { status, headers, body, length: known }: 
     if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) closeUnread(body);
     return new Response(null, { status, headers: fields });
   }
-  if (typeof body === "string") return new Response(body, { status, headers: fields });
-  if (body instanceof Uint8Array) return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: fields });
+  // Workers would code a body again that says how it is coded. Others do not know the name.
+  const init: ResponseInit & { readonly encodeBody: string } = { status, headers: fields, encodeBody: "manual" };
+  if (typeof body === "string") return new Response(body, init);
+  if (body instanceof Uint8Array) return new Response(body as Uint8Array<ArrayBuffer>, init);
   if (known !== undefined) fields.set("content-length", String(known));
-  return new Response(streamOf(body, known), { status, headers: fields });
+  return new Response(streamOf(body, known), init);
 }
 
 /** Undefined where only the response can know. */

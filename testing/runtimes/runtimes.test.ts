@@ -25,6 +25,7 @@ for (const runtime of runtimes) {
     await answersFailures(url);
     await streams(url);
     await keepsDeadlines(url);
+    await hasStandardMiddleware(url);
     const { early, late } = await json(`${url}/modes`);
     // Workers let text become code at the top of a module and not inside of a request.
     if (runtime === "workerd") assert.equal(late, "interpreted");
@@ -129,6 +130,30 @@ async function streams(url: string): Promise<void> {
   const answer = await fetch(`${url}/stream`);
   assert.equal(answer.headers.get("content-type"), "text/plain");
   assert.equal(await answer.text(), "piece 0\npiece 1\npiece 2\npiece 3\npiece 4\n");
+}
+
+/** `fetch` asks for codings, and gives what it has decoded. */
+async function hasStandardMiddleware(url: string): Promise<void> {
+  const text = "A long answer says the same thing again. ".repeat(1000);
+  for (const coding of ["gzip", "br", "identity"]) {
+    const answer = await fetch(`${url}/long`, { headers: { "accept-encoding": coding } });
+    assert.ok((await answer.text()) === text, `the text of ${coding}`);
+    if (coding === "gzip") assert.equal(answer.headers.get("content-encoding"), "gzip");
+    assert.equal(answer.headers.get("x-frame-options"), "DENY");
+    assert.match(String(answer.headers.get("x-request-id")), /^[0-9a-f-]{36}$/);
+  }
+  const plain = await fetch(`${url}/cities/1`, { headers: { origin: "https://app.example" } });
+  assert.equal(plain.headers.get("access-control-allow-origin"), "https://app.example");
+  const tag = String(plain.headers.get("etag"));
+  assert.match(tag, /^"[\w-]{22}"$/);
+  const same = await fetch(`${url}/cities/1`, { headers: { "if-none-match": tag } });
+  assert.deepEqual([same.status, await same.text()], [304, ""]);
+  const foreign = await fetch(`${url}/cities`, {
+    method: "POST",
+    body: "{}",
+    headers: { "sec-fetch-site": "cross-site" },
+  });
+  assert.deepEqual([foreign.status, ((await foreign.json()) as Problem).code], [403, "CROSS_ORIGIN_REFUSED"]);
 }
 
 /** In workerd a timer dies with the request that set it: a later request must have its own. */

@@ -3,6 +3,7 @@
  * of an edge runtime have it after their build.
  */
 import { HeaderBlock, compile, contract, fault, implement, middleware, mutation, query, t } from "tensile";
+import { compression, cors, csrf, etag, requestId, securityHeaders } from "tensile/middleware";
 
 export const City = t.object("City", { id: t.int32(), name: t.string({ maxLength: 20 }), tags: t.array(t.string()) });
 export const CityNotFound = fault("CITY_NOT_FOUND", { kind: "not_found", data: { id: t.int32() } });
@@ -48,11 +49,22 @@ export const cities = contract("cities.v1", { getCity, addCity, secret, failing,
 
 /** Answers what is no operation's: a body in pieces, made as it is read. */
 const streaming = middleware({
-  wire: (next) => (request) =>
-    request.target === "/stream"
-      ? { status: 200, headers: new HeaderBlock(["content-type", "text/plain"]), body: pieces() }
-      : next(request),
+  wire: (next) => (request) => {
+    const headers = new HeaderBlock(["content-type", "text/plain"]);
+    if (request.target === "/stream") return { status: 200, headers, body: pieces() };
+    return request.target === "/long" ? { status: 200, headers, body: long } : next(request);
+  },
 });
+
+const long = "A long answer says the same thing again. ".repeat(1000);
+const standard = [
+  requestId(),
+  securityHeaders(),
+  cors({ origins: ["https://app.example"] }),
+  csrf(),
+  compression(),
+  etag(),
+];
 
 async function* pieces() {
   const encoder = new TextEncoder();
@@ -66,7 +78,7 @@ const known = { id: 1, name: "Zürich", tags: ["lake", "🏔"] };
 
 export const app = implement(cities, {
   authenticate: (request) => (request.header("authorization") === "Bearer ann" ? { subject: "ann" } : undefined),
-  middleware: [streaming],
+  middleware: [...standard, streaming],
   handlers: {
     getCity: ({ input: { id, shout } }) =>
       id === 1 ? { ...known, name: shout ? known.name.toUpperCase() : known.name } : CityNotFound({ id }),
