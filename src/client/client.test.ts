@@ -310,6 +310,14 @@ test("a mutation that may have begun is never repeated, and neither is a failure
   assert.equal(sent, 3);
 });
 
+test("a query is repeated after a status that passes by itself, whoever said it", async () => {
+  const statuses = [429, 502, 503, 504, 500];
+  const answer = (): Response => new Response("<h1>from a proxy</h1>", { status: statuses.shift() ?? 500 });
+  const retry = { attempts: 10, backoff: fixed(1, { jitter: 0 }) };
+  assert.equal(codeOf(await against(answer, { retry }).getCity({ id: 1 })), "UNEXPECTED_RESPONSE");
+  assert.deepEqual(statuses, [], "500 was the last");
+});
+
 test("what admission refused is repeated, a mutation too: nothing of it has happened", async () => {
   const clock = manualClock();
   const times: number[] = [];

@@ -17,7 +17,14 @@ import { writeRequestTimeout, type TraceContext } from "../exchange/index.ts";
 import type { CallOptions, ClientOptions, ClientSpan } from "./client-options.ts";
 import type { ClientFormat, EncodedRequest } from "./encode-request.ts";
 import type { ResponseReader } from "./read-response.ts";
-import { Aborted, NetworkError, Timeout, bounded, type TransportFault } from "./transport-faults.ts";
+import {
+  Aborted,
+  NetworkError,
+  Timeout,
+  UnexpectedResponse,
+  bounded,
+  type TransportFault,
+} from "./transport-faults.ts";
 
 /** The client's options, checked and filled in. */
 export interface ClientSettings {
@@ -73,8 +80,14 @@ async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unk
 /** A query changes nothing; and what admission refused has not begun, so that a mutation may be sent again too (RFC 9110 section 9.2.2). */
 function mayRepeat({ plan }: PreparedCall, fault: Fault): boolean {
   if (fault.code === "OVERLOADED") return true;
-  return plan.operation.type === "query" && fault.retryable && fault.code !== "TIMEOUT";
+  if (plan.operation.type !== "query" || fault.code === "TIMEOUT") return false;
+  // A proxy's page, or a fault of middleware that the contract does not name: the status says whether it passes.
+  if (UnexpectedResponse.is(fault)) return passingStatuses.has(fault.data.status);
+  return fault.retryable;
 }
+
+/** RFC 9110 sections 15.6.3 to 15.6.5, RFC 6585 section 4. */
+const passingStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 interface Exchange {
   readonly result: Result<unknown, Fault>;

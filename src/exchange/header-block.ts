@@ -51,11 +51,12 @@ export class HeaderBlock {
 
   /** The value of a field by lower-case name, repeated lines joined by `, `; undefined when absent. */
   get(name: string): string | undefined {
-    const { pairs } = this;
-    let value: string | undefined;
-    for (let i = 0; i < pairs.length; i += 2)
-      if (pairs[i] === name) value = value === undefined ? pairs[i + 1] : `${value}, ${pairs[i + 1]}`;
-    return value;
+    // Along the chain, because `pairs` of a block that nobody keeps would be made for this alone.
+    const own = this.#own;
+    let value = this.#before?.get(name);
+    for (let i = 0; i < own.length; i += 2) if (own[i] === name) value = joined(value, own[i + 1] as string);
+    const last = this.#after?.get(name);
+    return last === undefined ? value : joined(value, last);
   }
 
   /** A new block with more fields after these. Costs the check of the new fields only. */
@@ -70,16 +71,32 @@ export class HeaderBlock {
 
   /** Without the fields of these lower-case names; the same block where it has none of them. */
   without(...names: readonly string[]): HeaderBlock {
+    if (names.every((name) => this.get(name) === undefined)) return this;
     const { pairs } = this;
-    const kept = pairs.filter((_, i) => !names.includes(pairs[i - (i % 2)] as string));
-    return kept.length === pairs.length ? this : new HeaderBlock(kept);
+    return new HeaderBlock(pairs.filter((_, i) => !names.includes(pairs[i - (i % 2)] as string)));
   }
 
   /** With a lower-case name among those that `vary` lists; the same block where it stands there, or `*` does. */
   varying(name: string): HeaderBlock {
     const listed = this.get("vary");
-    if (listed === undefined) return this.with("vary", name);
+    if (listed === undefined) return this.followedBy(varyBlock(name));
     const names = listed.split(",").map((each) => each.trim().toLowerCase());
     return names.includes(name) || names.includes("*") ? this : this.without("vary").with("vary", `${listed}, ${name}`);
   }
+}
+
+function joined(value: string | undefined, more: string): string {
+  return value === undefined ? more : `${value}, ${more}`;
+}
+
+/** Of the few names that answers vary by. */
+const varyBlocks = new Map<string, HeaderBlock>();
+const mostVaryBlocks = 32;
+
+function varyBlock(name: string): HeaderBlock {
+  const known = varyBlocks.get(name);
+  if (known !== undefined) return known;
+  const block = new HeaderBlock(["vary", name]);
+  if (varyBlocks.size < mostVaryBlocks) varyBlocks.set(name, block);
+  return block;
 }

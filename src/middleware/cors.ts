@@ -134,6 +134,7 @@ class OpenCors {
   }
 }
 
+const mostOriginsKept = 256;
 const varyOrigin = new HeaderBlock(["vary", "origin"]);
 
 class NamedCors {
@@ -141,6 +142,8 @@ class NamedCors {
   readonly #blocks: Blocks;
   readonly #privateNetwork: boolean;
   readonly #isAllowed: OriginTest;
+  /** By origin: a few pages call, again and again. */
+  readonly #kept = new Map<string, Blocks>();
 
   constructor(next: HttpHandler, blocks: Blocks, privateNetwork: boolean, isAllowed: OriginTest) {
     this.#next = next;
@@ -163,15 +166,27 @@ class NamedCors {
 
   /** `allowed` may come from plain JavaScript: only `true` lets in. */
   #answer(request: HttpRequest, origin: string, allowed: boolean): MaybePromise<HttpResponse> {
-    const named = allowed === true ? new HeaderBlock(["access-control-allow-origin", origin]) : undefined;
+    const named = allowed === true ? this.#blocksOf(origin) : undefined;
     if (isPreflight(request)) {
-      const block = named === undefined ? noHeaders : named.followedBy(this.#blocks.preflight);
+      const block = named === undefined ? noHeaders : named.preflight;
       return preflightAnswer(request, block, varyOrigin, this.#privateNetwork && named !== undefined);
     }
     const response = this.#next(request);
     const open = (settled: HttpResponse): HttpResponse =>
-      varied(named === undefined ? settled : addOnce(settled, named.followedBy(this.#blocks.answer)));
+      varied(named === undefined ? settled : addOnce(settled, named.answer));
     return isPromiseLike(response) ? response.then(open) : open(response);
+  }
+
+  #blocksOf(origin: string): Blocks {
+    const known = this.#kept.get(origin);
+    if (known !== undefined) return known;
+    const named = new HeaderBlock(["access-control-allow-origin", origin]);
+    const blocks = {
+      preflight: named.followedBy(this.#blocks.preflight),
+      answer: named.followedBy(this.#blocks.answer),
+    };
+    if (this.#kept.size < mostOriginsKept) this.#kept.set(origin, blocks);
+    return blocks;
   }
 }
 
