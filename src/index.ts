@@ -150,6 +150,7 @@ export type {
 // What happens inside, and an app as a whole.
 export { Events, type EventTable } from "./telemetry/index.ts";
 export {
+  formatLimits,
   implement,
   serve,
   work,

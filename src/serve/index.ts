@@ -6,8 +6,9 @@ import type { ServeOptions, Server, Worker } from "./serve.ts";
 
 export { implement, type App } from "./app.ts";
 export type { Log, LogEntry } from "./log.ts";
-export type { RunLimits, RunOptions } from "./options.ts";
-export type { ServeLimits, ServeOptions, Server, Worker } from "./serve.ts";
+export { formatLimits } from "./format-limits.ts";
+export type { RunLimits, RunOptions, ServeLimits } from "./options.ts";
+export type { ServeOptions, Server, Worker } from "./serve.ts";
 export type { StopSignal } from "./signals.ts";
 
 /**

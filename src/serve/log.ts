@@ -30,6 +30,10 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("defect", ({ incident, where, error }) =>
       entry("error", "defect", { incident, where, ...describe(error) }),
     ),
+    events.on("resources", ({ heapAdvice, memoryBytes, memoryFrom, heapLimitBytes }) => {
+      if (heapAdvice !== undefined)
+        entry("warn", "resources", { message: heapAdvice, memoryBytes, memoryFrom, heapLimitBytes });
+    }),
     events.on("overload", (event) => entry("warn", "overload", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),

@@ -1,6 +1,7 @@
 /** What `serve` and `work` can be told. Everything has a safe default. */
 import type { StreamLimits } from "../contract/index.ts";
 import type { Clock, Duration } from "../core/index.ts";
+import type { EngineLimits, OverloadLimits } from "../http/index.ts";
 import type { JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { Log } from "./log.ts";
@@ -14,6 +15,14 @@ export interface RunLimits {
   readonly streams?: Partial<StreamLimits>;
 }
 
+/** Every bound of a server, by table. */
+export interface ServeLimits extends RunLimits {
+  /** In place of the defaults of `engineLimits`: connections, heads, bodies, timeouts. */
+  readonly http?: Partial<EngineLimits>;
+  /** In place of the defaults of `overloadLimits`: when requests are refused. See docs/overload.md. */
+  readonly overload?: Partial<OverloadLimits>;
+}
+
 export interface RunOptions {
   /** Where jobs live: `sqlite("app.db")`. Needed by `work`, and by `serve` when the contract has jobs. */
   readonly store?: Store;
@@ -25,6 +34,11 @@ export interface RunOptions {
   readonly log?: Log | false;
   /** In place of the defaults, by table. What is in force stands in `limits` of the running server or worker. */
   readonly limits?: RunLimits;
+  /**
+   * Bytes that the process may use, where it shares its container with others. Default: what the container's limits (cgroup v1 and
+   * v2) or the machine allow. Limits that are not given are lowered to fit: see docs/overload.md.
+   */
+  readonly memory?: number;
   /** How long finished jobs are kept. */
   readonly retention?: Partial<Retention>;
   /** Listen here for what happens inside. Default: a table of its own, reachable as `server.events`. */

@@ -20,16 +20,9 @@ import type { App } from "./app.ts";
 import { healthRoutes } from "./health.ts";
 import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./metrics/serve-metrics.ts";
 import { overloadGate } from "./overload.ts";
-import type { RunLimits, RunOptions } from "./options.ts";
+import type { RunOptions, ServeLimits } from "./options.ts";
+import { fittedLimits, readResources, type Resources } from "./resources/index.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
-
-/** Every bound of a server, by table. */
-export interface ServeLimits extends RunLimits {
-  /** In place of the defaults of `engineLimits`: connections, heads, bodies, timeouts. */
-  readonly http?: Partial<EngineLimits>;
-  /** In place of the defaults of `overloadLimits`: when requests are refused. See docs/overload.md. */
-  readonly overload?: Partial<OverloadLimits>;
-}
 
 export interface ServeOptions extends RunOptions {
   /** 0: any free port, see `server.port`. Default 3000. */
@@ -77,6 +70,8 @@ export interface Server {
     /** Undefined with `overload: false`. */
     readonly overload: OverloadLimits | undefined;
   };
+  /** What the process may use, by its container, the machine and the option `memory`: the limits are fitted to it. */
+  readonly resources: Resources;
   /** What admission sees now; undefined with `overload: false`. */
   admission(): AdmissionStats | undefined;
   readonly phase: Running["phase"];
@@ -91,7 +86,9 @@ export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metri
   readonly limits: RunningLimits;
 };
 
-export async function startServer<M extends Members>(app: App<M>, options: ServeOptions): Promise<Server> {
+export async function startServer<M extends Members>(app: App<M>, given: ServeOptions): Promise<Server> {
+  const resources = readResources(given.memory);
+  const options = { ...given, limits: fittedLimits(given.limits, resources) };
   const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
   const formats = await loadFormats(app.implemented.formats);
@@ -117,7 +114,9 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
   const engine = made as Engine;
   const address = engine.address() ?? { host, port };
   const name = address.host.includes(":") ? `[${address.host}]` : address.host;
+  running.events.emit("resources", resources);
   return Object.assign(running, {
+    resources,
     url: `http://${name}:${address.port}`,
     port: address.port,
     metrics: measured?.metrics,
@@ -128,7 +127,10 @@ export async function startServer<M extends Members>(app: App<M>, options: Serve
 }
 
 export async function startWorker<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
-  return run(app, options, () => []);
+  const resources = readResources(options.memory);
+  const running = await run(app, { ...options, limits: fittedLimits(options.limits, resources) }, () => []);
+  running.events.emit("resources", resources);
+  return Object.assign(running, { resources });
 }
 
 function engineOptions(

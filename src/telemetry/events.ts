@@ -95,6 +95,14 @@ export interface EventTable {
   "schedule.trouble": { readonly schedule: string; readonly message: string };
   /** The store has trouble, or has it no longer. */
   "store.trouble": { readonly code: string; readonly message: string };
+  /** What the process may use, once after the start. The log has it where `heapAdvice` says what to do. */
+  resources: {
+    readonly memoryBytes: number;
+    readonly memoryFrom: string;
+    readonly cpus: number;
+    readonly heapLimitBytes: number;
+    readonly heapAdvice: string | undefined;
+  };
   /** Requests are being refused: at the first, then every 10 s while it lasts. `refused`: since the last time this was said. */
   overload: {
     readonly reason: "queue" | "in_flight" | "streams";
