@@ -70,7 +70,7 @@ export interface CallOptions {
    * that is left there, tells the server so (`request-timeout`), and belongs to the same trace.
    */
   readonly parent?: CallParent;
-  /** Instead of the client's. */
+  /** Instead of the client's, or of the hour that a call with a streamed body has where the client says nothing. */
   readonly timeout?: Duration;
   readonly headers?: { readonly [name: string]: string };
 }

@@ -7,7 +7,10 @@ import {
   InvalidInput,
   exponential,
   httpPlan,
+  type Body,
+  type BodyOf,
   type CallFaultOf,
+  type ClientBody,
   type Contract,
   type InputOf,
   type Members,
@@ -18,6 +21,7 @@ import {
 } from "../contract/index.ts";
 import { Err, durationMs, systemClock, type Fault, type Result } from "../core/index.ts";
 import type { CallOptions, ClientOptions, SubscribeOptions } from "./client-options.ts";
+import { bodyEncoder } from "./encode-body.ts";
 import { requestEncoder, type ClientFormat, type RequestEncoder } from "./encode-request.ts";
 import { responseReader, type ResponseReader } from "./read-response.ts";
 import { reasonOf, sendCall, type ClientSettings } from "./send-call.ts";
@@ -26,6 +30,10 @@ import { bounded, type TransportFault } from "./transport-faults.ts";
 
 /** An input without required fields may be left out. */
 type CallArguments<I, O> = Record<never, never> extends I ? [input?: I, options?: O] : [input: I, options?: O];
+/** A streamed body is needed. */
+type MutationArguments<I, B> = [B] extends [Body]
+  ? [input: I, options: CallOptions & { readonly body: ClientBody<B> }]
+  : CallArguments<I, CallOptions>;
 
 /** A subscription is iterated: `for await (const item of client.cityChanges({}))`. Nothing is sent before that. */
 export type Client<M extends Members, F extends Fault = never> = {
@@ -34,11 +42,12 @@ export type Client<M extends Members, F extends Fault = never> = {
         ...call: CallArguments<InputOf<M[K]>, SubscribeOptions>
       ) => ResultStream<OutputOf<M[K]>, CallFaultOf<M[K]> | F | TransportFault>
     : (
-        ...call: CallArguments<InputOf<M[K]>, CallOptions>
+        ...call: MutationArguments<InputOf<M[K]>, BodyOf<M[K]>>
       ) => Promise<Result<OutputOf<M[K]>, CallFaultOf<M[K]> | F | TransportFault>>;
 };
 
-type AnyCall = (input?: unknown, options?: CallOptions) => Promise<Result<unknown, Fault>>;
+type AnyOptions = CallOptions & { readonly body?: unknown };
+type AnyCall = (input?: unknown, options?: AnyOptions) => Promise<Result<unknown, Fault>>;
 
 /**
  * @throws TypeError for a URL that is none, a wrong duration or retry, or an operation that HTTP cannot carry.
@@ -102,16 +111,21 @@ function formatOf({ format }: ClientOptions): ClientSettings["format"] {
 function operationCall(operation: Operation, contract: Contract, settings: ClientSettings): AnyCall {
   const plan = httpPlan(operation);
   const { maxResponseBytes = 8 * 1024 * 1024 } = settings.options;
+  const encodeBody = plan.upload === undefined ? undefined : bodyEncoder(plan.upload);
+  const defaultMs =
+    plan.upload !== undefined && settings.options.timeout === undefined ? durationMs("1h") : settings.timeoutMs;
   let encode: RequestEncoder | undefined;
   let read: ResponseReader | undefined;
-  const call = async (input: unknown, options: CallOptions): Promise<Result<unknown, Fault>> => {
+  const call = async (input: unknown, options: AnyOptions): Promise<Result<unknown, Fault>> => {
     const format = await settings.format();
     encode ??= requestEncoder(plan, format);
     read ??= responseReader(plan, [...contract.faults, ...operation.faults], maxResponseBytes, format);
     const encoded = encode(input);
     if (!encoded.ok) return encoded;
-    const timeoutMs = options.timeout === undefined ? settings.timeoutMs : durationMs(options.timeout);
-    return sendCall({ plan, encoded: encoded.value, settings, options, timeoutMs, read });
+    const streamed = encodeBody?.(options.body);
+    if (streamed?.ok === false) return streamed;
+    const timeoutMs = options.timeout === undefined ? defaultMs : durationMs(options.timeout);
+    return sendCall({ plan, encoded: encoded.value, streamed: streamed?.value, settings, options, timeoutMs, read });
   };
   // What throws here is a mistake of this program: a duration that is none, a getter or refinement that throws.
   return (input = {}, options = {}) =>

@@ -75,7 +75,7 @@ function wireOf(plan: HttpPlan, codec: Codec<never, unknown>, input: unknown): R
 type BodyWriter = (input: unknown, wire: unknown, own: ReadonlySet<string>) => EncodedRequest["body"];
 
 function bodyWriter(plan: HttpPlan, format: ClientFormat | undefined): BodyWriter {
-  if (plan.body === "none") return () => undefined;
+  if (plan.body === "none" || plan.body === "stream") return () => undefined;
   if (format === undefined) {
     return (_input, wire, own) => {
       const text = JSON.stringify(bodyPart(plan, wire, own));

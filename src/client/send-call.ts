@@ -15,6 +15,7 @@ import {
 } from "../core/index.ts";
 import { writeRequestTimeout, type TraceContext } from "../exchange/index.ts";
 import type { CallOptions, ClientOptions, ClientSpan } from "./client-options.ts";
+import type { EncodedBody } from "./encode-body.ts";
 import type { ClientFormat, EncodedRequest } from "./encode-request.ts";
 import type { ResponseReader } from "./read-response.ts";
 import {
@@ -62,7 +63,8 @@ export async function sendCall(call: PreparedCall): Promise<Result<unknown, Faul
 
 async function attempts(call: PreparedCall, limit: Deadline): Promise<Result<unknown, Fault>> {
   if (limit.aborted !== undefined) return new Err(abortFault(call, limit));
-  const { attempts: most, backoff, clock } = call.settings;
+  const { backoff, clock } = call.settings;
+  const most = call.streamed === undefined ? call.settings.attempts : 1;
   for (let attempt = 1; ; attempt++) {
     const { result, retryAfterMs } = await exchange(call, limit, attempt);
     if (result.ok || attempt >= most || !mayRepeat(call, result.fault)) return result;
@@ -154,6 +156,8 @@ function acceptOf({ options: { format } }: ClientSettings): string {
 export interface RequestParts {
   readonly plan: HttpPlan;
   readonly encoded: EncodedRequest;
+  /** Of an operation with a body of its own kind. Can be sent once. */
+  readonly streamed?: EncodedBody | undefined;
   readonly settings: ClientSettings;
   readonly options: { readonly headers?: { readonly [name: string]: string } };
   readonly trace?: TraceContext | undefined;
@@ -162,7 +166,7 @@ export interface RequestParts {
 }
 
 export async function makeRequest(
-  { plan, encoded, settings, options, trace, timeLeft }: RequestParts,
+  { plan, encoded, streamed, settings, options, trace, timeLeft }: RequestParts,
   signal: AbortSignal,
   accept = acceptOf(settings),
 ): Promise<Request> {
@@ -179,6 +183,12 @@ export async function makeRequest(
   }
   if (timeLeft !== undefined && !headers.has("request-timeout"))
     headers.set("request-timeout", writeRequestTimeout(timeLeft()));
+  if (streamed !== undefined) {
+    if (streamed.type !== undefined && !headers.has("content-type")) headers.set("content-type", streamed.type);
+    // `duplex` is demanded for streams, and not in the types yet.
+    const init = { method: plan.method, headers, signal, body: streamed.body, duplex: "half" };
+    return new Request(settings.base + encoded.target, init);
+  }
   const body = encoded.body === undefined ? {} : { body: encoded.body as string | Uint8Array<ArrayBuffer> };
   return new Request(settings.base + encoded.target, { method: plan.method, headers, signal, ...body });
 }

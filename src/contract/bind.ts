@@ -7,16 +7,7 @@
  * A bound call never throws and never rejects: what a handler throws becomes `INTERNAL` with an incident id, and the error goes
  * to the `defect` event. When nothing in the chain is asynchronous, no promise is made.
  */
-import {
-  Err,
-  Fault,
-  Timeouts,
-  durationMs,
-  isPromiseLike,
-  type Clock,
-  type MaybePromise,
-  type Result,
-} from "../core/index.ts";
+import { Err, Fault, Timeouts, isPromiseLike, type Clock, type MaybePromise, type Result } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
 import { admitCaller } from "./admission.ts";
@@ -24,6 +15,7 @@ import { AttemptSource, type JobAttempt } from "./attempt-source.ts";
 import { streamOpener, type OpenStream } from "./bind-stream.ts";
 import { CallScope } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
+import { ownFaults, timeoutMsOf } from "./body-rules.ts";
 import { DeadlineExceeded, Internal, PermissionDenied, frameworkFaults } from "./framework-faults.ts";
 import { composeGate, type Admitted, type Gate, type GateTools } from "./gate.ts";
 import { settleHandler } from "./handler.ts";
@@ -144,11 +136,11 @@ class OperationCall implements BoundOperation {
     | undefined;
 
   constructor(operation: Operation, shared: Shared) {
-    const { access, timeout } = operation.options;
+    const { access } = operation.options;
     this.operation = operation;
     this.#shared = shared;
     this.#invoke = composeInvoke(operation, shared);
-    this.#timeouts = shared.timeoutsOf(timeout === undefined ? defaultTimeoutMs : durationMs(timeout));
+    this.#timeouts = shared.timeoutsOf(timeoutMsOf(operation));
     this.#declared = declaredCodes(operation, shared);
     this.#gate = composeGate(operation, shared.implemented.middleware, () => this.#gateTools());
     this.#predicate = typeof access === "function" ? access : undefined;
@@ -242,8 +234,6 @@ class OperationCall implements BoundOperation {
   }
 }
 
-const defaultTimeoutMs = durationMs("30s");
-
 function bindJob(job: Job, shared: Shared): BoundJob {
   const invoke = composeInvoke(job, shared);
   const declared = declaredCodes(job, shared);
@@ -299,8 +289,9 @@ function isFault(value: unknown): value is Fault {
 }
 
 /** One set for all members that declare nothing of their own. */
-function declaredCodes({ faults }: Member, { declared }: Shared): ReadonlySet<string> {
-  return faults.length === 0 ? declared : new Set([...declared, ...faults.map(({ code }) => code)]);
+function declaredCodes(member: Member, { declared }: Shared): ReadonlySet<string> {
+  const own = ownFaults(member);
+  return own.length === 0 ? declared : new Set([...declared, ...own.map(({ code }) => code)]);
 }
 
 /** Refuses a fault that the contract does not declare: it would be a lie in every document and client. */

@@ -24,6 +24,8 @@ export interface CallSource {
   /** What the caller gives the call, in milliseconds from its start. Read only when somebody must know. */
   readonly callerTimeoutMs?: number | undefined;
   readonly trace?: TraceContext | undefined;
+  /** Where the operation declares a streamed one. */
+  readonly body?: unknown;
   header(name: string): string | undefined;
 }
 
@@ -127,8 +129,13 @@ export class CallScope implements CallParent {
 
   /** The one argument of a handler. */
   arguments(input: unknown, context: object | undefined): object {
+    const { body } = this.#source;
     const call =
-      this.#run === undefined ? new OperationArguments(this, input) : new JobArguments(this, input, this.#run);
+      this.#run === undefined
+        ? body === undefined
+          ? new OperationArguments(this, input)
+          : new BodyArguments(this, input, body)
+        : new JobArguments(this, input, this.#run);
     return context === undefined ? call : Object.assign(call, context);
   }
 
@@ -178,6 +185,15 @@ export class OperationArguments extends Lazy {
     super(scope);
     this.input = input;
     this.auth = scope.auth;
+  }
+}
+
+class BodyArguments extends OperationArguments {
+  readonly body: unknown;
+
+  constructor(scope: CallScope, input: unknown, body: unknown) {
+    super(scope, input);
+    this.body = body;
   }
 }
 

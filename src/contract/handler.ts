@@ -6,6 +6,7 @@ import { Err, Fault, Ok, isPromiseLike, type MaybePromise, type Result } from ".
 import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { CallDeadline } from "./call-parent.ts";
+import type { Body, BodyOf, HandlerBody } from "./body.ts";
 import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { StreamReturn } from "./stream-handler.ts";
@@ -70,10 +71,12 @@ export interface StreamTools {
 type Tools<M extends Member, P extends Principal> = M["type"] extends "job"
   ? JobTools
   : CallTools<true extends KnownOf<M> ? P : P | undefined> & (M["type"] extends "subscription" ? StreamTools : unknown);
+/** What an operation with a streamed body is given beside its input. */
+type BodyTools<M> = [BodyOf<M>] extends [Body] ? { readonly body: HandlerBody<BodyOf<M>> } : unknown;
 type KnownOf<M> = M extends { readonly "~known"?: infer Known } ? Known : never;
 
 export type Handler<M extends Member, C, P extends Principal, F extends Fault = never> = (
-  call: { readonly input: DecodedInputOf<M> } & Tools<M, P> & C,
+  call: { readonly input: DecodedInputOf<M> } & BodyTools<M> & Tools<M, P> & C,
 ) => M["type"] extends "subscription"
   ? StreamReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>
   : HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>;

@@ -47,6 +47,20 @@ export const PreconditionFailed = fault("PRECONDITION_FAILED", {
   message: "This is not the version that If-Match or If-Unmodified-Since asks for.",
 });
 
+const UploadStorageFull = fault("UPLOAD_STORAGE_FULL", {
+  kind: "unavailable",
+  message: "This server has no room on its disk for this upload now.",
+});
+
+/** What can break a streamed body off. */
+export const bodyFaults = Object.freeze([
+  PayloadTooLarge,
+  BadBody,
+  BodyTimeout,
+  ClientGone,
+  UploadStorageFull,
+] as const);
+
 /** Faults that an HTTP answer may carry beside those of the call itself. */
 export const httpFaults = Object.freeze([
   RouteNotFound,
@@ -57,4 +71,5 @@ export const httpFaults = Object.freeze([
   BadBody,
   BodyTimeout,
   ClientGone,
+  UploadStorageFull,
 ] as const);

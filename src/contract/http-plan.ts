@@ -3,6 +3,7 @@
  * operation's `http` option; the server's codec, the client and OpenAPI all read this plan, so that they cannot disagree.
  */
 import { pickFields, toNode, type Field, type Node, type ObjectNode, type RefineNode } from "../schema/index.ts";
+import type { Body } from "./body.ts";
 import { foreignObject } from "./foreign-object.ts";
 import { parsePath, type PathPart } from "./http-path.ts";
 import { schemaOf, type HttpRouteOptions, type Operation } from "./operation.ts";
@@ -34,7 +35,9 @@ export interface HttpPlan {
    * What the JSON body holds: nothing (the method has no body), the whole input, or the fields that do not travel as text.
    * With `fields`, an empty body stands for `{}`.
    */
-  readonly body: "none" | "whole" | "fields";
+  readonly body: "none" | "whole" | "fields" | "stream";
+  /** The streamed body, where `body` is `stream`. */
+  readonly upload: Body | undefined;
   /** The schema of the body; undefined where there is none. */
   readonly bodyNode: Node | undefined;
   /** The object whose fields the body holds; undefined where there is none, or none that is known. */
@@ -96,8 +99,11 @@ function plan(operation: Operation): HttpPlan {
   const status = successStatus(options, output);
   const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
   if (operation.type === "subscription") checkStream(options, output, input);
-  const travel = travelOf(input, parts, options, hasBody);
-  const { texts, body, bodyNode, bodyObject, bodyRequired, textNode, join, refinements } = travel;
+  const { body: upload } = operation.options;
+  if (upload !== undefined && (!hasBody || operation.type !== "mutation"))
+    throw new TypeError("a streamed body is for a mutation by POST, PUT or PATCH.");
+  const travel = travelOf(input, parts, options, hasBody && upload === undefined);
+  const { texts, bodyNode, bodyObject, bodyRequired, textNode, join, refinements } = travel;
   // Written out: every plan has the same shape, and nothing is copied from object to object.
   return {
     operation,
@@ -108,7 +114,8 @@ function plan(operation: Operation): HttpPlan {
     input,
     output,
     texts,
-    body,
+    body: upload === undefined ? travel.body : "stream",
+    upload,
     bodyNode,
     bodyObject,
     bodyRequired,

@@ -124,6 +124,7 @@ const ownArguments: readonly string[] = [
   "jobs",
   "job",
   "lastEventId",
+  "body",
 ];
 
 export function checkContext<C extends object | undefined>(where: string, context: C): C {

@@ -16,6 +16,8 @@ export interface Incoming {
   readonly trace?: TraceContext | undefined;
   /** Header fields of the answer. */
   readonly reply: Reply;
+  /** A streamed body, once it is opened: what the handler gets. */
+  readonly body?: unknown;
 }
 
 /** The same once it is known who is calling. */

@@ -16,6 +16,28 @@ export {
   type StreamOptions,
 } from "./operation.ts";
 export { subscription } from "./subscription.ts";
+export {
+  file,
+  files,
+  multipart,
+  ndjson,
+  octets,
+  type Body,
+  type BodyOf,
+  type ClientBody,
+  type FileOptions,
+  type FilePart,
+  type ItemsBody,
+  type ItemSource,
+  type ItemsOptions,
+  type MultipartBody,
+  type MultipartOptions,
+  type OctetsBody,
+  type OctetSource,
+  type OctetsOptions,
+  type OctetStream,
+  type UploadedFile,
+} from "./body.ts";
 export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
 export {
   backoffMs,

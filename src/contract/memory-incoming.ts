@@ -13,9 +13,11 @@ export interface MemoryCallOptions {
   readonly headers?: { readonly [name: string]: string };
   /** Subscriptions: the id of the last item seen, to go on after it. */
   readonly lastEventId?: string;
+  /** Operations with a streamed body: what the handler gets as `body`, as it is. */
+  readonly body?: unknown;
 }
 
-export function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incoming {
+export function incomingOf({ headers = {}, signal, body }: MemoryCallOptions): Incoming {
   return {
     header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
     remoteAddress: "",
@@ -24,5 +26,6 @@ export function incomingOf({ headers = {}, signal }: MemoryCallOptions): Incomin
     callerTimeoutMs: readRequestTimeout(headers["request-timeout"]),
     trace: readTraceContext(headers["traceparent"], headers["tracestate"]),
     reply: new ReplyFields(),
+    body,
   };
 }

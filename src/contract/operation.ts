@@ -5,6 +5,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { durationMs, type Duration, type Fault } from "../core/index.ts";
 import { t, type AnySchema, type Shape, type ShapeInput, type ShapeOutput } from "../schema/index.ts";
 import type { Access } from "./access.ts";
+import type { Body } from "./body.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import { checkFaults, checkName } from "./names.ts";
 
@@ -48,15 +49,18 @@ export interface OperationOptions<
   O extends SchemaLike,
   F extends readonly AnyFaultType[],
   A extends Access<Decoded<I>> = Access<Decoded<I>>,
+  B extends Body | undefined = Body | undefined,
 > {
   /** Required: an operation without an access policy does not compile. */
   readonly access: A;
   /** REST mapping. Without it: `POST /{operation}` for a mutation, `GET /{operation}` for a query or a subscription. */
   readonly http?: HttpRoute;
   readonly input: I;
+  /** A body that is streamed: `octets(…)`, `ndjson(…)`, `multipart(…)`. The input then travels in path, query and headers. */
+  readonly body?: B;
   readonly output: O;
   readonly faults?: F;
-  /** Time limit of one call, default 30 s. Of a subscription: of its opening, after which it has none (see `maxAge`). */
+  /** Time limit of one call, default 30 s; 1 h where the handler reads a streamed body. Of a subscription: of its opening, after which it has none (see `maxAge`). */
   readonly timeout?: Duration;
   /** One line for documents. */
   readonly summary?: string;
@@ -99,6 +103,7 @@ export interface Operation<
   O extends SchemaLike = SchemaLike,
   F extends Fault = Fault,
   Known extends boolean = boolean,
+  B extends Body | undefined = Body | undefined,
 > {
   readonly type: Type;
   readonly name: string;
@@ -110,6 +115,8 @@ export interface Operation<
   readonly "~faults"?: F;
   /** Type only: whether the access policy lets only known callers through. */
   readonly "~known"?: Known;
+  /** Type only: the streamed body. */
+  readonly "~body"?: B;
 }
 
 export type KnowsCaller<A> = A extends "public" ? false : true;
@@ -120,7 +127,10 @@ export function query<
   O extends SchemaLike,
   const A extends Access<Decoded<I>>,
   const F extends readonly AnyFaultType[] = [],
->(name: string, options: OperationOptions<I, O, F, A>): Operation<"query", I, O, FaultsOf<F>, KnowsCaller<A>> {
+>(
+  name: string,
+  options: OperationOptions<I, O, F, A, undefined>,
+): Operation<"query", I, O, FaultsOf<F>, KnowsCaller<A>, undefined> {
   return define("query", name, options);
 }
 
@@ -130,7 +140,8 @@ export function mutation<
   O extends SchemaLike,
   const A extends Access<Decoded<I>>,
   const F extends readonly AnyFaultType[] = [],
->(name: string, options: OperationOptions<I, O, F, A>): Operation<"mutation", I, O, FaultsOf<F>, KnowsCaller<A>> {
+  B extends Body | undefined = undefined,
+>(name: string, options: OperationOptions<I, O, F, A, B>): Operation<"mutation", I, O, FaultsOf<F>, KnowsCaller<A>, B> {
   return define("mutation", name, options);
 }
 
@@ -141,7 +152,8 @@ export function define<
   O extends SchemaLike,
   A extends Access<Decoded<I>>,
   F extends readonly AnyFaultType[],
->(type: T, name: string, options: OperationOptions<I, O, F, A>): Operation<T, I, O, FaultsOf<F>, KnowsCaller<A>> {
+  B extends Body | undefined,
+>(type: T, name: string, options: OperationOptions<I, O, F, A, B>): Operation<T, I, O, FaultsOf<F>, KnowsCaller<A>, B> {
   checkName(type, name);
   checkAccess(type, name, options.access);
   if (options.timeout !== undefined) durationMs(options.timeout);

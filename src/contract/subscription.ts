@@ -34,8 +34,8 @@ export function subscription<
   const F extends readonly AnyFaultType[] = [],
 >(
   name: string,
-  options: OperationOptions<I, O, F, A> & StreamOptions,
-): Operation<"subscription", I, O, FaultsOf<F>, KnowsCaller<A>> {
+  options: OperationOptions<I, O, F, A, undefined> & StreamOptions,
+): Operation<"subscription", I, O, FaultsOf<F>, KnowsCaller<A>, undefined> {
   const { maxAge } = options;
   if (maxAge !== undefined && durationMs(maxAge) <= 0)
     throw new TypeError(

@@ -167,7 +167,7 @@ function readerOf(
   codecs: BinaryCodecs,
   maxBodyBytes: number,
 ): BodyReader | undefined {
-  if (plan.body === "none") return undefined;
+  if (plan.body === "none" || plan.body === "stream") return undefined;
   if (format.kind === "form") return formReader(plan, maxBodyBytes);
   return (bytes) => {
     if (bytes.length === 0) return plan.bodyRequired ? missingBody : codecs.input.parse({});

@@ -21,6 +21,7 @@ import { ProblemWriters } from "./problem.ts";
 import { recorded } from "./request-record.ts";
 import { composeWires } from "./wires.ts";
 import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
+import type { MultipartReader } from "./uploads/upload.ts";
 import { StreamRoute } from "./streams/stream-route.ts";
 
 /** A route beside those of the contract: documents, health, a dashboard. */
@@ -40,6 +41,8 @@ export interface HttpHandlerOptions {
   readonly maxBodyBytes?: number;
   /** What is spoken beside JSON: see `loadFormats`. Default: nothing. */
   readonly formats?: readonly LoadedFormat[];
+  /** Needed where an operation takes multipart forms: see `loadUploads`. */
+  readonly multipart?: MultipartReader;
   /** Decides who is let in. Default: everybody. */
   readonly overload?: OverloadGate;
 }
@@ -60,6 +63,7 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
     newRequestId: requestIds(),
     maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
     formats: options.formats ?? [],
+    multipart: options.multipart,
   };
   const router = createRouter(routesOf(options, services));
   const misses = new Misses(router.methods, services);

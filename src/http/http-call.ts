@@ -11,6 +11,8 @@ import { givenRequestId } from "./request-id.ts";
 
 export class HttpCall implements Incoming {
   readonly request: HttpRequest;
+  /** Set where the operation has a streamed body; not a field of every call. */
+  declare body?: unknown;
   readonly #newId: () => string;
   #requestId: string | undefined;
   #reply: ReplyFields | undefined;

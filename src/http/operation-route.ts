@@ -25,6 +25,7 @@ import { HeaderBlock, type HttpRequest, type HttpResponse } from "../exchange/in
 import { FormatCall, OperationFormats, type LoadedFormat } from "./formats.ts";
 import { HttpCall } from "./http-call.ts";
 import { acceptsJson, isJson } from "./media.ts";
+import { uploadReader, type MultipartReader, type UploadReader } from "./uploads/upload.ts";
 import type { ProblemWriter, ProblemWriters } from "./problem.ts";
 
 export interface RouteServices {
@@ -35,6 +36,8 @@ export interface RouteServices {
   readonly maxBodyBytes: number;
   /** Beside JSON. */
   readonly formats: readonly LoadedFormat[];
+  /** Where some operation takes multipart forms. */
+  readonly multipart: MultipartReader | undefined;
 }
 
 const noBytes = new Uint8Array(0);
@@ -65,6 +68,7 @@ export class OperationRoute {
   readonly #maxBodyBytes: number;
   /** Undefined where JSON is all that is spoken. */
   readonly #formats: OperationFormats | undefined;
+  readonly #upload: UploadReader | undefined;
   #compiled: Compiled | undefined;
 
   constructor(bound: BoundOperation, services: RouteServices) {
@@ -75,7 +79,9 @@ export class OperationRoute {
     this.#bound = bound;
     this.#services = services;
     this.#maxBodyBytes = operation.options.maxBodyBytes ?? services.maxBodyBytes;
-    const { formats } = services;
+    const { formats, multipart } = services;
+    const { upload } = this.plan;
+    if (upload !== undefined) this.#upload = uploadReader(upload, multipart);
     if (formats.length > 0) this.#formats = new OperationFormats(this.plan, formats, this.#maxBodyBytes);
   }
 
@@ -109,6 +115,7 @@ export class OperationRoute {
     if (!admitted.ok) return this.#fail(call, admitted.fault);
     const auth = admitted.value;
     if (this.plan.body === "none") return this.#decode(call, auth, captures, query, noBytes);
+    if (this.#upload !== undefined) return this.#uploaded(this.#upload, call, auth, captures, query);
     const { request } = call;
     const type = request.header("content-type");
     if (
@@ -120,6 +127,31 @@ export class OperationRoute {
     const body = request.body(this.#maxBodyBytes);
     if (isPromiseLike(body)) return body.then((settled) => this.#received(call, auth, captures, query, settled, type));
     return this.#received(call, auth, captures, query, body, type);
+  }
+
+  /** What travels in path, query and headers is looked at first: nobody shall send gigabytes for a typing error. */
+  async #uploaded(
+    upload: UploadReader,
+    call: HttpCall,
+    auth: Principal | undefined,
+    captures: readonly string[],
+    query: string,
+  ): Promise<HttpResponse> {
+    const { request } = call;
+    if (!upload.accepts(request.header("content-type")) || !isIdentity(request.header("content-encoding")))
+      return this.#unsupported(call);
+    const decoding = async (): Promise<Result<unknown, Invalid>> =>
+      this.compile().codec.decode(request, captures, query, noBytes);
+    const input = await this.#bound.inTime("input", decoding());
+    if (!input.ok) return this.#call(call, auth, input);
+    const opened = await upload.open(request);
+    if (!opened.ok) return this.#fail(call, opened.fault);
+    call.body = opened.value.body;
+    try {
+      return await this.#call(call, auth, input);
+    } finally {
+      await opened.value.close();
+    }
   }
 
   #received(
@@ -197,7 +229,7 @@ export class OperationRoute {
 
   /** RFC 9110 section 15.5.16: what could be sent instead stands in Accept, and in the field of its own that the method has. */
   #unsupported(call: HttpCall): HttpResponse {
-    const types = this.#formats?.bodyTypes ?? ["application/json"];
+    const types = this.#upload?.types ?? this.#formats?.bodyTypes ?? ["application/json"];
     const list = types.join(", ");
     const fault = UnsupportedMediaType({}, `Send the body as ${types.join(" or ")}, without a content-encoding.`);
     const response = this.#fail(call, fault);

@@ -4,6 +4,7 @@
  */
 import { lastEventIdKey, type AnyFaultType, type HttpPlan, type Operation, type TextField } from "../contract/index.ts";
 import { compileForm, jsonSchema, type Format, type JsonSchema, type JsonSchemaRefs } from "../schema/index.ts";
+import { writeUpload } from "./upload-object.ts";
 import type { Problems } from "./problem-schemas.ts";
 
 /** The name under which operations refer to the way callers authenticate. */
@@ -69,7 +70,8 @@ function writeParameter(
 }
 
 function writeBody(plan: HttpPlan, { refs, formats }: DocumentWriter): JsonSchema | undefined {
-  const { bodyNode } = plan;
+  const { bodyNode, upload } = plan;
+  if (upload !== undefined) return writeUpload(upload, refs);
   if (bodyNode === undefined || (bodyNode.kind === "object" && bodyNode.fields.length === 0)) return undefined;
   const schema =
     plan.join === "foreign" && bodyNode.kind === "object"
