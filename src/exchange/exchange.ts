@@ -57,7 +57,7 @@ export interface RequestNotes {
   readonly route: string;
   readonly operation: string | undefined;
   /** The id by which logs and the answer name the request. Middleware may give it another before anybody looks at it. */
-  requestId: string;
+  requestId: string | undefined;
   /** Whether anybody has looked at `requestId`. */
   readonly usedRequestId: boolean;
   /** W3C Trace Context of the server's own span, for what the handler calls. */

@@ -13,3 +13,4 @@ export {
 } from "./overload/index.ts";
 export { loadEngine } from "./load-engine.ts";
 export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";
+export { watchBody } from "./watched-body.ts";

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
+import { redactText } from "./redact.ts";
 
 export interface LogEntry {
   readonly level: "info" | "warn" | "error";
@@ -35,6 +36,7 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
         entry("warn", "resources", { message: heapAdvice, memoryBytes, memoryFrom, heapLimitBytes });
     }),
     events.on("overload", (event) => entry("warn", "overload", event)),
+    events.on("readiness", (event) => entry(event.ready ? "info" : "warn", "readiness", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),
     events.on("job.stale", (event) => entry("warn", "job.stale", event)),
@@ -53,12 +55,15 @@ const longestStack = 4_000;
 /** Anything can be thrown, also what has no text: an incident that is not in the log could never be found. */
 function describe(error: unknown): { error: string; stack?: string } {
   try {
-    if (!(error instanceof Error)) return { error: String(error).slice(0, longestStack) };
-    const text = `${error.name}: ${error.message}`.slice(0, longestStack);
-    return typeof error.stack === "string"
-      ? { error: text, stack: error.stack.slice(0, longestStack) }
-      : { error: text };
+    if (!(error instanceof Error)) return { error: written(String(error)) };
+    const text = written(`${error.name}: ${error.message}`);
+    return typeof error.stack === "string" ? { error: text, stack: written(error.stack) } : { error: text };
   } catch {
     return { error: `a thrown ${typeof error} that cannot be written as text` };
   }
+}
+
+/** Bounded, and without what looks like a secret. Twice as much is looked at, so that none is cut in half. */
+function written(text: string): string {
+  return redactText(text.slice(0, 2 * longestStack)).slice(0, longestStack);
 }

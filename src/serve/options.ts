@@ -4,6 +4,7 @@ import type { Clock, Duration } from "../core/index.ts";
 import type { EngineLimits, OverloadLimits } from "../http/index.ts";
 import type { JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
+import type { CrashPolicy } from "./crash.ts";
 import type { Log } from "./log.ts";
 import type { StopSignal } from "./signals.ts";
 
@@ -32,6 +33,12 @@ export interface RunOptions {
   readonly signals?: readonly StopSignal[];
   /** Receives what needs attention. Default: JSON lines on standard error. `false`: nothing is logged. */
   readonly log?: Log | false;
+  /**
+   * What an error that nobody caught does: a rejected promise that a handler let go of, a throw in a timer. Default `drain`: it is
+   * logged with an incident id, the process drains and ends with exit code 1. `node` leaves it to Node, which ends the process
+   * at once. Where others listen to `uncaughtException` or `unhandledRejection` too, it is logged, and the end is theirs to decide.
+   */
+  readonly crash?: CrashPolicy;
   /** In place of the defaults, by table. What is in force stands in `limits` of the running server or worker. */
   readonly limits?: RunLimits;
   /**

@@ -27,7 +27,9 @@ import {
 } from "../jobs/index.ts";
 import { defaultLimits, type SchemaLimits } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
+import { logAccess, type AccessLogOptions } from "./access-log.ts";
 import type { App } from "./app.ts";
+import { onCrash } from "./crash.ts";
 import { JobsSwitch } from "./jobs-switch.ts";
 import { jsonLog, logEvents } from "./log.ts";
 import { defaultRetention, type RunOptions } from "./options.ts";
@@ -53,10 +55,10 @@ export interface RunningLimits {
 /** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
 export async function run<M extends Members>(
   app: App<M>,
-  options: RunOptions,
+  options: RunOptions & { readonly accessLog?: boolean | AccessLogOptions },
   compose: (bound: BoundApp, phase: () => Lifecycle["phase"], jobs: Jobs) => readonly LifecyclePart[],
 ): Promise<Running> {
-  const { clock = systemClock, events = new Events(), log } = options;
+  const { clock = systemClock, events = new Events() } = options;
   const jobs = new JobsSwitch();
   const shutdown = new AbortController();
   const bound = bind(app.implemented, {
@@ -79,8 +81,8 @@ export async function run<M extends Members>(
   const life = lifecycle({ clock, parts, drainMs });
   life.shutdown.addEventListener("abort", () => shutdown.abort(life.shutdown.reason));
 
-  const writeLine = (line: string): void => void process.stderr.write(line);
-  const unlog = log === false ? () => undefined : logEvents(events, clock, log ?? jsonLog(writeLine));
+  const unlog = startLogs(events, clock, options);
+  const uncrash = onCrash(options.crash ?? "drain", { defect: bound.defect, stop: () => stop("crash") });
   const unsignal = onStopSignal(options.signals ?? ["SIGINT", "SIGTERM"], (signal) => void stop(signal));
   const { promise: stopped, resolve: resolveStopped } = Promise.withResolvers<StopReport>();
 
@@ -89,6 +91,7 @@ export async function run<M extends Members>(
       events.emit("lifecycle", { phase: "draining", ...(detail !== undefined && { detail }) });
     const report = await life.stop();
     unsignal();
+    uncrash();
     events.emit("lifecycle", { phase: "stopped", detail: report.outcome });
     unlog();
     resolveStopped(report);
@@ -100,6 +103,7 @@ export async function run<M extends Members>(
     await life.start();
   } catch (error) {
     unsignal();
+    uncrash();
     unlog();
     throw plain(error);
   }
@@ -113,6 +117,24 @@ export async function run<M extends Members>(
     },
     stop: () => stop(),
     stopped,
+  };
+}
+
+/** The log of what needs attention, and that of requests where it is asked for. Returns the function that ends both. */
+function startLogs(
+  events: Events,
+  clock: Clock,
+  { log = jsonLog((line) => void process.stderr.write(line)), accessLog = false }: Parameters<typeof run>[1],
+): () => void {
+  if (log === false) {
+    if (accessLog !== false) throw new TypeError("serve(): accessLog needs a log, and log is false.");
+    return () => undefined;
+  }
+  const unlog = logEvents(events, clock, log);
+  const unaccess = accessLog === false ? undefined : logAccess(events, clock, log, accessLog === true ? {} : accessLog);
+  return () => {
+    unlog();
+    unaccess?.();
   };
 }
 

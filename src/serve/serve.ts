@@ -1,6 +1,14 @@
 /** `serve` and `work`: an app as a process. Loaded by the root face only when one of them is called, because both need Node. */
 import type { BoundApp, Jobs, Members } from "../contract/index.ts";
-import { systemClock, type LifecyclePart, type StopReport } from "../core/index.ts";
+import {
+  durationMs,
+  sleep,
+  systemClock,
+  type Clock,
+  type Duration,
+  type LifecyclePart,
+  type StopReport,
+} from "../core/index.ts";
 import {
   createHttpHandler,
   loadEngine,
@@ -17,7 +25,8 @@ import {
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events, Metrics } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
-import { healthRoutes } from "./health.ts";
+import type { AccessLogOptions } from "./access-log.ts";
+import { healthRoutes, type ReadyCheck } from "./health.ts";
 import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./metrics/serve-metrics.ts";
 import { overloadGate } from "./overload.ts";
 import type { RunOptions, ServeLimits } from "./options.ts";
@@ -48,6 +57,19 @@ export interface ServeOptions extends RunOptions {
   readonly trustedProxies?: readonly string[];
   /** Refuses requests when there is more to do than can be done in time, with 503 and Retry-After. Default true. */
   readonly overload?: boolean;
+  /** One log entry for each request: route template, status, time, id; chosen headers. Default: false. */
+  readonly accessLog?: boolean | AccessLogOptions;
+  /**
+   * What `/readyz` asks, by name: `{ database: (signal) => db.ping(signal) }`. All must say yes within 2 s; the answer holds for 1 s.
+   */
+  readonly ready?: { readonly [name: string]: ReadyCheck };
+  /** Whether `/readyz?verbose` names the checks and their verdicts. Default: false where `NODE_ENV` is `production`, else true. */
+  readonly readyDetails?: boolean;
+  /**
+   * After a stop: how long requests are still taken while `/readyz` says 503 already, so that a load balancer sees it before the
+   * port closes. Comes on top of `drain`. Give it a little more than the balancer's check interval. Default 0.
+   */
+  readonly drainDelay?: Duration;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
@@ -88,7 +110,9 @@ export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metri
 
 export async function startServer<M extends Members>(app: App<M>, given: ServeOptions): Promise<Server> {
   const resources = readResources(given.memory);
-  const options = { ...given, limits: fittedLimits(given.limits, resources) };
+  const drainDelayMs = durationMs(given.drainDelay ?? 0);
+  const drain = durationMs(given.drain ?? "10s") + drainDelayMs;
+  const options = { ...given, drain, limits: fittedLimits(given.limits, resources) };
   const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
   const formats = await loadFormats(app.implemented.formats);
@@ -96,7 +120,13 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
   let measured: ServedMetrics | undefined;
   let gate: OverloadGate | undefined;
   const running = await run(app, options, (bound, phase, jobs) => {
-    const health = healthRoutes(phase);
+    const health = healthRoutes({
+      phase,
+      clock: bound.clock,
+      events: bound.events,
+      checks: options.ready ?? {},
+      details: options.readyDetails ?? process.env["NODE_ENV"] !== "production",
+    });
     if (metrics !== false) {
       measured = serveMetrics(metrics, {
         bound,
@@ -108,7 +138,8 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
     }
     if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
     made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], formats, gate));
-    return measured === undefined ? [httpPart(made, { port, host })] : [measured.part, httpPart(made, { port, host })];
+    const http = httpPart(made, { port, host }, bound.clock, drainDelayMs);
+    return measured === undefined ? [http] : [measured.part, http];
   });
   // `run` has called the function above, and started what it gave.
   const engine = made as Engine;
@@ -155,7 +186,12 @@ function engineOptions(
   };
 }
 
-function httpPart(engine: Engine, where: { readonly port: number; readonly host: string }): LifecyclePart {
+function httpPart(
+  engine: Engine,
+  where: { readonly port: number; readonly host: string },
+  clock: Clock,
+  drainDelayMs: number,
+): LifecyclePart {
   return {
     name: "http",
     async start() {
@@ -163,7 +199,10 @@ function httpPart(engine: Engine, where: { readonly port: number; readonly host:
       if (!listening.ok) throw new Error(listening.fault.message);
     },
     async drain(signal) {
+      // Readiness is off already; whoever has not seen it yet is still served.
+      if (drainDelayMs > 0) await sleep(clock, drainDelayMs, signal).catch(() => undefined);
       const cut = (): void => void engine.close();
+      if (signal.aborted) cut();
       signal.addEventListener("abort", cut, { once: true });
       // The lifecycle's own deadline is the one that counts.
       await engine.drain(longestDrainMs);

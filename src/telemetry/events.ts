@@ -112,6 +112,8 @@ export interface EventTable {
     /** Length of the last turn of the event loop in ms; 0 where the loop is not behind. */
     readonly loopTurnMs: number;
   };
+  /** The application's own readiness checks say something else than before. */
+  readiness: { readonly ready: boolean; readonly failed: readonly string[] };
   /** The process moved to another part of its life. */
   lifecycle: { readonly phase: "starting" | "ready" | "draining" | "stopped"; readonly detail?: string };
 }

@@ -24,11 +24,13 @@ export const floors: { readonly [folder: string]: number } = {
   sqlite: 4,
   static: 4,
   middleware: 4,
+  opentelemetry: 4,
   postgres: 4,
   pipeline: 4,
   dashboard: 5,
   serve: 6,
   cli: 7,
+  pino: 7,
   // Imported by nobody in src; imports whatever it helps to test.
   testing: 8,
 };
