@@ -1,6 +1,7 @@
 /** The HTTP/1.1 engine: a listener, its connections, and their common end. */
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { err, Fault, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { err, ok, systemClock, type Clock, type Result } from "../../core/index.ts";
 import type { HttpHandler } from "../../exchange/index.ts";
 import { AcceptBurst } from "./accept-burst.ts";
 import { busyText } from "./answer-text.ts";
@@ -11,8 +12,19 @@ import { DateLine } from "./date-line.ts";
 import { Deadlines } from "./deadlines.ts";
 import { createHttp2, resolveHttp2Limits, type Http2Limits } from "./h2/index.ts";
 import { resolveLimits, type EngineLimits } from "./limits.ts";
+import {
+  addressOf,
+  bind,
+  checkWhere,
+  listenFault,
+  type EngineAddress,
+  type ListenFault,
+  type ListenOptions,
+} from "./listening.ts";
 import { detectReadMode } from "./read-mode.ts";
 import { attach, serverOptions, type ReadMode } from "./socket-wire.ts";
+import { TlsFront, type EngineTls, type TlsFault, type TlsIdentity } from "./tls.ts";
+import { clearPath } from "./unix-path.ts";
 
 export interface EngineOptions {
   readonly handler: HttpHandler;
@@ -34,27 +46,9 @@ export interface EngineOptions {
    * false: such a client is refused.
    */
   readonly http2?: boolean | Partial<Http2Limits>;
+  /** Speaks TLS, and nothing else; HTTP/2 is then agreed on by ALPN. Default: none. */
+  readonly tls?: EngineTls;
 }
-
-export interface ListenOptions {
-  /** 0: any free port. */
-  readonly port: number;
-  /** Default `127.0.0.1`: opening a server to the network is a choice, not an accident. */
-  readonly host?: string;
-  /** Lets several processes or threads listen on one port, where the system can (SO_REUSEPORT). Default false. */
-  readonly reusePort?: boolean;
-}
-
-export interface EngineAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** The system refused to listen: `reason` is its code, such as EADDRINUSE or EACCES. */
-export type ListenFault = Fault<
-  "LISTEN_FAILED",
-  { readonly reason: string; readonly host: string; readonly port: number }
->;
 
 /** How a drain ended. `cut`: connections destroyed at the deadline before their answers were sent. */
 export type DrainOutcome = { readonly outcome: "drained" } | { readonly outcome: "timed_out"; readonly cut: number };
@@ -79,6 +73,11 @@ export interface Engine {
   /** Destroys everything now; resolves when the port is free. Safe to call twice and before `listen`. */
   close(): Promise<void>;
   stats(): EngineStats;
+  /**
+   * Takes another certificate for connections that begin from now on; those that are open keep theirs. A bad one is a fault and
+   * changes nothing. Throws a TypeError for an engine without `tls`.
+   */
+  renewTls(identity: TlsIdentity): Result<null, TlsFault>;
   readonly limits: EngineLimits;
   /** Null: HTTP/2 is not spoken. */
   readonly http2Limits: Http2Limits | null;
@@ -117,6 +116,7 @@ class NetEngine implements Engine, ConnectionHost {
   /** Connections that a client is counted for, and which one. */
   readonly #clientOf = new Map<object, string>();
   readonly #burst: AcceptBurst<Socket>;
+  readonly #tls: TlsFront | null;
   #mode: ReadMode | null = null;
   #server: Server | null = null;
   #listenCalled = false;
@@ -138,6 +138,10 @@ class NetEngine implements Engine, ConnectionHost {
     this.http2 = this.http2Limits === null ? null : createHttp2(this, this.http2Limits);
     this.#deadlines = new Deadlines(this.#clock, this.#connections);
     this.#clients = new ClientLimit(limits.connectionsPerClient, options.trustedProxies ?? ["loopback", "private"]);
+    this.#tls =
+      options.tls === undefined
+        ? null
+        : new TlsFront(this, options.tls, (handshake, socket) => this.#secured(handshake, socket));
     this.#burst = new AcceptBurst(this.#clock, (socket) => this.#accept(socket));
   }
 
@@ -145,17 +149,16 @@ class NetEngine implements Engine, ConnectionHost {
     return this.#mode;
   }
 
-  async listen({
-    port,
-    host = "127.0.0.1",
-    reusePort = false,
-  }: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
+  async listen(where: ListenOptions): Promise<Result<EngineAddress, ListenFault>> {
     if (this.#listenCalled || this.isStopping)
       throw new TypeError("An engine listens once. Create another engine to listen again.");
+    checkWhere(where, this.#tls !== null);
     this.#listenCalled = true;
     this.#mode = this.#wantedMode === "auto" ? await detectReadMode(systemClock) : this.#wantedMode;
+    const taken = where.path === undefined ? null : await clearPath(where.path);
+    if (taken !== null) return err(listenFault(taken, where));
     // `close` may have been called while the trial ran.
-    if (this.isStopping) return err(listenFault("ECANCELED", host, port));
+    if (this.isStopping) return err(listenFault("ECANCELED", where));
     const server = createServer(serverOptions(), (socket) => {
       this.#accepted++;
       this.#burst.add(socket);
@@ -164,18 +167,20 @@ class NetEngine implements Engine, ConnectionHost {
     return new Promise((resolve) => {
       server.on("error", (error: NodeJS.ErrnoException) => {
         if (server.listening) this.#acceptFailed(error);
-        else resolve(err(listenFault(error.code ?? error.message, host, port)));
+        else resolve(err(listenFault(error.code ?? error.message, where)));
       });
-      server.on("close", () => resolve(err(listenFault("ECANCELED", host, port))));
-      server.listen({ port, host, reusePort, backlog: this.limits.acceptBacklog }, () => {
+      server.on("close", () => resolve(err(listenFault("ECANCELED", where))));
+      server.on("listening", () => {
         if (this.isStopping) server.close();
-        else resolve(ok(this.address() ?? { host, port }));
+        else resolve(ok(this.address() ?? addressOf(where)));
       });
+      bind(server, where, this.limits.acceptBacklog);
     });
   }
 
   address(): EngineAddress | null {
-    const address = this.#server?.address() as AddressInfo | null | undefined;
+    const address = this.#server?.address();
+    if (typeof address === "string") return { host: "", port: 0, path: address };
     return address ? { host: address.address, port: address.port } : null;
   }
 
@@ -210,6 +215,11 @@ class NetEngine implements Engine, ConnectionHost {
 
   stats(): EngineStats {
     return { ...this.counters, connections: this.#connections.size, connectionsRefused: this.#refusedConnections };
+  }
+
+  renewTls(identity: TlsIdentity): Result<null, TlsFault> {
+    if (this.#tls === null) throw new TypeError("This engine speaks no TLS: there is no certificate to renew.");
+    return this.#tls.renew(identity);
   }
 
   // ---- ConnectionHost
@@ -260,16 +270,34 @@ class NetEngine implements Engine, ConnectionHost {
     if (this.#connections.size >= this.limits.connections) return this.#turnAway(socket);
     const client = this.#clients.enter(socket.remoteAddress ?? "");
     if (client === undefined) return this.#turnAway(socket);
-    const before = this.#connections.size;
-    attach(socket, this.#mode ?? "events", (wire) => {
-      const connection = new Connection(this, wire);
-      this.#connections.add(connection);
-      if (client !== null) this.#clientOf.set(connection, client);
-      if (this.isStopping) connection.drain();
-      return connection;
-    });
-    // It was closed before anybody could read from it.
-    if (client !== null && this.#connections.size === before) this.#clients.leave(client);
+    const carried = this.#tls === null ? this.#begin(socket, this.#mode ?? "events") : this.#tls.begin(socket);
+    if (carried !== null) {
+      this.#connections.add(carried);
+      if (client !== null) this.#clientOf.set(carried, client);
+      if (this.isStopping) carried.drain();
+      return;
+    }
+    if (client !== null) this.#clients.leave(client);
+    if (this.#tls === null) return;
+    // No answer can be sent to somebody who has no keys yet.
+    this.#refusedConnections++;
+    socket.destroy();
+  }
+
+  /** Null: it was closed before anybody could read from it. */
+  #begin(socket: Socket, mode: ReadMode): Connection | null {
+    let made: Connection | null = null;
+    attach(socket, mode, (wire) => (made = new Connection(this, wire)));
+    return made;
+  }
+
+  /** A TLS handshake is done. */
+  #secured(handshake: Carried, socket: TLSSocket): void {
+    const http2 = socket.alpnProtocol === "h2" ? this.http2 : null;
+    const carried = http2 === null ? this.#begin(socket, "events") : http2(socket, Buffer.alloc(0));
+    if (carried === null) return this.forget(handshake);
+    this.replace(handshake, carried);
+    if (this.isStopping) carried.drain();
   }
 
   /** Says why, if the system's buffer takes it at once, and closes. */
@@ -322,23 +350,6 @@ class NetEngine implements Engine, ConnectionHost {
     return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 }
-
-function listenFault(reason: string, host: string, port: number): ListenFault {
-  return new Fault(
-    "LISTEN_FAILED",
-    "unavailable",
-    { reason, host, port },
-    `Cannot listen on ${host} port ${port}: ${listenAdvice[reason] ?? reason}.`,
-  );
-}
-
-/** What to do about the refusals that people meet. */
-const listenAdvice: { readonly [reason: string]: string } = {
-  EADDRINUSE: "the port is in use. Stop the process that uses it, or choose another port",
-  EACCES: "this user may not use that port. Choose one of 1024 or above",
-  EADDRNOTAVAIL: "this machine does not have that address",
-  ENOTFOUND: "the host name is not known",
-};
 
 function warn({ kind, error, method, target }: EngineDefect): void {
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);

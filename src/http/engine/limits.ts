@@ -31,6 +31,10 @@ export interface EngineLimits {
   readonly stashBytes: number;
   /** Bytes of an unread body that are skipped to keep the connection. A longer one closes it. */
   readonly unreadBodyBytes: number;
+  /** TLS handshakes under way. One more connection is closed. */
+  readonly handshakes: number;
+  /** From accept to the end of the TLS handshake, in ms. Over it: closed. */
+  readonly handshakeTimeoutMs: number;
   /** From the first byte of a head (on a new connection: from accept) to its last, in ms. Over it: 408. */
   readonly headTimeoutMs: number;
   /** The longest silence inside a body, in ms. Over it: the BODY_TIMEOUT fault, then close. */
@@ -63,6 +67,8 @@ export const engineLimits: EngineLimits = Object.freeze({
   pipelineDepth: 16,
   stashBytes: 16 * 1024,
   unreadBodyBytes: 64 * 1024,
+  handshakes: 1_000,
+  handshakeTimeoutMs: 10_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 15_000,
   bodyTimeoutMs: 300_000,
@@ -88,6 +94,8 @@ const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: 
   pipelineDepth: [1, 1_000],
   stashBytes: [0, 16 * 1024 * 1024],
   unreadBodyBytes: [0, 1024 * 1024 * 1024],
+  handshakes: [1, 1_000_000],
+  handshakeTimeoutMs: [1, 3_600_000],
   headTimeoutMs: [1, 3_600_000],
   bodyIdleTimeoutMs: [1, 3_600_000],
   bodyTimeoutMs: [1, 86_400_000],
