@@ -83,7 +83,8 @@ test("a form on a page of another origin changes nothing, and one of the own ori
       await browser.goto(from);
       const answered = browser.waitForResponse(`${url}/form`);
       await browser.evaluate((target) => {
-        document.body.innerHTML = `<form method="post" action="${target}"></form>`;
+        // Into a frame, so that the page itself stays where it is.
+        document.body.innerHTML = `<iframe name="answer"></iframe><form method="post" target="answer" action="${target}"></form>`;
         document.querySelector("form")?.submit();
       }, `${url}/form`);
       return (await answered).status();
