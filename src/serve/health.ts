@@ -52,10 +52,11 @@ export function healthRoutes(options: HealthOptions): readonly ExtraRoute[] {
     return { ...plain, body: JSON.stringify(body) };
   };
   return [
-    { method: "GET", path: "/livez", handle: () => live },
+    { method: "GET", path: "/livez", handle: () => live, priority: "critical" },
     {
       method: "GET",
       path: "/readyz",
+      priority: "critical",
       handle: ({ target }) => {
         const verbose = /\?(?:.*&)?verbose(?:[=&]|$)/.test(target);
         // Nothing is asked any more of what is about to close.

@@ -85,7 +85,9 @@ export function serveMetrics(given: true | MetricsServeOptions, host: MetricsHos
     buildSource(bound.contract.name, options.version ?? ""),
   ];
   const metrics = createMetrics({ events: bound.events, sources, ...(maxRoutes !== undefined && { maxRoutes }) });
-  const route: ExtraRoute = { method: "GET", path, handle: pageHandler(metrics, gate, options.view) };
+  // When it is busy is when somebody looks.
+  const handle = pageHandler(metrics, gate, options.view);
+  const route: ExtraRoute = { method: "GET", path, handle, priority: "critical" };
   const own = options.port === undefined ? undefined : new OwnPort([route, ...host.health], clock);
   return {
     metrics,
