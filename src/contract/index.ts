@@ -121,6 +121,13 @@ export type { ItemStream } from "./item-stream.ts";
 export { wrongItem } from "./memory-stream.ts";
 export { resultStream, streamFailed, streamed, type ResultSource, type ResultStream } from "./result-stream.ts";
 export { StreamMoved, TooManyStreams, streamFaults, type StreamFault } from "./stream-faults.ts";
+export {
+  bearerProtocol,
+  closeCodes,
+  socketProtocol,
+  type ClientMessage,
+  type ServerMessage,
+} from "./socket-protocol.ts";
 export { isStreamId } from "./stream-handler.ts";
 export type { StreamLimits } from "./stream-limits.ts";
 // For protocols: how an operation travels in HTTP.

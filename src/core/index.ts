@@ -19,7 +19,7 @@ export {
 } from "./result.ts";
 export { match, matchFault } from "./match.ts";
 export { durationMs, type Duration } from "./duration.ts";
-export { Timeouts } from "./timeouts.ts";
+export { Timeouts, type TimeoutEntry } from "./timeouts.ts";
 export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Timer } from "./clock.ts";
 export { Aborted, deadline, type AbortWhy, type Deadline } from "./deadline.ts";
 export { lifecycle, type Lifecycle, type LifecyclePart, type StopReport } from "./lifecycle.ts";

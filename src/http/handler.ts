@@ -22,6 +22,7 @@ import { recorded } from "./request-record.ts";
 import { composeWires } from "./wires.ts";
 import { RouteMatch, createRouter, type RouteMiss, type RouteSpec } from "./router.ts";
 import type { MultipartReader } from "./uploads/upload.ts";
+import type { LoadedWebSocket } from "./streams/load-web-socket.ts";
 import { StreamRoute } from "./streams/stream-route.ts";
 
 /** A route beside those of the contract: documents, health, a dashboard. */
@@ -43,6 +44,8 @@ export interface HttpHandlerOptions {
   readonly formats?: readonly LoadedFormat[];
   /** Needed where an operation takes multipart forms: see `loadUploads`. */
   readonly multipart?: MultipartReader;
+  /** Serves subscriptions over WebSocket as well: see `loadWebSocket`. Default: an Upgrade is ignored. */
+  readonly webSocket?: LoadedWebSocket;
   /** Decides who is let in. Default: everybody. */
   readonly overload?: OverloadGate;
 }
@@ -105,15 +108,25 @@ export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {
 const compiledAtStart = 200;
 
 function* routesOf(
-  { extraRoutes = [], overload }: HttpHandlerOptions,
+  { extraRoutes = [], overload, webSocket }: HttpHandlerOptions,
   services: RouteServices,
 ): Generator<RouteSpec<Endpoint>> {
   const { app } = services;
-  const heartbeats = new Timeouts(app.clock, app.streams.limits.heartbeatMs);
+  const { limits } = app.streams;
+  const heartbeats = new Timeouts(app.clock, limits.heartbeatMs);
+  const sockets = webSocket?.face({
+    clock: app.clock,
+    limits,
+    heartbeats,
+    newRequestId: services.newRequestId,
+    isDraining: () => app.streams.draining,
+  });
   for (const bound of app.operations.values()) {
     const { open } = bound;
     const route =
-      open === undefined ? new OperationRoute(bound, services) : new StreamRoute(bound, open, services, heartbeats);
+      open === undefined
+        ? new OperationRoute(bound, services)
+        : new StreamRoute(bound, open, services, heartbeats, sockets);
     if (app.operations.size <= compiledAtStart) route.compile();
     const { method, path, parts } = route.plan;
     const value = overload?.guard(route, bound.operation.options.priority) ?? route;

@@ -14,3 +14,4 @@ export {
 export { loadEngine } from "./load-engine.ts";
 export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";
 export { watchBody } from "./watched-body.ts";
+export { loadWebSocket, type LoadedWebSocket, type WebSocketOptions } from "./streams/load-web-socket.ts";

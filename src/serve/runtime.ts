@@ -74,8 +74,6 @@ export async function run<M extends Members>(
     ...(authenticate?.start === undefined ? [] : [{ name: "authentication", start: authenticate.start }]),
     ...storeParts(bound, jobs, events, clock, options),
     ...compose(bound, () => life.phase, jobs),
-    // Told first, so that answers without an end have one before HTTP waits for it.
-    { name: "streams", drain: () => bound.streams.drain() },
   ];
   const drainMs = durationMs(options.drain ?? "10s");
   const life = lifecycle({ clock, parts, drainMs });

@@ -1,24 +1,19 @@
 /** `serve` and `work`: an app as a process. Loaded by the root face only when one of them is called, because both need Node. */
 import type { BoundApp, Jobs, Members } from "../contract/index.ts";
-import {
-  durationMs,
-  sleep,
-  systemClock,
-  type Clock,
-  type Duration,
-  type LifecyclePart,
-  type StopReport,
-} from "../core/index.ts";
+import { durationMs, sleep, systemClock, type Duration, type LifecyclePart, type StopReport } from "../core/index.ts";
 import {
   createHttpHandler,
   loadEngine,
   loadFormats,
+  loadWebSocket,
   type Engine,
   type EngineLimits,
   type EngineOptions,
   type AdmissionStats,
   type ExtraRoute,
   type LoadedFormat,
+  type LoadedWebSocket,
+  type WebSocketOptions,
   type OverloadGate,
   type OverloadLimits,
 } from "../http/index.ts";
@@ -70,6 +65,11 @@ export interface ServeOptions extends RunOptions {
    * port closes. Comes on top of `drain`. Give it a little more than the balancer's check interval. Default 0.
    */
   readonly drainDelay?: Duration;
+  /**
+   * Serves subscriptions over WebSocket too; needs the package `ws`. Default false. `true` lets in pages of the same host alone: see
+   * `origins`, and docs/streams.md.
+   */
+  readonly webSocket?: boolean | WebSocketOptions;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
@@ -116,6 +116,9 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
   const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
   const formats = await loadFormats(app.implemented.formats);
+  const { webSocket: socketOptions = false } = options;
+  const webSocket =
+    socketOptions === false ? undefined : await loadWebSocket(socketOptions === true ? {} : socketOptions);
   let made: Engine | undefined;
   let measured: ServedMetrics | undefined;
   let gate: OverloadGate | undefined;
@@ -137,8 +140,10 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
       });
     }
     if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
-    made = createEngine(engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], formats, gate));
-    const http = httpPart(made, { port, host }, bound.clock, drainDelayMs);
+    made = createEngine(
+      engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { formats, gate, webSocket }),
+    );
+    const http = httpPart(made, { port, host }, bound, drainDelayMs);
     return measured === undefined ? [http] : [measured.part, http];
   });
   // `run` has called the function above, and started what it gave.
@@ -168,9 +173,13 @@ function engineOptions(
   bound: BoundApp,
   options: ServeOptions,
   health: readonly ExtraRoute[],
-  formats: readonly LoadedFormat[],
-  overload: OverloadGate | undefined,
+  loaded: {
+    readonly formats: readonly LoadedFormat[];
+    readonly gate: OverloadGate | undefined;
+    readonly webSocket: LoadedWebSocket | undefined;
+  },
 ): EngineOptions {
+  const { formats, gate: overload, webSocket } = loaded;
   const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, { formats, ...(docs === true ? {} : docs) });
   return {
@@ -178,6 +187,7 @@ function engineOptions(
       extraRoutes: [...health, ...documents, ...routes],
       formats,
       ...(overload && { overload }),
+      ...(webSocket && { webSocket }),
     }),
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
@@ -189,7 +199,7 @@ function engineOptions(
 function httpPart(
   engine: Engine,
   where: { readonly port: number; readonly host: string },
-  clock: Clock,
+  { clock, streams }: BoundApp,
   drainDelayMs: number,
 ): LifecyclePart {
   return {
@@ -205,7 +215,7 @@ function httpPart(
       if (signal.aborted) cut();
       signal.addEventListener("abort", cut, { once: true });
       // The lifecycle's own deadline is the one that counts.
-      await engine.drain(longestDrainMs);
+      await Promise.all([streams.drain(), engine.drain(longestDrainMs)]);
       signal.removeEventListener("abort", cut);
     },
     stop: () => engine.close(),

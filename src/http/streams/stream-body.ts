@@ -4,6 +4,7 @@
  */
 import type { Clock, Timeouts } from "../../core/index.ts";
 import type { EncodedStep, EncodedStream } from "./encoded-stream.ts";
+import { nextTurn } from "./next-turn.ts";
 import type { StreamFormat } from "./stream-media.ts";
 
 /** Bytes, about, after which a piece is sent whatever follows. */
@@ -145,13 +146,3 @@ export class StreamBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint
     return this.#ready === undefined ? silence : this.#take();
   }
 }
-
-/** Continues after the event loop has seen its sockets. A timer of 0 ms costs a millisecond, so only where there is nothing better. */
-function nextTurn(clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    if (immediate === undefined) clock.setTimer(0, resolve);
-    else immediate(resolve);
-  });
-}
-
-const { setImmediate: immediate } = globalThis as { readonly setImmediate?: (callback: () => void) => unknown };

@@ -8,13 +8,12 @@
 import {
   NotAcceptable,
   StreamMoved,
+  PermissionDenied,
   UnsupportedMediaType,
   frameworkFaults,
   httpFaults,
   httpPlan,
   invalidInput,
-  isStreamId,
-  lastEventIdKey,
   streamFaults,
   type BoundOperation,
   type HttpPlan,
@@ -25,15 +24,19 @@ import {
 } from "../../contract/index.ts";
 import { Err, Fault, Ok, systemRandom, type MaybePromise, type Result, type Timeouts } from "../../core/index.ts";
 import type { HeaderBlock, HttpRequest, HttpResponse } from "../../exchange/index.ts";
-import { Invalid } from "../../schema/index.ts";
+import { Invalid, compile, type Codec } from "../../schema/index.ts";
 import { operationCodec, type OperationCodec } from "../codec.ts";
-import { HttpCall } from "../http-call.ts";
+import type { HttpCall } from "../http-call.ts";
 import { isJson } from "../media.ts";
+import { SocketCall } from "./socket-call.ts";
+import type { SocketFace, SocketRoute } from "./load-web-socket.ts";
 import { writeProblem, type RouteServices } from "../operation-route.ts";
 import type { ProblemWriter } from "../problem.ts";
 import { streamMedia, takesProblems } from "./accept.ts";
 import { EncodedStream, type EncodedStep } from "./encoded-stream.ts";
+import { takeLastEventId } from "./last-event-id.ts";
 import { StreamBody } from "./stream-body.ts";
+import { StreamCall } from "./stream-call.ts";
 import { endId, ndjson, sse, type StreamFormat } from "./stream-media.ts";
 
 interface Compiled {
@@ -43,7 +46,7 @@ interface Compiled {
 
 const noBytes = new Uint8Array(0);
 
-export class StreamRoute {
+export class StreamRoute implements SocketRoute {
   readonly plan: HttpPlan;
   readonly operation: string;
   readonly template: string;
@@ -51,10 +54,19 @@ export class StreamRoute {
   readonly #open: OpenStream;
   readonly #services: RouteServices;
   readonly #heartbeats: Timeouts;
+  /** Undefined where WebSocket is off: an Upgrade is then ignored, as RFC 9110 section 7.8 allows. */
+  readonly #sockets: SocketFace | undefined;
   #compiled: Compiled | undefined;
+  #wireInput: Codec<never, unknown> | undefined;
 
   /** `heartbeats`: one list for the streams of all routes. */
-  constructor(bound: BoundOperation, open: OpenStream, services: RouteServices, heartbeats: Timeouts) {
+  constructor(
+    bound: BoundOperation,
+    open: OpenStream,
+    services: RouteServices,
+    heartbeats: Timeouts,
+    sockets: SocketFace | undefined,
+  ) {
     this.plan = httpPlan(bound.operation);
     this.operation = bound.operation.name;
     this.template = this.plan.path;
@@ -62,6 +74,8 @@ export class StreamRoute {
     this.#open = open;
     this.#services = services;
     this.#heartbeats = heartbeats;
+    this.#sockets = sockets;
+    sockets?.addRoute(this);
   }
 
   get #maxBodyBytes(): number {
@@ -79,6 +93,8 @@ export class StreamRoute {
   }
 
   async handle(request: HttpRequest, captures: readonly string[], query: string): Promise<HttpResponse> {
+    if (this.#sockets !== undefined && request.canUpgrade === true && isWebSocket(request))
+      return this.#upgrade(this.#sockets, request, captures, query);
     // The stream that this client comes back to has ended for good: 204 is how EventSource is told to stop.
     if (request.header("last-event-id") === endId) return { status: 204, headers: sse.headers, body: null };
     const call = new StreamCall(request, this.#services.newRequestId);
@@ -105,6 +121,28 @@ export class StreamRoute {
     if (!input.ok) return input.fault;
     const opened = await this.open(call, admitted.value, input.value);
     return opened.ok ? this.#stream(call, opened.value, format) : opened.fault;
+  }
+
+  async #upgrade(
+    sockets: SocketFace,
+    request: HttpRequest,
+    captures: readonly string[],
+    query: string,
+  ): Promise<HttpResponse> {
+    const call = new SocketCall(request, this.#services.newRequestId);
+    if (!sockets.isAllowed(request)) return this.#problem(PermissionDenied({}, foreignOrigin), call.requestId);
+    const admitted = await this.#bound.admit(call);
+    if (!admitted.ok) return dressed(call, this.#problem(admitted.fault, call.requestId), true);
+    const answer = sockets.answer({ route: this, call, auth: admitted.value, captures, query });
+    return dressed(call, answer, false);
+  }
+
+  admitAs(auth: Principal | undefined, call: SocketCall): MaybePromise<Result<Principal | undefined, Fault>> {
+    return this.#bound.admitAs(auth, call);
+  }
+
+  decodeWire(wire: unknown): Promise<Result<unknown, Fault>> {
+    return this.#decoded(() => (this.#wireInput ??= compile(this.plan.input)).parse(wire));
   }
 
   /** The input, from the places where it travels. */
@@ -155,7 +193,7 @@ export class StreamRoute {
       start: format.start(this.#retryMs()),
       clock: app.clock,
       heartbeats: this.#heartbeats,
-      problem: (step) => this.#lastWords(step.type === "fault" ? step.fault : StreamMoved(), call.requestId),
+      problem: (step) => this.lastWords(step.type === "fault" ? step.fault : StreamMoved(), call.requestId),
     });
     return dressed(call, { status: 200, headers: headersOf(call, format), body }, false);
   }
@@ -164,7 +202,7 @@ export class StreamRoute {
   #fail(call: StreamCall, fault: Fault, format: StreamFormat): HttpResponse {
     if (format === ndjson || !fault.retryable || takesProblems(call.header("accept")))
       return dressed(call, this.#problem(fault, call.requestId), true);
-    const { json, retryMs = this.#retryMs() } = this.#lastWords(fault, call.requestId);
+    const { json, retryMs = this.#retryMs() } = this.lastWords(fault, call.requestId);
     // In a drain the stream has not failed: it goes on at another process.
     const body = isMove(fault) ? format.start(retryMs) : format.fault(json, retryMs);
     const answer = {
@@ -176,7 +214,7 @@ export class StreamRoute {
     return dressed(call, answer, true);
   }
 
-  #lastWords(fault: Fault, requestId: string): { readonly json: string; readonly retryMs: number | undefined } {
+  lastWords(fault: Fault, requestId: string): { readonly json: string; readonly retryMs: number | undefined } {
     const problem = this.#problem(fault, requestId);
     const json = problem.body as string;
     if (!fault.retryable) return { json, retryMs: undefined };
@@ -209,6 +247,11 @@ function headersOf(call: HttpCall, { headers }: StreamFormat): HeaderBlock {
   return id === undefined ? headers : headers.with("x-request-id", id);
 }
 
+function isWebSocket(request: HttpRequest): boolean {
+  return request.header("upgrade")?.toLowerCase() === "websocket";
+}
+
+const foreignOrigin = "Pages of this origin may not open a WebSocket here.";
 const notAcceptable =
   "A subscription answers text/event-stream and application/x-ndjson; the Accept header refuses both.";
 
@@ -223,37 +266,4 @@ async function within(
   const soon = await Promise.race([first, late]);
   timer.cancel();
   return soon;
-}
-
-/** The request that opens a stream, as the bound call sees it. */
-class StreamCall extends HttpCall implements StreamIncoming {
-  lastEventId: string | undefined;
-}
-
-/**
- * Where the client comes back to: the header that EventSource sends when it reconnects, or, for a client that can set none (a new
- * EventSource, a WebSocket), a query parameter. What is no id of ours is dropped: the stream begins at its beginning.
- */
-function takeLastEventId(
-  query: string,
-  header: string | undefined,
-): { readonly rest: string; readonly lastEventId: string | undefined } {
-  const prefix = `${lastEventIdKey}=`;
-  let given = header;
-  let rest = query;
-  if (query.includes(prefix)) {
-    const pairs = query.split("&");
-    const own = pairs.find((pair) => pair.startsWith(prefix));
-    rest = pairs.filter((pair) => !pair.startsWith(prefix)).join("&");
-    given ??= own === undefined ? undefined : decoded(own.slice(prefix.length));
-  }
-  return { rest, lastEventId: isStreamId(given) ? given : undefined };
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text.replaceAll("+", " "));
-  } catch {
-    return undefined;
-  }
 }
