@@ -21,6 +21,7 @@ export { compression, type CompressionOptions } from "./compression.ts";
 export { decompression, type DecompressionOptions } from "./decompression.ts";
 export { checkIfMatch, etag, type EtagOptions } from "./etag.ts";
 export { PreconditionFailed } from "../contract/index.ts";
+export { timeout, type TimeoutOptions } from "./timeout.ts";
 export { requestId, type RequestIdOptions } from "./request-id.ts";
 // Who is calling.
 export { refuseCaller } from "../contract/index.ts";

@@ -11,7 +11,7 @@ import {
   type Middleware,
   type CallTools,
 } from "../../contract/index.ts";
-import { systemClock, type Fault } from "../../core/index.ts";
+import { systemClock, type Clock, type Fault } from "../../core/index.ts";
 import { createFetch, createHttpHandler, loadEngine, type ExtraRoute } from "../../http/index.ts";
 import { t } from "../../schema/index.ts";
 import { Events } from "../../telemetry/index.ts";
@@ -50,6 +50,8 @@ interface RigOptions {
   readonly read?: Reads;
   readonly write?: Writes;
   readonly extraRoutes?: readonly ExtraRoute[];
+  /** Of the app; the engine's is the system's. */
+  readonly clock?: Clock;
 }
 
 export async function rig(
@@ -68,7 +70,7 @@ export async function rig(
     },
   });
   const app = bind(implemented, {
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     events,
     // Nothing here enqueues.
     jobs: {} as Jobs,
