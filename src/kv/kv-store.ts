@@ -24,6 +24,12 @@ export interface KvSetOptions {
   readonly pinned?: boolean;
 }
 
+/** A `set` as a value: what a transaction can take along. */
+export interface KvWrite extends KvSetOptions {
+  readonly key: string;
+  readonly value: string;
+}
+
 export interface KvAdvanced {
   readonly accepted: boolean;
   /** How far the value is ahead of the store's clock after this step, in milliseconds; at least 0. */

@@ -9,10 +9,9 @@
  * What it cannot do by itself: between the handler's own commit and the store of its answer the process may die. The next call
  * after the lease then runs the handler again. So: at least once over a crash, once otherwise. `docs/auth.md` says how to close the gap.
  */
-import { middleware, type Middleware, type MiddlewareCall, type Operation } from "../contract/index.ts";
-import { durationMs, err, kinds, type Duration, type Fault, type Result } from "../core/index.ts";
-import type { KvStore } from "../kv/index.ts";
-import { Unavailable } from "../contract/index.ts";
+import { Unavailable, middleware, type Middleware, type MiddlewareCall, type Operation } from "../contract/index.ts";
+import { durationMs, err, kinds, ok, type Duration, type Fault, type Result } from "../core/index.ts";
+import type { KvStore, KvWrite } from "../kv/index.ts";
 import { Answers } from "./idempotency-answer.ts";
 import {
   IdempotencyAnswerLost,
@@ -39,6 +38,18 @@ export interface IdempotencyOptions {
   readonly scope?: (call: MiddlewareCall) => string;
 }
 
+/** What a handler gets as `idempotency` when its call carries a key. */
+export interface IdempotentCall {
+  readonly key: string;
+  /**
+   * The answer as a record for the transaction that does the work: `tx.keep(idempotency.finish(output))`. When the lease was lost
+   * meanwhile, the transaction is refused, so that work and answer are kept once, or not at all. Set reply fields before it.
+   *
+   * @throws TypeError for an output that cannot be kept: one that does not fit, or is too large for the store.
+   */
+  finish(output: unknown): KvWrite;
+}
+
 type AnyResult = Result<unknown, Fault>;
 
 interface Running {
@@ -50,6 +61,13 @@ interface Done {
   readonly print: string;
   /** Undefined: it could not be kept. */
   readonly answer?: string;
+}
+
+interface Lease {
+  readonly key: string;
+  readonly record: string;
+  readonly version: number;
+  readonly print: string;
 }
 
 /** A key as a structured field string (RFC 9651), as the draft has it, or bare, as most clients send it. */
@@ -64,7 +82,9 @@ const keyPattern = /^(?:"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x2b\
  * @example
  * const once = idempotency({ store: memoryKv(), ttl: "24h" });
  */
-export function idempotency(options: IdempotencyOptions): Middleware<Record<never, never>, Fault> {
+export function idempotency(
+  options: IdempotencyOptions,
+): Middleware<{ readonly idempotency: IdempotentCall | undefined }, Fault> {
   const keeper = new Keeper(options);
   const { required = false } = options;
   return middleware({
@@ -85,9 +105,11 @@ export function idempotency(options: IdempotencyOptions): Middleware<Record<neve
     call(call, next) {
       const given = call.type === "mutation" ? call.header("idempotency-key") : undefined;
       const key = given === undefined ? undefined : parseKey(given);
-      return key === undefined ? next({}) : keeper.once(call, key, () => next({}));
+      return key === undefined
+        ? next({ idempotency: undefined })
+        : keeper.once(call, key, (idempotency) => next({ idempotency }));
     },
-  }) as Middleware<Record<never, never>, Fault>;
+  }) as Middleware<{ readonly idempotency: IdempotentCall | undefined }, Fault>;
 }
 
 function parseKey(header: string): string | undefined {
@@ -110,7 +132,7 @@ class Keeper {
     this.#scope = scope ?? ((call) => (call.auth === undefined ? "anyone" : `caller:${call.auth.subject}`));
   }
 
-  async once(call: MiddlewareCall, key: string, run: () => Promise<AnyResult>): Promise<AnyResult> {
+  async once(call: MiddlewareCall, key: string, run: (call: IdempotentCall) => Promise<AnyResult>): Promise<AnyResult> {
     // Only mutations come here.
     const operation = call.member as Operation;
     const answers = this.#answersOf(operation);
@@ -119,16 +141,18 @@ class Keeper {
     const print = await sha256(answers.fingerprintText(call.input));
     // A second look, for a record that ends between the two steps.
     for (let look = 0; look < 2; look++) {
-      const running: Running = { state: "running", print };
       const leaseMs =
         durationMs(this.#lease ?? operation.options.timeout ?? "30s") + (this.#lease === undefined ? 30_000 : 0);
-      const leased = await this.#store.set(record, JSON.stringify(running), {
+      const leased = await this.#store.set(record, textOf({ state: "running", print }), {
         ttlMs: leaseMs,
         if: "absent",
         pinned: true,
       });
       if (!leased.ok) return err(unavailable());
-      if (leased.value !== undefined) return this.#run(call, answers, record, leased.value, print, run);
+      if (leased.value !== undefined) {
+        const lease: Lease = { key, record, version: leased.value, print };
+        return this.#run(call, answers, lease, run);
+      }
       const found = await this.#store.get(record);
       if (!found.ok) return err(unavailable());
       if (found.value !== undefined)
@@ -146,27 +170,37 @@ class Keeper {
     return result;
   }
 
-  /** `version`: of the lease. Whoever has lost it, because he took longer, leaves the record to the one who has it now. */
+  /** Whoever has lost the lease, because he took longer, leaves the record to the one who has it now. */
   async #run(
     call: MiddlewareCall,
     answers: Answers,
-    record: string,
-    version: number,
-    print: string,
-    run: () => Promise<AnyResult>,
+    lease: Lease,
+    run: (call: IdempotentCall) => Promise<AnyResult>,
   ): Promise<AnyResult> {
-    const result = await run();
+    const { key, record, version } = lease;
+    const finish = (output: unknown): KvWrite => {
+      const value = this.#doneText(answers.write(ok(output), call.reply), lease);
+      if (value === undefined)
+        throw new TypeError("idempotency.finish: the output does not fit, or is too large to be kept.");
+      return { key: record, value, ttlMs: this.#ttlMs, if: version };
+    };
+    const result = await run({ key, finish });
     if (!isKept(result)) {
       void (await this.#store.delete(record, version));
       return result;
     }
-    const answer = answers.write(result, call.reply);
-    const text = JSON.stringify({ state: "done", print, ...(answer !== undefined && { answer }) } satisfies Done);
-    const fits = text.length <= this.#store.maxValueChars;
-    const done = fits ? text : JSON.stringify({ state: "done", print } satisfies Done);
+    const done =
+      this.#doneText(answers.write(result, call.reply), lease) ?? textOf({ state: "done", print: lease.print });
     // The handler has done its work: a store that does not answer now changes nothing about that. The lease runs out by itself.
     void (await this.#store.set(record, done, { ttlMs: this.#ttlMs, if: version }));
     return result;
+  }
+
+  /** Undefined for what cannot be kept. */
+  #doneText(answer: string | undefined, { print }: Lease): string | undefined {
+    if (answer === undefined) return undefined;
+    const text = textOf({ state: "done", print, answer });
+    return text.length <= this.#store.maxValueChars ? text : undefined;
   }
 
   #answersOf(operation: Operation): Answers {
@@ -174,6 +208,10 @@ class Keeper {
     if (answers === undefined) this.#answers.set(operation, (answers = new Answers(operation)));
     return answers;
   }
+}
+
+function textOf(record: Running | Done): string {
+  return JSON.stringify(record);
 }
 
 /** What would come out the same again. */

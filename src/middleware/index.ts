@@ -8,6 +8,7 @@ export {
   type KvResult,
   type KvSetOptions,
   type KvStore,
+  type KvWrite,
   type MemoryKv,
   type MemoryKvOptions,
 } from "../kv/index.ts";
@@ -35,7 +36,7 @@ export { cookies, type Cookies, type CookiesOptions } from "./cookies.ts";
 export type { CookieAttributes } from "./cookie-syntax.ts";
 // How often, and how often at most once.
 export { RateLimited, rateLimit, type RateKey, type RateLimitOptions } from "./rate-limit.ts";
-export { idempotency, type IdempotencyOptions } from "./idempotency.ts";
+export { idempotency, type IdempotencyOptions, type IdempotentCall } from "./idempotency.ts";
 export {
   IdempotencyAnswerLost,
   IdempotencyInProgress,

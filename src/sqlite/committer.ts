@@ -11,6 +11,7 @@ import { bufferOf } from "./entries.ts";
 import { isDeferredConstraint, isStorage, rejection, storageReason } from "./failures.ts";
 import { enqueueInTransaction, Intake } from "./intake.ts";
 import { loadBlock } from "./lanes.ts";
+import { KvTable } from "./kv-table.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
@@ -48,6 +49,7 @@ interface Attempt {
 export class Committer {
   readonly #core: Core;
   readonly #sql: ApplicationSql;
+  readonly #kv: KvTable;
   readonly #done = new Completions();
   readonly #intake = new Intake();
   readonly #released: Released = new Map();
@@ -67,6 +69,7 @@ export class Committer {
   constructor(core: Core, sql: ApplicationSql) {
     this.#core = core;
     this.#sql = sql;
+    this.#kv = new KvTable(core);
   }
 
   /** Applies and commits; never throws for a full disk or a locked file. */
@@ -182,7 +185,7 @@ export class Committer {
   #apply(batch: Batch, what: Attempt): Draft {
     const draft: Draft = { jobs: [], stale: [], ops: [], sections: 0 };
     for (const arena of batch.arenas) this.#applyArena(arena, draft, what.growth);
-    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, what.transactions)));
+    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, what)));
     return draft;
   }
 
@@ -273,7 +276,7 @@ export class Committer {
     return name;
   }
 
-  #applyOp(op: Op, transactions: boolean): OpReply {
+  #applyOp(op: Op, { growth, transactions }: Attempt): OpReply {
     const core = this.#core;
     switch (op.op) {
       case "settle":
@@ -295,6 +298,8 @@ export class Committer {
           core.journal.add(() => (name.credit = credit));
         }
         return undefined;
+      case "kv":
+        return growth || op.verb === "get" || op.verb === "delete" ? { kv: this.#kv.apply(op) } : undefined;
       case "transaction":
         return transactions ? this.#transact(op) : undefined;
       default:
@@ -336,6 +341,7 @@ export class Committer {
     core.db.exec("SAVEPOINT tensile_transaction");
     try {
       const changes = op.steps.map((step) => this.#sql.run(step));
+      for (const write of op.writes) this.#kv.require(write);
       const receipts = enqueueInTransaction(core, this.#intake, op.jobs, (text) => this.#nameOfText(text));
       core.db.exec("RELEASE tensile_transaction");
       return { changes, receipts };

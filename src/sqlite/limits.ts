@@ -52,6 +52,12 @@ export const sqliteLimits = Object.freeze({
   transactionStatements: 1_000,
   /** Rows in one application transaction. */
   transactionRows: 100_000,
+  /** Short-lived records (`store.kv()`) unless said otherwise; over it those go that end soonest. */
+  kvRecords: 1_000_000,
+  /** Short-lived records whose time is over that one write removes. */
+  kvExpirePerWrite: 4,
+  /** Characters of the value of one short-lived record. */
+  kvValueChars: 262_144,
   /** Prepared application statements kept. */
   preparedStatements: 256,
   /** Milliseconds that the writer waits for another connection's lock. */

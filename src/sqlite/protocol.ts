@@ -10,6 +10,7 @@
  * key, a time or an occurrence, so that the writer must look inside.
  */
 import type { AttemptError, JobCounts, JobFilter, JobRecord, JobState, NewJob, Retention } from "../jobs/index.ts";
+import type { KvAdvanced, KvEntry, KvWrite } from "../kv/index.ts";
 
 export const sectionJobs = 1;
 export const sectionSuccesses = 2;
@@ -55,7 +56,29 @@ export type Op =
   | { readonly op: "occurrences" }
   | { readonly op: "prune" }
   | { readonly op: "stop" }
-  | { readonly op: "transaction"; readonly steps: readonly SqlStep[]; readonly jobs: readonly NewJob[] };
+  | KvOp
+  | {
+      readonly op: "transaction";
+      readonly steps: readonly SqlStep[];
+      readonly jobs: readonly NewJob[];
+      readonly writes: readonly KvWrite[];
+    };
+
+/** One step on a short-lived record. `mostRecords`: how many there may be. */
+export type KvOp = { readonly op: "kv"; readonly key: string; readonly mostRecords: number } & (
+  | { readonly verb: "get" }
+  | { readonly verb: "set"; readonly write: KvWrite }
+  | { readonly verb: "delete"; readonly version: number | undefined }
+  | { readonly verb: "advance"; readonly byMs: number; readonly mostMs: number }
+);
+
+/** `full`: there is no room but for what must not be dropped. */
+export type KvReply =
+  | { readonly entry: KvEntry | undefined }
+  | { readonly version: number | undefined }
+  | { readonly deleted: boolean }
+  | { readonly advanced: KvAdvanced }
+  | { readonly full: true };
 
 export interface Batch {
   readonly kind: "batch";
@@ -101,6 +124,7 @@ export type OpReply =
   | "stale"
   | number
   | { readonly state: JobState; readonly running?: boolean }
+  | { readonly kv: KvReply }
   | { readonly record: JobRecord }
   | { readonly records: readonly JobRecord[] }
   | { readonly counts: JobCounts }

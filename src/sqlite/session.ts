@@ -21,12 +21,14 @@ import type {
   StoreResult,
   StoreSession,
 } from "../jobs/index.ts";
+import type { KvWrite } from "../kv/index.ts";
+import { checkJob } from "./check-job.ts";
 import { unpackClaim, type SlottedJob } from "./claimed.ts";
 import { FinishWaiters } from "./finish-waiters.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { Link, Opened } from "./link.ts";
 import { Outbox } from "./outbox.ts";
-import type { CommitReply, OpReply, SqlChanges, SqlStep } from "./protocol.ts";
+import type { CommitReply, KvOp, OpReply, SqlChanges, SqlStep } from "./protocol.ts";
 import { queueFull, unavailable } from "./receipt.ts";
 
 /** What is known of a transaction's fate. */
@@ -35,6 +37,8 @@ export type TransactionReply =
   | { readonly rejected: string; readonly sqlCode: number };
 
 export class Session implements StoreSession {
+  /** Called when the file is not this session's any more: it was closed, or its writer died. */
+  readonly onEnd = new Set<() => void>();
   readonly #clock: Clock;
   readonly #maxWaiting: number;
   readonly #outbox = new Outbox();
@@ -79,7 +83,7 @@ export class Session implements StoreSession {
   }
 
   settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]> {
-    const reason = this.#unavailable();
+    const reason = this.trouble;
     if (reason !== undefined) return Promise.resolve(err(unavailable(reason)));
     if (settlements.length === 0) return Promise.resolve(ok([]));
     const result = this.#outbox.settle(settlements, this.#epoch);
@@ -115,7 +119,7 @@ export class Session implements StoreSession {
       stop: async () => {
         if (this.#consumer !== consumer) return;
         // What was claimed before the writer hears of this still arrives first.
-        if (this.#unavailable() === undefined) void (await this.#operate({ op: "stop" }));
+        if (this.trouble === undefined) void (await this.#operate({ op: "stop" }));
         if (this.#consumer === consumer) this.#consumer = undefined;
         this.#holdIfBusy();
       },
@@ -173,11 +177,23 @@ export class Session implements StoreSession {
     }
   }
 
-  async transact(steps: readonly SqlStep[], jobs: readonly NewJob[]): Promise<Result<TransactionReply, StoreFault>> {
+  now(): number {
+    return this.#clock.now();
+  }
+
+  kv(op: KvOp): Promise<Result<OpReply, StoreFault>> {
+    return this.#operate(op, op.verb === "set" || op.verb === "advance");
+  }
+
+  async transact(
+    steps: readonly SqlStep[],
+    jobs: readonly NewJob[],
+    writes: readonly KvWrite[],
+  ): Promise<Result<TransactionReply, StoreFault>> {
     const fault = this.#refusal(jobs.length) ?? this.#tooManyOperations();
     if (fault !== undefined) return err(fault);
     for (const job of jobs) this.#check(job);
-    const result = this.#outbox.operate({ op: "transaction", steps, jobs }, true, jobs.length);
+    const result = this.#outbox.operate({ op: "transaction", steps, jobs, writes }, true, jobs.length);
     this.#planFlush();
     const done = await result;
     return done.ok ? ok(done.value as TransactionReply) : done;
@@ -220,6 +236,7 @@ export class Session implements StoreSession {
   /** The writer died. Everybody who waits is told; what was running counts as crashed when it starts again. */
   detach(reason: string): void {
     this.#link = undefined;
+    for (const end of this.onEnd) end();
     const first = this.#down === undefined;
     this.#down = reason;
     this.#wake?.timer.cancel();
@@ -270,7 +287,7 @@ export class Session implements StoreSession {
 
   /** The writer did not hear that the consumer stopped: its disk was full at that moment. */
   #handBack(jobs: readonly SlottedJob[]): void {
-    if (this.#unavailable() !== undefined) return;
+    if (this.trouble !== undefined) return;
     void this.#operate({ op: "stop" });
     void this.settle(jobs.map((job) => ({ job, to: "released" })));
   }
@@ -286,12 +303,13 @@ export class Session implements StoreSession {
     this.#outbox.numberOf(job.name);
   }
 
-  #unavailable(): string | undefined {
+  /** Why nothing is taken now. */
+  get trouble(): string | undefined {
     return this.#closing ? "it is closed" : this.#down;
   }
 
   #refusal(jobs: number): StoreFault | undefined {
-    const reason = this.#unavailable();
+    const reason = this.trouble;
     if (reason !== undefined) return unavailable(reason);
     if (this.#waiting + this.#outbox.unsettledJobs + jobs > this.#maxWaiting)
       return queueFull(this.#maxWaiting, "jobs");
@@ -304,11 +322,11 @@ export class Session implements StoreSession {
     return this.#outbox.operations >= limits.operations ? queueFull(limits.operations, "operations") : undefined;
   }
 
-  #operate(op: Parameters<Outbox["operate"]>[0]): Promise<Result<OpReply, StoreFault>> {
-    const reason = this.#unavailable();
+  #operate(op: Parameters<Outbox["operate"]>[0], growth = false): Promise<Result<OpReply, StoreFault>> {
+    const reason = this.trouble;
     const fault = reason === undefined ? this.#tooManyOperations() : unavailable(reason);
     if (fault !== undefined) return Promise.resolve(err(fault));
-    const result = this.#outbox.operate(op);
+    const result = this.#outbox.operate(op, growth);
     this.#planFlush();
     return result;
   }
@@ -362,29 +380,9 @@ export class Session implements StoreSession {
   }
 
   #shutDown(reason: string): void {
+    for (const end of this.onEnd) end();
     this.#outbox.failEverything(reason);
     this.#finishWaiters.fail(unavailable(reason));
     this.#consumer = undefined;
-  }
-}
-
-function checkJob(job: NewJob): void {
-  if (!Number.isInteger(job.priority) || job.priority < 0 || job.priority > 9) {
-    throw new TypeError(
-      `Priority ${job.priority} of job "${job.name}" is not a whole number from 0 (most urgent) to 9.`,
-    );
-  }
-  if (job.payload.length > limits.payloadBytes) {
-    throw new TypeError(
-      `The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`,
-    );
-  }
-  if (job.context !== undefined && Buffer.byteLength(job.context) > limits.contextBytes) {
-    throw new TypeError(`The context of job "${job.name}" has more than ${limits.contextBytes} bytes.`);
-  }
-  if (job.uniqueKey !== undefined && Buffer.byteLength(job.uniqueKey) > limits.keyBytes) {
-    throw new TypeError(
-      `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,
-    );
   }
 }

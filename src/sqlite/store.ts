@@ -14,6 +14,8 @@ import type {
   StoreResult,
   StoreSession,
 } from "../jobs/index.ts";
+import { checkRecord, type KvStore, type KvWrite } from "../kv/index.ts";
+import { sqliteKv, type SqliteKvOptions } from "./kv.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
 import type { SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
@@ -40,6 +42,10 @@ export interface SqlTransaction {
   /** One statement for many rows: for imports. */
   runMany(sql: string, rows: readonly (readonly SqlValue[])[]): void;
   enqueue(job: NewJob): void;
+  /**
+   * Writes a short-lived record of `kv()` with them. When its condition does not hold, the whole transaction is refused.
+   */
+  keep(write: KvWrite): void;
 }
 
 export interface TransactionReceipt {
@@ -56,6 +62,11 @@ export interface SqliteStore extends Store {
   readonly kind: "sqlite";
   /** A connection of the calling thread that only reads: for the application's own queries. The caller closes it. */
   reader(): DatabaseSync;
+  /**
+   * Short-lived records in the same file: for sessions, rate limits and stored answers (`tensile/middleware`). They survive a
+   * restart; a write is answered when it is on disk, and shares its commit with whatever else is written then.
+   */
+  kv(options?: SqliteKvOptions): KvStore;
   /**
    * Runs statements and enqueues jobs in one transaction on the writer thread; resolves after the commit.
    *
@@ -91,11 +102,12 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
       if (file === ":memory:") throw new TypeError("A store in memory has no reader. Give it a file.");
       return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
     },
+    kv: (kvOptions) => sqliteKv(() => session, file, kvOptions),
     async transaction(build) {
       if (session === undefined)
         throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
-      const { steps, jobs } = gather(build);
-      const result = await session.transact(steps, jobs);
+      const { steps, jobs, writes } = gather(build);
+      const result = await session.transact(steps, jobs, writes);
       if (!result.ok) return result;
       if ("rejected" in result.value) return err(rejected(result.value.rejected, result.value.sqlCode));
       return ok({ statements: result.value.changes, jobs: result.value.receipts });
@@ -155,9 +167,10 @@ function writerOptions(
   };
 }
 
-function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: NewJob[] } {
+function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: NewJob[]; writes: KvWrite[] } {
   const steps: SqlStep[] = [];
   const jobs: NewJob[] = [];
+  const writes: KvWrite[] = [];
   let rows = 0;
   const add = (sql: string, added: readonly (readonly SqlValue[])[]): void => {
     rows += added.length;
@@ -173,8 +186,14 @@ function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: 
     run: (sql, params = []) => add(sql, [params]),
     runMany: (sql, many) => add(sql, many),
     enqueue: (job) => void jobs.push(job),
+    keep(write) {
+      checkRecord(write.key, write.value, limits.kvValueChars);
+      if (writes.length >= limits.transactionStatements)
+        throw new TypeError(`A transaction keeps at most ${limits.transactionStatements} records.`);
+      writes.push(write);
+    },
   });
-  return { steps, jobs };
+  return { steps, jobs, writes };
 }
 
 function rejected(reason: string, code: number): SqlRejected {

@@ -34,7 +34,23 @@ CREATE TABLE tensile_occurrence (schedule TEXT PRIMARY KEY, at INTEGER NOT NULL)
 CREATE TABLE tensile_migration (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL);
 `;
 
+/** Came after version 1: made where it is missing, and of no concern to a program that does not know it. */
+const kvSchema = `
+CREATE TABLE IF NOT EXISTS tensile_kv (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, version INTEGER NOT NULL, ends REAL NOT NULL, pinned INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS tensile_kv_ends ON tensile_kv (ends);
+`;
+
 const statements = {
+  kvGet: "SELECT value, version, ends FROM tensile_kv WHERE key = ?",
+  kvPut:
+    "INSERT INTO tensile_kv VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, ends = excluded.ends, pinned = excluded.pinned",
+  kvDelete: "DELETE FROM tensile_kv WHERE key = ?",
+  kvExpire:
+    "DELETE FROM tensile_kv WHERE rowid IN (SELECT rowid FROM tensile_kv WHERE ends <= ? ORDER BY ends LIMIT ?)",
+  kvEvict:
+    "DELETE FROM tensile_kv WHERE rowid IN (SELECT rowid FROM tensile_kv WHERE pinned = 0 AND key <> ? ORDER BY ends LIMIT 1)",
+  kvCount: "SELECT count(*) AS n FROM tensile_kv",
+
   getMeta: "SELECT value FROM tensile_meta WHERE key = ?",
   setMeta: "INSERT INTO tensile_meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
   allNames: "SELECT id, name FROM tensile_name ORDER BY id",
@@ -106,6 +122,8 @@ const statements = {
 
 /** What the statements that are read give back. */
 interface Rows {
+  kvGet: KvRow;
+  kvCount: { n: number };
   getMeta: { value: number };
   allNames: { id: number; name: string };
   getBlock: BlockRow;
@@ -142,6 +160,12 @@ export interface Query<Row> {
 }
 
 export type Tables = { readonly [K in keyof typeof statements]: Query<K extends keyof Rows ? Rows[K] : unknown> };
+
+export interface KvRow {
+  readonly value: string;
+  readonly version: number;
+  readonly ends: number;
+}
 
 export interface BlockRow {
   readonly seq: number;
@@ -189,6 +213,7 @@ export function createTables(db: DatabaseSync): void {
         `its tables have version ${String(version)}, this program knows version ${schemaVersion}; run the program that wrote it, or a newer one`,
       );
     }
+    db.exec(kvSchema);
     db.exec("COMMIT");
   } catch (thrown) {
     if (db.isTransaction) db.exec("ROLLBACK");

@@ -1,0 +1,24 @@
+/** What a job may not be, found before anything of its call is packed: mistakes in the program. */
+import type { NewJob } from "../jobs/index.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+
+export function checkJob(job: NewJob): void {
+  if (!Number.isInteger(job.priority) || job.priority < 0 || job.priority > 9) {
+    throw new TypeError(
+      `Priority ${job.priority} of job "${job.name}" is not a whole number from 0 (most urgent) to 9.`,
+    );
+  }
+  if (job.payload.length > limits.payloadBytes) {
+    throw new TypeError(
+      `The payload of job "${job.name}" has ${job.payload.length} characters; at most ${limits.payloadBytes} bytes fit. Store it elsewhere and enqueue a reference.`,
+    );
+  }
+  if (job.context !== undefined && Buffer.byteLength(job.context) > limits.contextBytes) {
+    throw new TypeError(`The context of job "${job.name}" has more than ${limits.contextBytes} bytes.`);
+  }
+  if (job.uniqueKey !== undefined && Buffer.byteLength(job.uniqueKey) > limits.keyBytes) {
+    throw new TypeError(
+      `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,
+    );
+  }
+}
