@@ -127,7 +127,7 @@ test("a command that makes no sense is answered with what would", () => {
     return typeof command === "object" && "mistake" in command ? command.mistake : "";
   };
   assert.match(mistake(), /Say which benchmark: http/);
-  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs, routes, overload\./);
+  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs, routes, overload, soak\./);
   assert.match(mistake("http", "--rounds", "0"), /whole number from 1 to 100/);
   assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, net-floor, node, fastify.*not "koa"/);
   assert.match(mistake("http", "--slow"), /--slow/);

@@ -41,15 +41,15 @@ export function chartOf(result: BenchResult, { metric, title, unit }: Chart): st
   const { node, processor, date } = result.environment;
   parts.push(text(0, y + 10, `Node ${node}, ${processor}, ${String(date).slice(0, 10)}`, "note"));
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 20}" width="${width}" height="${y + 20}" role="img" aria-label="${escape(title)}">`,
-    style,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 20}" width="${width}" height="${y + 20}" role="img" aria-label="${escapeText(title)}">`,
+    svgStyle,
     ...parts,
     "</svg>",
     "",
   ].join("\n");
 }
 
-const style = `<style>
+export const svgStyle = `<style>
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 } .case { font-weight: 600 }
 .label { text-anchor: end } .note { font-size: 11px; fill: #6e7781 }
@@ -58,9 +58,9 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 </style>`;
 
 function text(x: number, y: number, words: string, kind: string): string {
-  return `<text x="${x.toFixed(1)}" y="${y}" class="${kind}">${escape(words)}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y}" class="${kind}">${escapeText(words)}</text>`;
 }
 
-function escape(words: string): string {
+export function escapeText(words: string): string {
   return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

@@ -32,6 +32,12 @@ export interface BenchResult {
   readonly rows: readonly Row[];
   readonly ratios: readonly Ratio[];
   readonly targets: readonly Target[];
+  /** A figure over time, where the benchmark watches one: seconds since the start, value. */
+  readonly series?: readonly {
+    readonly name: string;
+    readonly unit: string;
+    readonly points: readonly (readonly [seconds: number, value: number])[];
+  }[];
   /** What every system was seen to do right or wrong; a wrong answer here made the process exit with 1. */
   readonly wrong: readonly string[];
 }
@@ -47,6 +53,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Systems by name; absent: all. */
   readonly only?: readonly string[] | undefined;
+  /** How long the load lasts, for benchmarks that watch over time; absent: their own choice. */
+  readonly minutes?: number | undefined;
   /** Where progress is told. */
   readonly say: (line: string) => void;
 }

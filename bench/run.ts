@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--rounds N] [--quick] [--json FILE] [--only SYSTEM,…]`: runs one benchmark, prints its table and
+ * `npm run bench -- NAME [--rounds N] [--quick] [--minutes N] [--json FILE] [--only SYSTEM,…]`: runs one benchmark, prints its table and
  * writes it to bench/results/NAME.json with a chart beside it. Exits with 1 when an answer was wrong, with 2 when it could
  * not run; a missed target is printed and changes nothing.
  */
@@ -17,9 +17,11 @@ import { endChildrenWithThisProcess, pinning } from "./processes.ts";
 import { writeReadme } from "./readme.ts";
 import { routesBench } from "./routes/bench.ts";
 import type { Bench, BenchResult } from "./result.ts";
+import { seriesChart } from "./series-chart.ts";
+import { soakBench } from "./soak/bench.ts";
 import { report } from "./table.ts";
 
-const benches: readonly Bench[] = [httpBench, jobsBench, routesBench, overloadBench];
+const benches: readonly Bench[] = [httpBench, jobsBench, routesBench, overloadBench, soakBench];
 const results = fileURLToPath(new URL("./results/", import.meta.url));
 const known = benches.map(({ name }) => name).join(", ");
 const say = (line: string): void => console.log(line);
@@ -28,6 +30,7 @@ export interface Command {
   readonly bench: Bench;
   readonly rounds: number;
   readonly quick: boolean;
+  readonly minutes: number | undefined;
   readonly json: string;
   readonly only: readonly string[] | undefined;
 }
@@ -41,6 +44,7 @@ export function readCommand(args: readonly string[]): Command | "list" | "readme
       allowPositionals: true,
       options: {
         rounds: { type: "string" },
+        minutes: { type: "string" },
         quick: { type: "boolean", default: false },
         json: { type: "string" },
         only: { type: "string" },
@@ -60,13 +64,17 @@ export function readCommand(args: readonly string[]): Command | "list" | "readme
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
     return { mistake: `--rounds takes a whole number from 1 to 100, not "${values.rounds}".` };
   }
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+  if (minutes !== undefined && !(minutes > 0 && minutes <= 1440)) {
+    return { mistake: `--minutes takes a number up to 1440, not "${values.minutes}".` };
+  }
   const only = values.only?.split(",").filter((system) => system !== "");
   const unknown = only?.filter((system) => !bench.systems.includes(system)) ?? [];
   if (unknown.length > 0 || only?.length === 0) {
     return { mistake: `--only takes names of ${bench.systems.join(", ")}, not "${unknown.join(",")}".` };
   }
   const json = resolve(values.json ?? `${results}${name}.json`);
-  return { bench, rounds, quick: values.quick, json, only };
+  return { bench, rounds, quick: values.quick, minutes, json, only };
 }
 
 async function main(): Promise<number> {
@@ -81,18 +89,18 @@ async function main(): Promise<number> {
     return 2;
   }
   endChildrenWithThisProcess();
-  const { bench, rounds, quick, json, only } = command;
+  const { bench, rounds, quick, minutes, json, only } = command;
   if (bench.needsPeers(only ?? bench.systems)) ensurePeers(say);
   if (bench.pinned && !pinning())
     say("No cores to pin to (two cores and `taskset` are needed): the figures will be noisier.");
   else if (bench.pinned)
     say(`The server runs on core ${pinnedCores().server}, the load generator on core ${pinnedCores().load}.`);
-  const { settings, ...measured } = await bench.run({ rounds, quick, only, say });
+  const { settings, ...measured } = await bench.run({ rounds, quick, minutes, only, say });
   const environment = describeEnvironment(settings, bench.pinned, quick, rounds);
   const result: BenchResult = { bench: bench.name, environment, ...measured };
   mkdirSync(dirname(json), { recursive: true });
   writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
-  const chart = chartOf(result, bench.chart);
+  const chart = seriesChart(result, bench.chart.title) ?? chartOf(result, bench.chart);
   const picture = json.replace(/(\.json)?$/, ".svg");
   if (chart !== undefined) writeFileSync(picture, chart);
   say(`\n${report(result)}\n\nWritten: ${json}${chart === undefined ? "" : ` and ${picture}`}`);

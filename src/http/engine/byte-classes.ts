@@ -69,3 +69,10 @@ export function holdsExactly(buffer: Uint8Array, at: number, word: Uint8Array): 
 export function isSpace(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
+
+/** White space after `chunked` may hold a tab by the grammar (RFC 9110 section 5.6.3), but llhttp then reads another coding: two readings. */
+export function isTabAfter(bytes: Buffer, to: number): boolean {
+  let at = to;
+  while (bytes[at] === 0x20) at++;
+  return bytes[at] === 0x09;
+}

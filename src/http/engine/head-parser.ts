@@ -11,6 +11,7 @@
  * in `head`, one string, until somebody asks (head-fields.ts).
  */
 import {
+  isTabAfter,
   COLON,
   CR,
   LF,
@@ -321,7 +322,7 @@ export class HeadParser {
           : null;
       case TRANSFER_ENCODING:
         if (this.chunked) return "repeated_transfer_encoding";
-        if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord))
+        if (to - from !== chunkedWord.length || !holdsWord(bytes, from, chunkedWord) || isTabAfter(bytes, to))
           return "unknown_transfer_encoding";
         this.chunked = true;
         return null;
