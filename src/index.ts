@@ -75,6 +75,7 @@ export {
   type OctetsOptions,
   type OctetStream,
   type UploadedFile,
+  type UploadOptions,
   type FrameworkFault,
   type HttpRoute,
   type HttpRouteOptions,

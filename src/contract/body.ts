@@ -136,6 +136,14 @@ export interface UploadedFile {
   moveTo(path: string): Promise<void>;
 }
 
+/** Where the files of multipart forms lie while their calls run. */
+export interface UploadOptions {
+  /** An existing folder; each call makes one of its own in it, which only this user may enter. Default: the system's for temporary files. */
+  readonly folder?: string;
+  /** Bytes that all uploads of this process may have on the disk at once. Default 10 GiB. Over it: UPLOAD_STORAGE_FULL (503). */
+  readonly diskBytes?: number;
+}
+
 /** One file of a multipart form. */
 export function file(
   options: FileOptions & { readonly optional: true },

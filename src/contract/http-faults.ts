@@ -47,7 +47,7 @@ export const PreconditionFailed = fault("PRECONDITION_FAILED", {
   message: "This is not the version that If-Match or If-Unmodified-Since asks for.",
 });
 
-const UploadStorageFull = fault("UPLOAD_STORAGE_FULL", {
+export const UploadStorageFull = fault("UPLOAD_STORAGE_FULL", {
   kind: "unavailable",
   message: "This server has no room on its disk for this upload now.",
 });

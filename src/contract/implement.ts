@@ -5,6 +5,7 @@
 import type { Fault, MaybePromise } from "../core/index.ts";
 import type { Format } from "../schema/index.ts";
 import type { Principal } from "./access.ts";
+import type { UploadOptions } from "./body.ts";
 import type { Contract, Members } from "./contract.ts";
 import type { FrameworkFault, Unauthenticated, Unavailable } from "./framework-faults.ts";
 import type { Handlers } from "./handler.ts";
@@ -60,6 +61,8 @@ export interface Implementation<
   readonly middleware?: U;
   /** What HTTP speaks beside JSON: `[messagePack(), cbor(), form()]` of `tensile/formats`. Default: none. */
   readonly formats?: readonly Format[];
+  /** Where the files of multipart forms lie while their calls run. */
+  readonly uploads?: UploadOptions;
   readonly handlers: Handlers<M, Ctx & AddsOf<U>, P, F | FrameworkFault>;
 }
 
@@ -72,6 +75,7 @@ export interface Implemented {
   readonly makeContext: ((call: ContextCall<Principal>) => MaybePromise<object>) | undefined;
   readonly middleware: readonly Middleware[];
   readonly formats: readonly Format[];
+  readonly uploads: UploadOptions | undefined;
   readonly handlers: { readonly [name: string]: (call: never) => unknown };
 }
 
@@ -108,6 +112,7 @@ export function implementContract<
     makeContext: typeof context === "function" ? (context as Implemented["makeContext"]) : undefined,
     middleware,
     formats: implementation.formats ?? [],
+    uploads: implementation.uploads,
     handlers,
   });
 }

@@ -37,6 +37,7 @@ export {
   type OctetsOptions,
   type OctetStream,
   type UploadedFile,
+  type UploadOptions,
 } from "./body.ts";
 export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
 export {
@@ -143,5 +144,6 @@ export {
   PreconditionFailed,
   RouteNotFound,
   UnsupportedMediaType,
+  UploadStorageFull,
   httpFaults,
 } from "./http-faults.ts";

@@ -3,6 +3,7 @@ export { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } fr
 export { createHttpHandler, type ExtraRoute, type HttpHandlerOptions } from "./handler.ts";
 export { createFetch } from "./fetch.ts";
 export { loadFormats, type LoadedFormat } from "./formats.ts";
+export { loadUploads } from "./uploads/load-uploads.ts";
 export { ProblemWriter, problemPath } from "./problem.ts";
 export {
   OverloadGate,

@@ -16,8 +16,9 @@ import {
   type Principal,
 } from "../contract/index.ts";
 import { randomHex, systemClock } from "../core/index.ts";
-import { createFetch, createHttpHandler, loadFormats, type LoadedFormat } from "../http/index.ts";
+import { createFetch, createHttpHandler } from "../http/index.ts";
 import { Events } from "../telemetry/index.ts";
+import { loadWireParts } from "./wire-parts.ts";
 import { JobsSwitch } from "./jobs-switch.ts";
 
 export interface App<M extends Members = Members> {
@@ -54,7 +55,6 @@ export function implement<
   const bound = (): BoundApp => (embedded ??= bindEmbedded(implemented));
   let calls: MemoryCalls<M> | undefined;
   let fetch: App["fetch"] | undefined;
-  let formats: readonly LoadedFormat[] | undefined;
   return Object.freeze({
     contract,
     implemented,
@@ -62,8 +62,11 @@ export function implement<
       return (calls ??= memoryCalls<M>(bound()));
     },
     async fetch(request: Request) {
-      if (implemented.formats.length > 0) formats ??= await loadFormats(implemented.formats);
-      fetch ??= createFetch(createHttpHandler(bound(), { formats: formats ?? [] }));
+      if (fetch === undefined) {
+        const parts = await loadWireParts(implemented);
+        // Another first request may have come meanwhile.
+        fetch ??= createFetch(createHttpHandler(bound(), parts));
+      }
       return fetch(request);
     },
   });

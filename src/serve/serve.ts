@@ -4,14 +4,12 @@ import { durationMs, sleep, systemClock, type Duration, type LifecyclePart, type
 import {
   createHttpHandler,
   loadEngine,
-  loadFormats,
   loadWebSocket,
   type Engine,
   type EngineLimits,
   type EngineOptions,
   type AdmissionStats,
   type ExtraRoute,
-  type LoadedFormat,
   type LoadedWebSocket,
   type WebSocketOptions,
   type OverloadGate,
@@ -26,6 +24,7 @@ import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./me
 import { overloadGate } from "./overload.ts";
 import type { RunOptions, ServeLimits } from "./options.ts";
 import { fittedLimits, readResources, type Resources } from "./resources/index.ts";
+import { loadWireParts, type WireParts } from "./wire-parts.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
 
 export interface ServeOptions extends RunOptions {
@@ -115,7 +114,7 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
   const options = { ...given, drain, limits: fittedLimits(given.limits, resources) };
   const { port = 3000, host = "127.0.0.1", metrics = false } = options;
   const { createEngine } = await loadEngine();
-  const formats = await loadFormats(app.implemented.formats);
+  const parts = await loadWireParts(app.implemented);
   const { webSocket: socketOptions = false } = options;
   const webSocket =
     socketOptions === false ? undefined : await loadWebSocket(socketOptions === true ? {} : socketOptions);
@@ -141,7 +140,7 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
     }
     if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
     made = createEngine(
-      engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { formats, gate, webSocket }),
+      engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { parts, gate, webSocket }),
     );
     const http = httpPart(made, { port, host }, bound, drainDelayMs);
     return measured === undefined ? [http] : [measured.part, http];
@@ -174,18 +173,19 @@ function engineOptions(
   options: ServeOptions,
   health: readonly ExtraRoute[],
   loaded: {
-    readonly formats: readonly LoadedFormat[];
+    readonly parts: WireParts;
     readonly gate: OverloadGate | undefined;
     readonly webSocket: LoadedWebSocket | undefined;
   },
 ): EngineOptions {
-  const { formats, gate: overload, webSocket } = loaded;
+  const { parts, gate: overload, webSocket } = loaded;
   const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
+  const { formats = [] } = parts;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, { formats, ...(docs === true ? {} : docs) });
   return {
     handler: createHttpHandler(bound, {
       extraRoutes: [...health, ...documents, ...routes],
-      formats,
+      ...parts,
       ...(overload && { overload }),
       ...(webSocket && { webSocket }),
     }),

@@ -67,13 +67,13 @@ async function closeSource(source: AsyncIterator<Uint8Array>): Promise<void> {
 }
 
 /** `image/png` of `Image/PNG; q=1`; "" where there is none. */
-function mediaTypeOf(contentType: string | undefined): string {
+export function mediaTypeOf(contentType: string | undefined): string {
   if (contentType === undefined) return "";
   const semicolon = contentType.indexOf(";");
   return (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
 }
 
 /** Whether a type is listed, by itself or by its family: `image/*`. */
-function isOneOf(type: string, types: readonly string[]): boolean {
+export function isOneOf(type: string, types: readonly string[]): boolean {
   return types.some((one) => one === type || (one.endsWith("/*") && type.startsWith(one.slice(0, -1))));
 }
