@@ -105,6 +105,8 @@ export {
   type Admit,
   type AdmitCall,
   type Authenticate,
+  type CallDeadline,
+  type CallParent,
   type CallTools,
   type ContextCall,
   type EnqueueFault,
@@ -132,7 +134,14 @@ export {
   type WireTools,
 } from "./contract/index.ts";
 // HTTP messages, for middleware with a `wire` and for routes beside the contract's.
-export { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse, type Reply } from "./exchange/index.ts";
+export {
+  HeaderBlock,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  type Reply,
+  type TraceContext,
+} from "./exchange/index.ts";
 // Named so that a contract in a package of its own can have declarations (`tsc --declaration` writes these names).
 export type {
   AnySchema,
@@ -173,9 +182,13 @@ export {
   implement,
   serve,
   work,
+  type AccessLogOptions,
   type App,
+  type CrashPolicy,
   type Log,
   type LogEntry,
+  type MetricsServeOptions,
+  type ReadyCheck,
   type RunLimits,
   type RunOptions,
   type ServeLimits,

@@ -12,7 +12,7 @@ import {
   type MaybePromise,
   type Result,
 } from "../core/index.ts";
-import type { Reply } from "../exchange/index.ts";
+import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
 import { CallScope, OperationArguments, type CallSource, type ScopeRuntime } from "./call-scope.ts";
@@ -68,6 +68,8 @@ export function streamOpener(parts: StreamParts): OpenStream {
   };
 }
 
+const outcomes = { end: "completed", fault: "failed", moved: "drained", closed: "aborted" } as const;
+
 class Opening {
   readonly scope: CallScope;
   readonly #parts: StreamParts;
@@ -79,6 +81,7 @@ class Opening {
     this.#stream?.close();
   };
   #stream: ItemStream | undefined;
+  #startedAt = 0;
   #ended = false;
 
   constructor(parts: StreamParts, incoming: StreamIncoming, auth: Principal | undefined) {
@@ -103,6 +106,8 @@ class Opening {
       const stream = new ItemStream(guarded.value as AsyncIterable<unknown, unknown, undefined>, this.#host());
       this.#stream = stream;
       this.#parts.streams.opened(stream);
+      this.#startedAt = this.#parts.runtime.clock.monotonic();
+      this.#announce("subscription.start", stream);
       if (this.#gone.signal.aborted) stream.close();
       return new Ok(stream);
     } catch (error) {
@@ -139,10 +144,24 @@ class Opening {
       onAbandoned: () =>
         runtime.events.emit("call.abandoned", { where: operation.name, timeoutMs: streams.limits.unwindMs }),
       onUnwound: (stream) => {
+        this.#announce("subscription.end", stream);
         this.#end();
         streams.left(stream);
       },
     };
+  }
+
+  /** To those who listen, if anybody does. */
+  #announce(name: "subscription.start" | "subscription.end", stream: ItemStream): void {
+    const { operation, runtime } = this.#parts;
+    const { events, clock } = runtime;
+    if (!events.heard(name)) return;
+    const about = { operation: operation.name, requestId: this.#incoming.requestId };
+    if (name === "subscription.start") return events.emit(name, about);
+    const { items, last } = stream;
+    const fault = last?.type === "fault" ? { fault: last.fault.code } : {};
+    const durationMs = clock.monotonic() - this.#startedAt;
+    events.emit(name, { ...about, durationMs, items, outcome: outcomes[last?.type ?? "closed"], ...fault });
   }
 
   #abort(reason: Aborted): void {
@@ -176,6 +195,10 @@ class StreamSource implements CallSource {
 
   get remoteAddress(): string {
     return this.#incoming.remoteAddress;
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#incoming.trace;
   }
 
   get reply(): Reply {

@@ -46,6 +46,8 @@ export interface ItemStreamHost {
 export class ItemStream implements DrainableStream {
   readonly #host: ItemStreamHost;
   readonly #iterator: AsyncIterator<unknown, unknown, undefined>;
+  /** Given to the carrier so far. */
+  items = 0;
   #waiter: ((step: StreamStep) => void) | undefined;
   #last: LastStep | undefined;
   #ageTimer: Timer | undefined;
@@ -129,10 +131,14 @@ export class ItemStream implements DrainableStream {
     if (value instanceof Err) return this.#stop(this.#host.guard(value.fault));
     if (value instanceof StreamEvent) {
       const { item, id } = value as StreamEvent<unknown>;
-      if (this.#host.resume && isStreamId(id)) return this.#give({ type: "item", item, id });
+      if (this.#host.resume && isStreamId(id)) {
+        this.items++;
+        return this.#give({ type: "item", item, id });
+      }
       return this.#stop(this.#host.defect(new TypeError(this.#host.resume ? wrongId(id) : unusedId(this.#host.name))));
     }
     if (value instanceof Fault || value instanceof Ok) return this.#stop(this.#host.defect(new TypeError(notAnItem)));
+    this.items++;
     this.#give({ type: "item", item: value, id: undefined });
   }
 

@@ -4,7 +4,11 @@ import type { App } from "./app.ts";
 import type { RunOptions } from "./options.ts";
 import type { ServeOptions, Server, Worker } from "./serve.ts";
 
+export type { AccessLogOptions } from "./access-log.ts";
 export { implement, type App } from "./app.ts";
+export type { CrashPolicy } from "./crash.ts";
+export type { ReadyCheck } from "./health.ts";
+export type { MetricsServeOptions } from "./metrics/serve-metrics.ts";
 export type { Log, LogEntry } from "./log.ts";
 export { formatLimits } from "./format-limits.ts";
 export type { RunLimits, RunOptions, ServeLimits } from "./options.ts";

@@ -34,7 +34,6 @@ export interface RequestEnd extends RequestInfo {
 
 export interface SubscriptionInfo {
   readonly operation: string;
-  readonly transport: "sse" | "ndjson" | "websocket";
   readonly requestId: string;
 }
 
@@ -56,12 +55,12 @@ export interface EventTable {
   "request.timed_out": RequestEnd;
   /** A stream of a subscription has begun. */
   "subscription.start": SubscriptionInfo;
-  /** It has ended, whoever ended it. */
+  /** It has ended, whoever ended it, and its handler with it. */
   "subscription.end": SubscriptionInfo & {
     readonly durationMs: number;
-    /** Messages sent. */
-    readonly messages: number;
-    /** `completed`: the source ended. `aborted`: the client left. `failed`: it ended with the fault. `drained`: the server stops. */
+    /** Items handed to whatever carries the stream. */
+    readonly items: number;
+    /** `completed`: the handler ended. `aborted`: the client left. `failed`: it ended with the fault. `drained`: this process moved it on (a stop, `maxAge`). */
     readonly outcome: "completed" | "aborted" | "failed" | "drained";
     readonly fault?: string;
   };

@@ -59,12 +59,12 @@ export class RequestMetrics {
   readonly #subscriptions = gauges({
     name: "subscriptions_active",
     help: "Streams of subscriptions that are open.",
-    labels: ["operation", "transport"],
+    labels: ["operation"],
   });
-  readonly #messages = counters({
-    name: "subscription_messages",
-    help: "Messages sent by subscriptions that have ended.",
-    labels: ["operation", "transport"],
+  readonly #items = counters({
+    name: "subscription_items",
+    help: "Items sent by subscriptions that have ended.",
+    labels: ["operation"],
   });
   readonly families = [
     this.#requests,
@@ -77,7 +77,7 @@ export class RequestMetrics {
     this.#aborted,
     this.#timedOut,
     this.#subscriptions,
-    this.#messages,
+    this.#items,
   ];
 
   /** `maxRoutes`: routes with series of their own; further ones share those of `other`. */
@@ -96,10 +96,10 @@ export class RequestMetrics {
       events.on("request.shed", ({ reason }) => void this.#shed.of(reason).value++),
       events.on("request.aborted", ({ route }) => void this.#aborted.of(this.#label(route)).value++),
       events.on("request.timed_out", ({ route }) => void this.#timedOut.of(this.#label(route)).value++),
-      events.on("subscription.start", (one) => void this.#subscriptions.of(one.operation, one.transport).value++),
-      events.on("subscription.end", ({ operation, transport, messages }) => {
-        this.#subscriptions.of(operation, transport).value--;
-        this.#messages.of(operation, transport).value += messages;
+      events.on("subscription.start", ({ operation }) => void this.#subscriptions.of(operation).value++),
+      events.on("subscription.end", ({ operation, items }) => {
+        this.#subscriptions.of(operation).value--;
+        this.#items.of(operation).value += items;
       }),
     ];
   }
