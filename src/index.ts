@@ -195,5 +195,6 @@ export {
   type Server,
   type ServeOptions,
   type StopSignal,
+  type TlsServeOptions,
   type Worker,
 } from "./serve/index.ts";

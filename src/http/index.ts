@@ -13,6 +13,16 @@ export {
   type Shed,
 } from "./overload/index.ts";
 export { loadEngine } from "./load-engine.ts";
-export type { Engine, EngineLimits, EngineOptions, EngineStats } from "./engine/index.ts";
+export type {
+  Engine,
+  EngineLimits,
+  EngineOptions,
+  EngineStats,
+  EngineTls,
+  Http2Limits,
+  ListenOptions,
+  TlsFault,
+  TlsIdentity,
+} from "./engine/index.ts";
 export { watchBody } from "./watched-body.ts";
 export { loadWebSocket, type LoadedWebSocket, type WebSocketOptions } from "./streams/load-web-socket.ts";

@@ -14,6 +14,7 @@ export { formatLimits } from "./format-limits.ts";
 export type { RunLimits, RunOptions, ServeLimits } from "./options.ts";
 export type { ServeOptions, Server, Worker } from "./serve.ts";
 export type { StopSignal } from "./signals.ts";
+export type { TlsServeOptions } from "./tls.ts";
 
 /**
  * Runs an app on one port with its workers, in this process.

@@ -39,6 +39,8 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("readiness", (event) => entry(event.ready ? "info" : "warn", "readiness", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),
+    events.on("tls.trouble", (event) => entry("error", "tls.trouble", event)),
+    events.on("tls.renewed", (event) => entry("info", "tls.renewed", event)),
     events.on("job.stale", (event) => entry("warn", "job.stale", event)),
     events.on("job.attempt", ({ id, name, attempt, to, fault }) => {
       if (to === "failed") entry("error", "job.failed", { id, name, attempt, ...fault });

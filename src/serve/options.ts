@@ -1,7 +1,7 @@
 /** What `serve` and `work` can be told. Everything has a safe default. */
 import type { StreamLimits } from "../contract/index.ts";
 import type { Clock, Duration } from "../core/index.ts";
-import type { EngineLimits, OverloadLimits } from "../http/index.ts";
+import type { EngineLimits, Http2Limits, OverloadLimits } from "../http/index.ts";
 import type { JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { CrashPolicy } from "./crash.ts";
@@ -20,6 +20,8 @@ export interface RunLimits {
 export interface ServeLimits extends RunLimits {
   /** In place of the defaults of `engineLimits`: connections, heads, bodies, timeouts. */
   readonly http?: Partial<EngineLimits>;
+  /** In place of the defaults of `http2Limits`: streams, windows, what a client may waste. See docs/http.md. */
+  readonly http2?: Partial<Http2Limits>;
   /** In place of the defaults of `overloadLimits`: when requests are refused. See docs/overload.md. */
   readonly overload?: Partial<OverloadLimits>;
 }

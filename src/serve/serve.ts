@@ -1,6 +1,14 @@
 /** `serve` and `work`: an app as a process. Loaded by the root face only when one of them is called, because both need Node. */
 import type { BoundApp, Jobs, Members } from "../contract/index.ts";
-import { durationMs, sleep, systemClock, type Duration, type LifecyclePart, type StopReport } from "../core/index.ts";
+import {
+  durationMs,
+  sleep,
+  systemClock,
+  type Duration,
+  type LifecyclePart,
+  type Result,
+  type StopReport,
+} from "../core/index.ts";
 import {
   createHttpHandler,
   loadEngine,
@@ -10,10 +18,13 @@ import {
   type EngineOptions,
   type AdmissionStats,
   type ExtraRoute,
+  type Http2Limits,
+  type ListenOptions,
   type LoadedWebSocket,
   type WebSocketOptions,
   type OverloadGate,
   type OverloadLimits,
+  type TlsFault,
 } from "../http/index.ts";
 import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events, Metrics } from "../telemetry/index.ts";
@@ -26,12 +37,26 @@ import type { RunOptions, ServeLimits } from "./options.ts";
 import { fittedLimits, readResources, type Resources } from "./resources/index.ts";
 import { loadWireParts, type WireParts } from "./wire-parts.ts";
 import { run, type Running, type RunningLimits } from "./runtime.ts";
+import { CertificateRenewal, readCertificate, type TlsServeOptions } from "./tls.ts";
 
 export interface ServeOptions extends RunOptions {
   /** 0: any free port, see `server.port`. Default 3000. */
   readonly port?: number;
   /** Default `127.0.0.1`: opening a server to the network is a choice. `0.0.0.0` or `::` open it. */
   readonly host?: string;
+  /**
+   * A Unix socket, in place of a port: `"/run/app.sock"`. One that a dead process has left is replaced; it is removed at the end.
+   */
+  readonly path?: string;
+  /** Permissions of the Unix socket. Default 0o600: the user of this process. A proxy of another user needs its group, and 0o660. */
+  readonly mode?: number;
+  /**
+   * Speaks TLS on the port, HTTP/1.1 and HTTP/2: `{ cert: "/etc/tls/cert.pem", key: "/etc/tls/key.pem" }`. Files are read again when
+   * they change, on SIGHUP (unless `signals` is `[]`), and by `server.reloadTls()`. See docs/http.md.
+   */
+  readonly tls?: TlsServeOptions;
+  /** HTTP/2 on the same port: by ALPN with `tls`, else for clients that begin with its preface. Default true. */
+  readonly http2?: boolean;
   /** In place of the defaults, by table: `{ http: { connections: 500 } }`. What is in force stands in `server.limits`. */
   readonly limits?: ServeLimits;
   /**
@@ -75,8 +100,9 @@ export interface ServeOptions extends RunOptions {
 
 /** A running server. */
 export interface Server {
-  /** `http://127.0.0.1:3000`, without a slash at the end. */
+  /** `http://127.0.0.1:3000`, without a slash at the end. `unix:/run/app.sock` for a Unix socket. */
   readonly url: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
   /** Enqueues and manages jobs from outside of handlers. */
   readonly jobs: Jobs;
@@ -88,6 +114,8 @@ export interface Server {
   /** Every bound in force, with what the option `limits` changed. The store's own are in its module. */
   readonly limits: RunningLimits & {
     readonly http: EngineLimits;
+    /** Null with `http2: false`. */
+    readonly http2: Http2Limits | null;
     /** Undefined with `overload: false`. */
     readonly overload: OverloadLimits | undefined;
   };
@@ -95,6 +123,11 @@ export interface Server {
   readonly resources: Resources;
   /** What admission sees now; undefined with `overload: false`. */
   admission(): AdmissionStats | undefined;
+  /**
+   * Reads the certificate again, for connections that begin from now on. A bad one changes nothing. Rejects with a TypeError where
+   * there is no `tls`.
+   */
+  reloadTls(): Promise<Result<null, TlsFault>>;
   readonly phase: Running["phase"];
   /** Drains and stops. Never rejects; safe to call twice. */
   stop(): Promise<StopReport>;
@@ -103,7 +136,7 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission"> & {
+export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission" | "reloadTls"> & {
   readonly limits: RunningLimits;
 };
 
@@ -112,9 +145,11 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
   const drainDelayMs = durationMs(given.drainDelay ?? 0);
   const drain = durationMs(given.drain ?? "10s") + drainDelayMs;
   const options = { ...given, drain, limits: fittedLimits(given.limits, resources) };
-  const { port = 3000, host = "127.0.0.1", metrics = false } = options;
-  const { createEngine } = await loadEngine();
-  const parts = await loadWireParts(app.implemented);
+  const { metrics = false } = options;
+  const { createEngine, tlsUnusable } = await loadEngine();
+  const tls = options.tls === undefined ? undefined : await readCertificate(options.tls);
+  let renewal: CertificateRenewal | undefined;
+  const wireParts = await loadWireParts(app.implemented);
   const { webSocket: socketOptions = false } = options;
   const webSocket =
     socketOptions === false ? undefined : await loadWebSocket(socketOptions === true ? {} : socketOptions);
@@ -139,26 +174,49 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
       });
     }
     if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
-    made = createEngine(
-      engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { parts, gate, webSocket }),
-    );
-    const http = httpPart(made, { port, host }, bound, drainDelayMs);
-    return measured === undefined ? [http] : [measured.part, http];
+    made = createEngine({
+      ...engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { parts: wireParts, gate, webSocket }),
+      ...(tls !== undefined && { tls }),
+    });
+    const parts = [httpPart(made, whereOf(options), bound, drainDelayMs)];
+    if (options.tls !== undefined && tls !== undefined) {
+      const { clock, events } = bound;
+      const byHangup = options.signals?.length !== 0;
+      renewal = new CertificateRenewal(options.tls, tls, made, tlsUnusable, { clock, events, byHangup });
+      parts.unshift(renewal.part);
+    }
+    return measured === undefined ? parts : [measured.part, ...parts];
   });
   // `run` has called the function above, and started what it gave.
   const engine = made as Engine;
-  const address = engine.address() ?? { host, port };
-  const name = address.host.includes(":") ? `[${address.host}]` : address.host;
+  const address = engine.address() ?? { host: "", port: 0 };
   running.events.emit("resources", resources);
   return Object.assign(running, {
     resources,
-    url: `http://${name}:${address.port}`,
+    url: urlOf(address, tls !== undefined),
     port: address.port,
     metrics: measured?.metrics,
     metricsPort: measured?.port(),
-    limits: { ...running.limits, http: engine.limits, overload: gate?.limits },
+    limits: { ...running.limits, http: engine.limits, http2: engine.http2Limits, overload: gate?.limits },
     admission: () => gate?.stats(),
+    reloadTls: async () => {
+      if (renewal === undefined)
+        throw new TypeError("This server speaks no TLS: there is no certificate to read again.");
+      return renewal.reload();
+    },
   });
+}
+
+/** A port, unless there is a path; both are a mistake that the engine names. */
+function whereOf({ port, host, path, mode }: ServeOptions): ListenOptions {
+  const file = { ...(path !== undefined && { path }), ...(mode !== undefined && { mode }) };
+  if (path === undefined) return { port: port ?? 3000, host: host ?? "127.0.0.1", ...file };
+  return { ...(port !== undefined && { port }), ...(host !== undefined && { host }), ...file };
+}
+
+function urlOf({ host, port, path }: { host: string; port: number; path?: string }, isTls: boolean): string {
+  if (path !== undefined) return `unix:${path}`;
+  return `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 export async function startWorker<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
@@ -179,7 +237,8 @@ function engineOptions(
   },
 ): EngineOptions {
   const { parts, gate: overload, webSocket } = loaded;
-  const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits: { http: httpLimits } = {} } = options;
+  const { docs = process.env["NODE_ENV"] !== "production", routes = [], limits = {}, http2 = true } = options;
+  const { http: httpLimits, http2: http2Limits = {} } = limits;
   const { formats = [] } = parts;
   const documents = docs === false ? [] : openApiRoutes(bound.contract, { formats, ...(docs === true ? {} : docs) });
   return {
@@ -192,13 +251,14 @@ function engineOptions(
     clock: options.clock ?? systemClock,
     onDefect: ({ kind, error }) => void bound.defect(`http engine: ${kind}`, error),
     ...(httpLimits !== undefined && { limits: httpLimits }),
+    http2: http2 && http2Limits,
     ...(options.trustedProxies !== undefined && { trustedProxies: options.trustedProxies }),
   };
 }
 
 function httpPart(
   engine: Engine,
-  where: { readonly port: number; readonly host: string },
+  where: ListenOptions,
   { clock, streams }: BoundApp,
   drainDelayMs: number,
 ): LifecyclePart {

@@ -113,6 +113,10 @@ export interface EventTable {
   };
   /** The application's own readiness checks say something else than before. */
   readiness: { readonly ready: boolean; readonly failed: readonly string[] };
+  /** The server has taken a new certificate. */
+  "tls.renewed": { readonly validTo: string };
+  /** A new certificate cannot be used, the one in use has expired, or its files cannot be watched. */
+  "tls.trouble": { readonly message: string };
   /** The process moved to another part of its life. */
   lifecycle: { readonly phase: "starting" | "ready" | "draining" | "stopped"; readonly detail?: string };
 }

@@ -4,5 +4,5 @@ export type { EngineDefect } from "./connection-host.ts";
 export { engineLimits, type EngineLimits } from "./limits.ts";
 export type { ReadMode } from "./socket-wire.ts";
 export type { EngineAddress, ListenFault, ListenOptions } from "./listening.ts";
-export type { EngineTls, TlsFault, TlsIdentity } from "./tls.ts";
-export { http2Limits, type Http2Limits } from "./h2/index.ts";
+export { tlsUnusable, type EngineTls, type TlsFault, type TlsIdentity } from "./tls.ts";
+export type { Http2Limits } from "./h2/index.ts";

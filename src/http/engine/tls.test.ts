@@ -7,7 +7,7 @@ import { test, type TestContext } from "node:test";
 import { connect, type ConnectionOptions, type PeerCertificate, type TLSSocket } from "node:tls";
 import { manualClock } from "../../core/index.ts";
 import { HeaderBlock, type HttpHandler } from "../../exchange/index.ts";
-import { testCertificate, type TestCertificate } from "./conformance/certificates.ts";
+import { testCertificate, type TestCertificate } from "../../../tools/test-certificate.ts";
 import { eventually } from "./conformance/raw-client.ts";
 import { startEngine } from "./conformance/start-engine.ts";
 import { createEngine, engineLimits, type Engine, type EngineOptions } from "./index.ts";

@@ -130,13 +130,13 @@ function judge(identity: TlsIdentity, options: EngineTls): TlsFault | null {
     return null;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return new Fault(
-      "TLS_UNUSABLE",
-      "failed_precondition",
-      { reason },
-      `The TLS certificate and key cannot be used: ${reason}. Give the PEM of a certificate (with its chain) and of the key that belongs to it.`,
-    );
+    return tlsUnusable(reason);
   }
+}
+
+export function tlsUnusable(reason: string): TlsFault {
+  const message = `The TLS certificate and key cannot be used: ${reason}. Give the PEM of a certificate (with its chain) and of the key that belongs to it.`;
+  return new Fault("TLS_UNUSABLE", "failed_precondition", { reason }, message);
 }
 
 /** Both ends of a connection: no other that is open has the same. */

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { HeaderBlock, type HttpHandler } from "../../exchange/index.ts";
-import { testCertificate } from "./conformance/certificates.ts";
+import { testCertificate } from "../../../tools/test-certificate.ts";
 import { createEngine, type Engine, type EngineOptions, type ListenOptions, type ReadMode } from "./index.ts";
 
 const echo: HttpHandler = (request) => ({

@@ -7,9 +7,13 @@ export interface TestCertificate {
 }
 
 /** A self-signed certificate for `localhost` and 127.0.0.1, which is its own root. */
-export async function testCertificate(name = "localhost"): Promise<TestCertificate> {
+export async function testCertificate(
+  name = "localhost",
+  dates: { readonly notAfterDate?: Date } = {},
+): Promise<TestCertificate> {
   const made = await generate([{ name: "commonName", value: name }], {
     keyType: "ec",
+    ...(dates.notAfterDate !== undefined && { ...dates, notBeforeDate: new Date(Date.UTC(2020, 0, 1)) }),
     extensions: [
       { name: "basicConstraints", cA: true },
       {
