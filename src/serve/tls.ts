@@ -145,7 +145,7 @@ export class CertificateRenewal {
   async #reloadIfNew(): Promise<void> {
     const identity = await readIdentity(this.#options).catch(() => null);
     const isSame = identity !== null && names.every((name) => String(identity[name]) === String(this.#current[name]));
-    if (!isSame) await this.reload();
+    if (!isSame) void (await this.reload());
   }
 }
 
