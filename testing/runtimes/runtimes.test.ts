@@ -26,6 +26,7 @@ for (const runtime of runtimes) {
     await streams(url);
     await keepsDeadlines(url);
     await hasStandardMiddleware(url);
+    await knowsCallers(url);
     const { early, late } = await json(`${url}/modes`);
     // Workers let text become code at the top of a module and not inside of a request.
     if (runtime === "workerd") assert.equal(late, "interpreted");
@@ -154,6 +155,39 @@ async function hasStandardMiddleware(url: string): Promise<void> {
     headers: { "sec-fetch-site": "cross-site" },
   });
   assert.deepEqual([foreign.status, ((await foreign.json()) as Problem).code], [403, "CROSS_ORIGIN_REFUSED"]);
+}
+
+/** Sessions, signed cookies, API keys, rate limits and idempotency keys, all on WebCrypto. */
+async function knowsCallers(url: string): Promise<void> {
+  const post = (path: string, body: object, headers: Record<string, string>): Promise<Response> =>
+    fetch(url + path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", ...headers },
+    });
+  let cookie = "";
+  for (const visits of [1, 2]) {
+    const signedIn = await post("/signIn", { name: "bob" }, { cookie });
+    assert.deepEqual([signedIn.status, await signedIn.json()], [200, { visits }]);
+    cookie = signedIn.headers
+      .getSetCookie()
+      .map((line) => line.slice(0, line.indexOf(";")))
+      .join("; ");
+  }
+  const secret = await fetch(`${url}/secret`, { headers: { cookie } });
+  assert.deepEqual([secret.status, await secret.json()], [200, { subject: "bob" }]);
+  const made = [1, 2].map(() => post("/newKey", {}, { cookie, "idempotency-key": "k1" }));
+  assert.ok((await Promise.all(made)).some(({ status }) => status === 200));
+  const repeated = await post("/newKey", {}, { cookie, "idempotency-key": "k1" });
+  assert.equal(repeated.headers.get("idempotency-replayed"), "true");
+  const { key } = (await repeated.json()) as { key: string };
+  assert.deepEqual(await (await fetch(`${url}/secret`, { headers: { "x-api-key": key } })).json(), {
+    subject: "bob's key",
+  });
+  assert.equal(await codeOf(fetch(`${url}/secret`, { headers: { "x-api-key": `${key}0` } })), "401 UNAUTHENTICATED");
+  const limited = (): Promise<Response> => fetch(`${url}/cities/1`, { headers: { "x-limited": "carol" } });
+  assert.deepEqual([(await limited()).status, (await limited()).status], [200, 200]);
+  assert.equal(await codeOf(limited()), "429 RATE_LIMITED");
 }
 
 /** In workerd a timer dies with the request that set it: a later request must have its own. */

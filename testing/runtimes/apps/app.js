@@ -3,7 +3,23 @@
  * of an edge runtime have it after their build.
  */
 import { HeaderBlock, compile, contract, fault, implement, middleware, mutation, query, t } from "tensile";
-import { compression, cors, csrf, etag, requestId, securityHeaders } from "tensile/middleware";
+import {
+  anyOf,
+  apiKeys,
+  compression,
+  cookie,
+  cookies,
+  cors,
+  csrf,
+  etag,
+  idempotency,
+  memoryKv,
+  newApiKey,
+  rateLimit,
+  requestId,
+  securityHeaders,
+  sessions,
+} from "tensile/middleware";
 
 export const City = t.object("City", { id: t.int32(), name: t.string({ maxLength: 20 }), tags: t.array(t.string()) });
 export const CityNotFound = fault("CITY_NOT_FOUND", { kind: "not_found", data: { id: t.int32() } });
@@ -45,7 +61,21 @@ const modes = query("modes", {
   output: { early: t.string(), late: t.string() },
 });
 
-export const cities = contract("cities.v1", { getCity, addCity, secret, failing, slow, modes });
+const signIn = mutation("signIn", { access: "public", input: { name: t.string() }, output: { visits: t.int32() } });
+const newKey = mutation("newKey", { access: "authenticated", input: {}, output: { key: t.string() } });
+
+export const cities = contract("cities.v1", { getCity, addCity, secret, failing, slow, modes, signIn, newKey });
+
+const kv = memoryKv();
+const web = sessions({ store: kv });
+const visits = cookie("__Host-visits", { schema: t.int32(), signed: true });
+const keys = new Map();
+const callers = [
+  web.middleware,
+  cookies([visits], { keys: ["0123456789abcdef0123456789abcdef"] }),
+  rateLimit({ limit: 2, window: "1h", by: (call) => call.header("x-limited"), store: kv }),
+  idempotency({ store: kv }),
+];
 
 /** Answers what is no operation's: a body in pieces, made as it is read. */
 const streaming = middleware({
@@ -77,13 +107,28 @@ async function* pieces() {
 const known = { id: 1, name: "Zürich", tags: ["lake", "🏔"] };
 
 export const app = implement(cities, {
-  authenticate: (request) => (request.header("authorization") === "Bearer ann" ? { subject: "ann" } : undefined),
-  middleware: [...standard, streaming],
+  authenticate: anyOf(
+    (request) => (request.header("authorization") === "Bearer ann" ? { subject: "ann" } : undefined),
+    apiKeys({ prefix: "edge", lookup: (id) => keys.get(id) }),
+    web.authenticate,
+  ),
+  middleware: [...standard, ...callers, streaming],
   handlers: {
     getCity: ({ input: { id, shout } }) =>
       id === 1 ? { ...known, name: shout ? known.name.toUpperCase() : known.name } : CityNotFound({ id }),
     addCity: async ({ input }) => input,
     secret: ({ auth }) => ({ subject: auth.subject }),
+    signIn: async function* ({ input, session, cookies: jar }) {
+      yield* await session.signIn({ subject: input.name });
+      const count = (jar.get(visits) ?? 0) + 1;
+      jar.set(visits, count);
+      return { visits: count };
+    },
+    newKey: async ({ auth }) => {
+      const { key, id, hash } = await newApiKey("edge");
+      keys.set(id, { hash, principal: { subject: `${auth.subject}'s key` } });
+      return { key };
+    },
     failing: () => {
       throw new Error("nobody's business");
     },
