@@ -23,6 +23,7 @@ const campaigns: readonly Campaign[] = [
   { name: "router", file: "src/http/router.test.ts", variable: "TENSILE_RUNS", runs: 50_000 },
   { name: "requests", file: "src/http/random-requests.test.ts", variable: "TENSILE_RUNS", runs: 100_000 },
   { name: "client", file: "src/client/round-trip.test.ts", variable: "TENSILE_RUNS", runs: 5_000 },
+  { name: "attacks", file: "testing/attacks.test.ts", variable: "ATTACKERS", runs: 600 },
 ];
 
 const { values, positionals } = parseArgs({
