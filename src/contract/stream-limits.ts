@@ -1,4 +1,4 @@
-/** Every bound of streams in one table (LAW: everything is bounded). `serve({ streamLimits })` and `bind` take others in their place. */
+/** Every bound of streams in one table (LAW: everything is bounded). `serve({ limits: { streams } })` takes others in their place. */
 export interface StreamLimits {
   /** Subscriptions open at once in this process, those that are still ending included. One more: TOO_MANY_STREAMS (503). */
   readonly streams: number;
