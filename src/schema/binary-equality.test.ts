@@ -90,6 +90,8 @@ test("a value that is sent in binary form is the one that JSON would have brough
         const wire = binary.encode(value);
         assert.deepStrictEqual(issuesIn(wire), issuesIn(text));
         if (!wire.ok || !text.ok) continue;
+        // JSON text has no way out for -0: it is written as 0.
+        if (hasMinusZero(text.value)) continue;
         const viaJson = json.parse(JSON.parse(JSON.stringify(text.value)));
         // Half a surrogate pair has no UTF-8, so it is not one after the journey.
         if (!JSON.stringify(text.value).includes("\\ud")) assert.deepEqual(binary.parse(wire.value), viaJson);
@@ -98,6 +100,11 @@ test("a value that is sent in binary form is the one that JSON would have brough
     { numRuns },
   );
 });
+
+function hasMinusZero(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).some(hasMinusZero);
+  return Object.is(value, -0);
+}
 
 function issuesIn(result: { readonly ok: boolean }): unknown {
   return result.ok ? [] : issuesOf(result);

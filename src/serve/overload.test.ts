@@ -95,7 +95,9 @@ test("a server that is behind refuses what waited too long, answers its health c
 });
 
 test("calls beyond the limit are refused while the others wait, and let in again when these are done", async (t) => {
-  const { server, release } = await start(t, { limits: { overload: { inFlight: 3 } } });
+  const { server, release } = await start(t, {
+    limits: { overload: { inFlight: 3, queueMs: 60_000, queuePatienceMs: 60_000, criticalQueueMs: 60_000 } },
+  });
   const held = [1, 2, 3].map(() => fetch(`${server.url}/hold`));
   while (server.admission()?.inFlight !== 3) await new Promise((resolve) => setImmediate(resolve));
   const refused = await fetch(`${server.url}/hold`);
