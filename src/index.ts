@@ -195,6 +195,9 @@ export {
   type Server,
   type ServeOptions,
   type StopSignal,
+  type Threads,
+  type ThreadsOptions,
+  type ThreadStats,
   type TlsServeOptions,
   type Worker,
 } from "./serve/index.ts";

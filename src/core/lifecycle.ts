@@ -33,6 +33,8 @@ export interface LifecycleOptions {
   readonly parts: readonly LifecyclePart[];
   /** Milliseconds for the running work to end by itself. Default 10 000. */
   readonly drainMs?: number;
+  /** Ends the waiting for running work earlier than `drainMs`: where somebody else watches the time. */
+  readonly cut?: AbortSignal;
   /** Milliseconds for work that was cut short to unwind, and again for the parts to free what they hold. Default 2 000. */
   readonly graceMs?: number;
 }
@@ -68,7 +70,7 @@ export interface Lifecycle {
 }
 
 export function lifecycle(options: LifecycleOptions): Lifecycle {
-  const { clock, parts, drainMs = 10_000, graceMs = 2_000 } = options;
+  const { clock, parts, drainMs = 10_000, graceMs = 2_000, cut } = options;
   const shutdown = new AbortController();
   const running: LifecyclePart[] = [];
   const failures: StopFailure[] = [];
@@ -128,7 +130,7 @@ export function lifecycle(options: LifecycleOptions): Lifecycle {
       waiting.delete(part.name);
     });
     const all = Promise.all(drains);
-    if (await endsWithin(clock, all, drainMs)) return true;
+    if (await endsWithin(clock, all, drainMs, cut)) return true;
     shutdown.abort(new Aborted("shutdown"));
     if (!(await endsWithin(clock, all, graceMs))) {
       for (const part of waiting) failures.push({ part, during: "drain", cause: new Aborted("timeout") });
@@ -165,16 +167,20 @@ export function lifecycle(options: LifecycleOptions): Lifecycle {
 }
 
 /** Whether `work` ended in time. A rejection in time is thrown; a later one is nobody's any more and is dropped. */
-async function endsWithin(clock: Clock, work: Promise<unknown>, ms: number): Promise<boolean> {
+async function endsWithin(clock: Clock, work: Promise<unknown>, ms: number, cut?: AbortSignal): Promise<boolean> {
   let expire: (value: boolean) => void = () => undefined;
   const expired = new Promise<boolean>((resolve) => {
     expire = resolve;
   });
   // The process must live until the stop is over.
   const timer = clock.setTimer(ms, () => expire(false), true);
+  const onCut = (): void => expire(false);
+  if (cut?.aborted === true) onCut();
+  else cut?.addEventListener("abort", onCut, { once: true });
   try {
     return await Promise.race([work.then(() => true), expired]);
   } finally {
     timer.cancel();
+    cut?.removeEventListener("abort", onCut);
   }
 }

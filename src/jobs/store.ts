@@ -169,6 +169,19 @@ export interface Store {
   readonly kind: string;
   /** A second `open` before `close` is refused with a TypeError. */
   open(options: StoreOpenOptions): StoreResult<StoreSession>;
+  /**
+   * For a server of several threads, where a store has calls of its own beside the session's: one thread opens it, and the others'
+   * calls go there. Absent: nothing but the session is needed.
+   */
+  readonly sharing?: StoreSharing;
+}
+
+/** What goes over is plain data: it is cloned from thread to thread. */
+interface StoreSharing {
+  /** In the thread that opened the store: answers what `ask` was given in another. */
+  answer(call: unknown): Promise<unknown>;
+  /** In another thread: this store will not be opened here; `ask` reaches the one that is. */
+  join(ask: (call: unknown) => Promise<unknown>): void;
 }
 
 export interface StoreOpenOptions {

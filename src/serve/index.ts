@@ -13,6 +13,8 @@ export type { Log, LogEntry } from "./log.ts";
 export { formatLimits } from "./format-limits.ts";
 export type { RunLimits, RunOptions, ServeLimits } from "./options.ts";
 export type { ServeOptions, Server, Worker } from "./serve.ts";
+export type { Threads, ThreadsOptions } from "./threads/options.ts";
+export type { ThreadStats } from "./threads/pool.ts";
 export type { StopSignal } from "./signals.ts";
 export type { TlsServeOptions } from "./tls.ts";
 
@@ -26,8 +28,8 @@ export type { TlsServeOptions } from "./tls.ts";
  * console.log(server.url);
  */
 export async function serve<M extends Members>(app: App<M>, options: ServeOptions = {}): Promise<Server> {
-  const { startServer } = await import("./serve.ts");
-  return startServer(app, options);
+  const { startServing } = await import("./threads/start.ts");
+  return startServing(app, options);
 }
 
 /**
@@ -38,6 +40,6 @@ export async function serve<M extends Members>(app: App<M>, options: ServeOption
  * await worker.stopped;
  */
 export async function work<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
-  const { startWorker } = await import("./serve.ts");
-  return startWorker(app, options);
+  const { startWorking } = await import("./threads/start.ts");
+  return startWorking(app, options);
 }

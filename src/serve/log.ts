@@ -38,6 +38,10 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("overload", (event) => entry("warn", "overload", event)),
     events.on("readiness", (event) => entry(event.ready ? "info" : "warn", "readiness", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
+    events.on("thread", ({ state, ...event }) => {
+      if (state === "alone") entry("warn", "thread.alone", event);
+      else if (state !== "ready") entry("error", `thread.${state}`, event);
+    }),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),
     events.on("tls.trouble", (event) => entry("error", "tls.trouble", event)),
     events.on("tls.renewed", (event) => entry("info", "tls.renewed", event)),

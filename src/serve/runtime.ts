@@ -52,11 +52,20 @@ export interface RunningLimits {
   readonly streams: StreamLimits;
 }
 
+/** How an app is run as a part of something larger: a thread of a server that has several. */
+export interface Inside {
+  /** False: jobs can be enqueued and managed, but run elsewhere. Default true. */
+  readonly workers?: boolean;
+  /** Whoever watches the time of the drain. Default: the app itself, by its option `drain`. */
+  readonly cut?: AbortSignal;
+}
+
 /** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
 export async function run<M extends Members>(
   app: App<M>,
   options: RunOptions & { readonly accessLog?: boolean | AccessLogOptions },
   compose: (bound: BoundApp, phase: () => Lifecycle["phase"], jobs: Jobs) => readonly LifecyclePart[],
+  inside: Inside = {},
 ): Promise<Running> {
   const { clock = systemClock, events = new Events() } = options;
   const jobs = new JobsSwitch();
@@ -72,11 +81,11 @@ export async function run<M extends Members>(
   const { authenticate } = app.implemented;
   const parts = [
     ...(authenticate?.start === undefined ? [] : [{ name: "authentication", start: authenticate.start }]),
-    ...storeParts(bound, jobs, events, clock, options),
+    ...storeParts(bound, jobs, events, clock, options, inside.workers ?? true),
     ...compose(bound, () => life.phase, jobs),
   ];
   const drainMs = durationMs(options.drain ?? "10s");
-  const life = lifecycle({ clock, parts, drainMs });
+  const life = lifecycle({ clock, parts, drainMs, ...(inside.cut !== undefined && { cut: inside.cut }) });
   life.shutdown.addEventListener("abort", () => shutdown.abort(life.shutdown.reason));
 
   const unlog = startLogs(events, clock, options);
@@ -148,6 +157,7 @@ function storeParts(
   events: Events,
   clock: Clock,
   options: RunOptions,
+  workers: boolean,
 ): LifecyclePart[] {
   const { store, limits: { jobs: limits = {} } = {} } = options;
   if (store === undefined) {
@@ -181,6 +191,7 @@ function storeParts(
       async start() {
         const open = session as StoreSession;
         jobs.set(createJobs({ contract: bound.contract, session: open, clock, events, limits }));
+        if (!workers) return;
         engine = createJobEngine({ bound, session: open, clock, events, limits });
         await engine.start();
       },

@@ -36,7 +36,9 @@ import { overloadGate } from "./overload.ts";
 import type { RunOptions, ServeLimits } from "./options.ts";
 import { fittedLimits, readResources, type Resources } from "./resources/index.ts";
 import { loadWireParts, type WireParts } from "./wire-parts.ts";
-import { run, type Running, type RunningLimits } from "./runtime.ts";
+import { run, type Inside, type Running, type RunningLimits } from "./runtime.ts";
+import type { Threads } from "./threads/options.ts";
+import type { ThreadStats } from "./threads/pool.ts";
 import { CertificateRenewal, readCertificate, type TlsServeOptions } from "./tls.ts";
 
 export interface ServeOptions extends RunOptions {
@@ -94,6 +96,11 @@ export interface ServeOptions extends RunOptions {
    * `origins`, and docs/streams.md.
    */
   readonly webSocket?: boolean | WebSocketOptions;
+  /**
+   * Several event loops on one port: as many threads, or `"auto"` for as many as there are processors. Each runs the program's module
+   * again; what stands after `await serve(…)` runs in the main thread alone, and so do jobs. See docs/threads.md. Default: none.
+   */
+  readonly threads?: Threads;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
@@ -128,6 +135,8 @@ export interface Server {
    * there is no `tls`.
    */
   reloadTls(): Promise<Result<null, TlsFault>>;
+  /** How the threads fare; undefined where there are none. */
+  threads(): readonly ThreadStats[] | undefined;
   readonly phase: Running["phase"];
   /** Drains and stops. Never rejects; safe to call twice. */
   stop(): Promise<StopReport>;
@@ -136,11 +145,28 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<Server, "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission" | "reloadTls"> & {
+export type Worker = Omit<
+  Server,
+  "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission" | "reloadTls" | "threads"
+> & {
   readonly limits: RunningLimits;
 };
 
-export async function startServer<M extends Members>(app: App<M>, given: ServeOptions): Promise<Server> {
+/** How a server is run as a thread of one. */
+export interface ServerInside extends Inside {
+  /** Whether the whole server is ready, beside this thread. */
+  isReady(): boolean;
+  /** True: the metrics are measured here, and shown elsewhere where they have a port of their own. */
+  readonly metricsElsewhere: boolean;
+  /** Called when everything else has started. */
+  listenOn(): Promise<{ readonly port: number; readonly reusePort: boolean }>;
+}
+
+export async function startServer<M extends Members>(
+  app: App<M>,
+  given: ServeOptions,
+  inside?: ServerInside,
+): Promise<Server> {
   const resources = readResources(given.memory);
   const drainDelayMs = durationMs(given.drainDelay ?? 0);
   const drain = durationMs(given.drain ?? "10s") + drainDelayMs;
@@ -156,41 +182,53 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
   let made: Engine | undefined;
   let measured: ServedMetrics | undefined;
   let gate: OverloadGate | undefined;
-  const running = await run(app, options, (bound, phase, jobs) => {
-    const health = healthRoutes({
-      phase,
-      clock: bound.clock,
-      events: bound.events,
-      checks: options.ready ?? {},
-      details: options.readyDetails ?? process.env["NODE_ENV"] !== "production",
-    });
-    if (metrics !== false) {
-      measured = serveMetrics(metrics, {
-        bound,
-        jobs,
-        clock: options.clock ?? systemClock,
-        health,
-        engine: () => made,
+  const running = await run(
+    app,
+    options,
+    (bound, phase, jobs) => {
+      const health = healthRoutes({
+        phase: () => (inside?.isReady() === false ? "starting" : phase()),
+        clock: bound.clock,
+        events: bound.events,
+        checks: options.ready ?? {},
+        details: options.readyDetails ?? process.env["NODE_ENV"] !== "production",
       });
-    }
-    if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
-    made = createEngine({
-      ...engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], { parts: wireParts, gate, webSocket }),
-      ...(tls !== undefined && { tls }),
-    });
-    const parts = [httpPart(made, whereOf(options), bound, drainDelayMs)];
-    if (options.tls !== undefined && tls !== undefined) {
-      const { clock, events } = bound;
-      const byHangup = options.signals?.length !== 0;
-      renewal = new CertificateRenewal(options.tls, tls, made, tlsUnusable, { clock, events, byHangup });
-      parts.unshift(renewal.part);
-    }
-    return measured === undefined ? parts : [measured.part, ...parts];
-  });
+      if (metrics !== false) {
+        measured = serveMetrics(metrics, {
+          bound,
+          jobs,
+          clock: options.clock ?? systemClock,
+          health,
+          engine: () => made,
+          elsewhere: inside?.metricsElsewhere ?? false,
+        });
+      }
+      if (options.overload !== false) gate = overloadGate(options.limits?.overload, bound.clock, bound.events);
+      made = createEngine({
+        ...engineOptions(bound, options, [...health, ...(measured?.routes ?? [])], {
+          parts: wireParts,
+          gate,
+          webSocket,
+        }),
+        ...(tls !== undefined && { tls }),
+      });
+      const listenOn = async () => ({ ...whereOf(options), ...(await inside?.listenOn()) });
+      const parts = [httpPart(made, listenOn, bound, drainDelayMs)];
+      if (options.tls !== undefined && tls !== undefined) {
+        const { clock, events } = bound;
+        const byHangup = options.signals?.length !== 0;
+        renewal = new CertificateRenewal(options.tls, tls, made, tlsUnusable, { clock, events, byHangup });
+        parts.unshift(renewal.part);
+      }
+      return measured === undefined ? parts : [measured.part, ...parts];
+    },
+    inside,
+  );
   // `run` has called the function above, and started what it gave.
   const engine = made as Engine;
   const address = engine.address() ?? { host: "", port: 0 };
-  running.events.emit("resources", resources);
+  // Of several threads the main one says it.
+  if (inside === undefined) running.events.emit("resources", resources);
   return Object.assign(running, {
     resources,
     url: urlOf(address, tls !== undefined),
@@ -204,6 +242,7 @@ export async function startServer<M extends Members>(app: App<M>, given: ServeOp
         throw new TypeError("This server speaks no TLS: there is no certificate to read again.");
       return renewal.reload();
     },
+    threads: () => undefined,
   });
 }
 
@@ -214,7 +253,7 @@ function whereOf({ port, host, path, mode }: ServeOptions): ListenOptions {
   return { ...(port !== undefined && { port }), ...(host !== undefined && { host }), ...file };
 }
 
-function urlOf({ host, port, path }: { host: string; port: number; path?: string }, isTls: boolean): string {
+export function urlOf({ host, port, path }: { host: string; port: number; path?: string }, isTls: boolean): string {
   if (path !== undefined) return `unix:${path}`;
   return `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
@@ -258,14 +297,14 @@ function engineOptions(
 
 function httpPart(
   engine: Engine,
-  where: ListenOptions,
+  where: () => Promise<ListenOptions>,
   { clock, streams }: BoundApp,
   drainDelayMs: number,
 ): LifecyclePart {
   return {
     name: "http",
     async start() {
-      const listening = await engine.listen(where);
+      const listening = await engine.listen(await where());
       if (!listening.ok) throw new Error(listening.fault.message);
     },
     async drain(signal) {

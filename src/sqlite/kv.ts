@@ -3,10 +3,11 @@
  * look at the file themselves, since a session is looked up with every request and must not wait for a disk.
  */
 import { DatabaseSync } from "node:sqlite";
-import { Fault, err, ok, type Result } from "../core/index.ts";
+import { Fault, err, ok, systemClock, type Result } from "../core/index.ts";
+import type { StoreFault } from "../jobs/index.ts";
 import { checkRecord, type KvEntry, type KvFault, type KvResult, type KvStore } from "../kv/index.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import type { KvOp, KvReply } from "./protocol.ts";
+import type { KvOp, KvReply, OpReply } from "./protocol.ts";
 import type { Session } from "./session.ts";
 import type { KvRow } from "./tables.ts";
 
@@ -17,8 +18,28 @@ export interface SqliteKvOptions {
 
 type Verb = KvOp extends infer Op ? (Op extends KvOp ? Omit<Op, "op" | "mostRecords"> : never) : never;
 
+/** What records need of an open store: its session, or, in another thread, the way to it. */
+export type KvHost = Pick<Session, "kv" | "trouble" | "now" | "onEnd">;
+
+export type KvAnswer = { readonly reply: OpReply } | { readonly fault: StoreFault };
+
+/** Writes go to the thread that has the store open; reads look at the file, as they do there. */
+export function remoteKvHost(ask: (op: KvOp) => Promise<KvAnswer>): KvHost {
+  return {
+    trouble: undefined,
+    now: () => systemClock.now(),
+    onEnd: new Set(),
+    async kv(op) {
+      const answer = await ask(op);
+      if ("reply" in answer) return ok(answer.reply);
+      const { code, kind, data, message } = answer.fault;
+      return err(new Fault(code, kind, data, message) as StoreFault);
+    },
+  };
+}
+
 export function sqliteKv(
-  session: () => Session | undefined,
+  session: () => KvHost | undefined,
   file: string,
   { maxEntries: mostRecords = limits.kvRecords }: SqliteKvOptions = {},
 ): KvStore {
@@ -62,7 +83,7 @@ export function sqliteKv(
 /** A connection for each life of the writer: after it started again, the file may be another one. */
 class Reader {
   readonly #file: string;
-  #session: Session | undefined;
+  #session: KvHost | undefined;
   #db: DatabaseSync | undefined;
   #find: ((key: string) => KvRow | undefined) | undefined;
 
@@ -70,7 +91,7 @@ class Reader {
     this.#file = file;
   }
 
-  get(key: string, session: Session): Result<KvEntry | undefined, KvFault> {
+  get(key: string, session: KvHost): Result<KvEntry | undefined, KvFault> {
     if (session.trouble !== undefined) return err(unavailable(session.trouble));
     try {
       if (this.#session !== session) this.#open(session);
@@ -82,7 +103,7 @@ class Reader {
     }
   }
 
-  #open(session: Session): void {
+  #open(session: KvHost): void {
     this.#close();
     this.#db = new DatabaseSync(this.#file, { readOnly: true, timeout: 0 });
     const statement = this.#db.prepare("SELECT value, version, ends FROM tensile_kv WHERE key = ?");

@@ -15,10 +15,10 @@ import type {
   StoreSession,
 } from "../jobs/index.ts";
 import { checkRecord, type KvStore, type KvWrite } from "../kv/index.ts";
-import { sqliteKv, type SqliteKvOptions } from "./kv.ts";
+import { remoteKvHost, sqliteKv, type KvAnswer, type SqliteKvOptions } from "./kv.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
-import type { SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
+import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
 import { Session } from "./session.ts";
 
@@ -87,6 +87,21 @@ export interface SqliteStore extends Store {
 export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
   const file = path === ":memory:" ? path : resolve(path);
   let session: Session | undefined;
+  /** Where the calls of a thread go that does not have the store itself. */
+  let owner: ((call: unknown) => Promise<unknown>) | undefined;
+  const remote = remoteKvHost((op) => owner?.({ kv: op } satisfies SharedCall) as Promise<KvAnswer>);
+  const transact = async ({ steps, jobs, writes }: Gathered): Promise<Transacted> => {
+    if (session === undefined) throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
+    const result = await session.transact(steps, jobs, writes);
+    if (!result.ok) return { fault: result.fault };
+    if ("rejected" in result.value) return { fault: rejected(result.value.rejected, result.value.sqlCode) };
+    return { receipt: { statements: result.value.changes, jobs: result.value.receipts } };
+  };
+  const answerKv = async (op: KvOp): Promise<KvAnswer> => {
+    if (session === undefined) throw new TypeError(`${path} is not open.`);
+    const done = await session.kv(op);
+    return done.ok ? { reply: done.value } : { fault: done.fault };
+  };
   return {
     kind: "sqlite",
     async open(openOptions: StoreOpenOptions): StoreResult<StoreSession> {
@@ -102,18 +117,40 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
       if (file === ":memory:") throw new TypeError("A store in memory has no reader. Give it a file.");
       return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
     },
-    kv: (kvOptions) => sqliteKv(() => session, file, kvOptions),
+    kv: (kvOptions) => sqliteKv(() => (owner === undefined ? session : remote), file, kvOptions),
     async transaction(build) {
-      if (session === undefined)
-        throw new TypeError(`${path} is not open. Open the store before its first transaction.`);
-      const { steps, jobs, writes } = gather(build);
-      const result = await session.transact(steps, jobs, writes);
-      if (!result.ok) return result;
-      if ("rejected" in result.value) return err(rejected(result.value.rejected, result.value.sqlCode));
-      return ok({ statements: result.value.changes, jobs: result.value.receipts });
+      const call = gather(build);
+      const done =
+        owner === undefined
+          ? await transact(call)
+          : ((await owner({ transaction: call } satisfies SharedCall)) as Transacted);
+      if ("receipt" in done) return ok(done.receipt);
+      // From another thread it comes as plain data.
+      const { code, kind, data, message } = done.fault;
+      return err(new Fault(code, kind, data, message) as StoreFault | SqlRejected);
+    },
+    sharing: {
+      answer(call) {
+        const asked = call as SharedCall;
+        return "kv" in asked ? answerKv(asked.kv) : transact(asked.transaction);
+      },
+      join(ask) {
+        owner = ask;
+      },
     },
   };
 }
+
+interface Gathered {
+  readonly steps: readonly SqlStep[];
+  readonly jobs: readonly NewJob[];
+  readonly writes: readonly KvWrite[];
+}
+
+/** What another thread asks of the one that has the store open. */
+type SharedCall = { readonly transaction: Gathered } | { readonly kv: KvOp };
+
+type Transacted = { readonly receipt: TransactionReceipt } | { readonly fault: StoreFault | SqlRejected };
 
 /** Opens the writer, and again whenever it dies. Undefined when it is open. */
 function connect(
@@ -167,7 +204,7 @@ function writerOptions(
   };
 }
 
-function gather(build: (tx: SqlTransaction) => void): { steps: SqlStep[]; jobs: NewJob[]; writes: KvWrite[] } {
+function gather(build: (tx: SqlTransaction) => void): Gathered {
   const steps: SqlStep[] = [];
   const jobs: NewJob[] = [];
   const writes: KvWrite[] = [];

@@ -117,6 +117,16 @@ export interface EventTable {
   "tls.renewed": { readonly validTo: string };
   /** A new certificate cannot be used, the one in use has expired, or its files cannot be watched. */
   "tls.trouble": { readonly message: string };
+  /**
+   * A thread of the server: it answers (`ready`), has died and is replaced (`died`), has died and cannot be replaced, so that the server
+   * stops (`lost`), or is the only one, because the system has no way to have more (`alone`).
+   */
+  thread: {
+    readonly thread: number;
+    readonly state: "ready" | "died" | "lost" | "alone";
+    readonly reason?: string;
+    readonly restartInMs?: number;
+  };
   /** The process moved to another part of its life. */
   lifecycle: { readonly phase: "starting" | "ready" | "draining" | "stopped"; readonly detail?: string };
 }

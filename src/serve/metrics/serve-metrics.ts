@@ -64,6 +64,8 @@ export interface MetricsHost {
   readonly health: readonly ExtraRoute[];
   /** The server's engine; undefined where there is none, or not yet. */
   readonly engine: () => Engine | undefined;
+  /** True: measured here; where they have a port of their own, it is another thread's. Default false. */
+  readonly elsewhere?: boolean;
 }
 
 /** @throws TypeError for a path that is none, a weak token, and in production for metrics that nobody has said who may read. */
@@ -88,10 +90,11 @@ export function serveMetrics(given: true | MetricsServeOptions, host: MetricsHos
   // When it is busy is when somebody looks.
   const handle = pageHandler(metrics, gate, options.view);
   const route: ExtraRoute = { method: "GET", path, handle, priority: "critical" };
-  const own = options.port === undefined ? undefined : new OwnPort([route, ...host.health], clock);
+  const apart = options.port !== undefined;
+  const own = apart && host.elsewhere !== true ? new OwnPort([route, ...host.health], clock) : undefined;
   return {
     metrics,
-    routes: own === undefined ? [route] : [],
+    routes: apart ? [] : [route],
     part: {
       name: "metrics",
       async start() {
