@@ -11,7 +11,9 @@ const streamedTimeoutMs = durationMs("1h");
 /** Of a call that does not say. A form is there when the handler begins; what it reads by itself takes as long as the client does. */
 export function timeoutMsOf({ options: { body, timeout } }: Operation): number {
   if (timeout !== undefined) return durationMs(timeout);
-  return body === undefined || body.kind === "multipart" ? defaultTimeoutMs : streamedTimeoutMs;
+  return body === undefined || (body.kind === "multipart" && body.deliver === "whole")
+    ? defaultTimeoutMs
+    : streamedTimeoutMs;
 }
 
 /** The faults that a member may answer with by itself: a handler that reads a body may let pass what broke it off. */

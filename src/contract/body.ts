@@ -44,6 +44,8 @@ export interface MultipartBody<H = unknown, C = unknown> extends BodyTypes<H, C>
   readonly maxBytes: number;
   readonly maxFields: number;
   readonly maxFieldBytes: number;
+  /** `whole`: on disk, then the handler. `parts`: the handler takes one part after the other. */
+  readonly deliver: "whole" | "parts";
 }
 interface BodyTypes<H, C> {
   readonly "~handler"?: H;
@@ -190,8 +192,34 @@ export interface MultipartOptions {
 }
 
 /**
+ * The parts of a form in the order in which they come: a field with its value (of a list: one item), a file with its bytes. A file that
+ * is not read is skipped. Nothing lies on the disk.
+ */
+export type FormParts<P extends Parts> = AsyncIterable<
+  | {
+      [K in FieldNames<P> & string]: {
+        readonly kind: "field";
+        readonly name: K;
+        readonly value: P[K] extends AnySchema ? ItemOf<Infer<P[K]>> : never;
+      };
+    }[FieldNames<P> & string]
+  | (Exclude<keyof P, FieldNames<P>> extends infer K
+      ? {
+          readonly kind: "file";
+          readonly name: K;
+          /** As of an `UploadedFile`: data, never a path. */
+          readonly fileName: string | undefined;
+          readonly contentType: string;
+          readonly bytes: AsyncIterable<Uint8Array>;
+        }
+      : never)
+>;
+type ItemOf<V> = V extends readonly (infer I)[] ? I : V;
+
+/**
  * A form with files (`multipart/form-data`, RFC 7578). Fields are scalars and lists of scalars, as in a query; files are written to
- * disk as they come, and the handler is called when all is there. Needs the package `busboy` on the server.
+ * disk as they come, and the handler is called when all is there. With `deliver: "parts"` nothing is written: the handler is given the
+ * parts as they come, to send each file where it likes. Needs the package `busboy` on the server.
  *
  * @example
  * const addPhoto = mutation("addPhoto", {
@@ -203,9 +231,17 @@ export interface MultipartOptions {
  */
 export function multipart<P extends Parts>(
   parts: P,
-  options: MultipartOptions = {},
-): MultipartBody<ShapeOutput<FieldsOf<P>> & HandlerFiles<P>, ShapeInput<FieldsOf<P>> & ClientFiles<P>> {
-  const entries = Object.entries(parts as Parts);
+  options: MultipartOptions & { readonly deliver: "parts" },
+): MultipartBody<FormParts<P>, ShapeInput<FieldsOf<P>> & ClientFiles<P>>;
+export function multipart<P extends Parts>(
+  parts: P,
+  options?: MultipartOptions,
+): MultipartBody<ShapeOutput<FieldsOf<P>> & HandlerFiles<P>, ShapeInput<FieldsOf<P>> & ClientFiles<P>>;
+export function multipart(
+  parts: Parts,
+  options: MultipartOptions & { readonly deliver?: "parts" } = {},
+): MultipartBody<never, never> {
+  const entries = Object.entries(parts);
   const fileParts = new Map(entries.filter((entry): entry is [string, FilePart] => isFilePart(entry[1])));
   const fields = Object.fromEntries(entries.filter(([, part]) => !isFilePart(part))) as Shape;
   const ofFiles = [...fileParts.values()].reduce((sum, part) => sum + part.maxBytes * (part.maxFiles ?? 1), 0);
@@ -213,7 +249,8 @@ export function multipart<P extends Parts>(
   checkCount("multipart", "maxBytes", maxBytes);
   checkCount("multipart", "maxFields", maxFields);
   checkCount("multipart", "maxFieldBytes", maxFieldBytes);
-  return Object.freeze({ kind: "multipart", fields, files: fileParts, maxBytes, maxFields, maxFieldBytes });
+  const deliver = options.deliver ?? "whole";
+  return Object.freeze({ kind: "multipart", fields, files: fileParts, maxBytes, maxFields, maxFieldBytes, deliver });
 }
 
 function isFilePart(part: AnySchema | FilePart): part is FilePart {

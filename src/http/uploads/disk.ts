@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UploadStorageFull, type UploadOptions, type UploadedFile } from "../../contract/index.ts";
-import { randomHex, type Fault } from "../../core/index.ts";
+import { randomHex } from "../../core/index.ts";
 import { BodyError } from "../../exchange/index.ts";
 
 /** The disk as all calls share it. */
@@ -54,13 +54,8 @@ export class DiskFolder {
     this.#parent = parent;
   }
 
-  /** Writes a file as it comes. Throws a BodyError: over `maxBytes` with the fault of `tooLarge`, or where the disk has no room. */
-  async save(
-    bytes: AsyncIterable<Uint8Array>,
-    maxBytes: number,
-    tooLarge: () => Fault,
-    { fileName, contentType }: Description,
-  ): Promise<UploadedFile> {
+  /** Writes a file as it comes. Throws a BodyError where the disk has no room, and whatever `bytes` throws. */
+  async save(bytes: AsyncIterable<Uint8Array>, { fileName, contentType }: Description): Promise<UploadedFile> {
     let handle: FileHandle | undefined;
     try {
       this.#path ??= await mkdtemp(join(this.#parent, "tensile-upload-"));
@@ -69,7 +64,6 @@ export class DiskFolder {
       let size = 0;
       for await (const piece of bytes) {
         size += piece.length;
-        if (size > maxBytes) throw new BodyError(tooLarge());
         if (!this.#disk.take(piece.length)) throw new BodyError(UploadStorageFull());
         this.#bytes += piece.length;
         await handle.writeFile(piece);
@@ -141,7 +135,7 @@ const longestName = 255;
 const unfit = /[\u0000-\u001f\u007f-\u009f\\/:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Undefined for what names nothing. */
-function cleanName(name: string | undefined): string | undefined {
+export function cleanName(name: string | undefined): string | undefined {
   const clean = name?.toWellFormed().replace(unfit, "_").slice(0, longestName).toWellFormed().trim();
   return clean === undefined || /^\.*$/.test(clean) ? undefined : clean;
 }

@@ -19,7 +19,7 @@ export type Part =
       /** As the client says, without folders; undefined where it gives none. */
       readonly fileName: string | undefined;
       readonly contentType: string;
-      readonly bytes: AsyncIterable<Uint8Array>;
+      readonly bytes: AsyncGenerator<Uint8Array>;
     };
 
 /** Throws a BodyError. A file that is not read is skipped. */
@@ -74,6 +74,7 @@ export async function* readParts(
       if (progress.end instanceof Error) throw progress.end;
       if (next !== undefined) {
         yield next.part;
+        if (next.part.kind === "file") await next.part.bytes.return(undefined);
         next.stream?.resume();
       } else if (progress.end === "complete") return;
       else await new Promise<void>((resolve) => (progress.wake = resolve));
@@ -87,9 +88,12 @@ export async function* readParts(
 
 async function* bytesOf(stream: Readable): AsyncGenerator<Uint8Array> {
   try {
-    for await (const piece of stream) yield piece as Buffer;
+    // Not destroyed when its reader stops early: the parser goes on only when the file has been read to its end.
+    for await (const piece of stream.iterator({ destroyOnReturn: false })) yield piece as Buffer;
   } catch (error) {
     throw error instanceof BodyError ? error : badForm(reasonOf(error));
+  } finally {
+    stream.resume();
   }
 }
 
