@@ -159,9 +159,11 @@ export class OverloadGate implements CallWatch {
 
   follow<R extends Result<unknown, Fault>>(work: Promise<R>, latency: RouteLatency | undefined): Promise<R> {
     this.#latency.began(++this.#inFlight);
+    if (latency !== undefined) latency.inFlight++;
     const startedAt = this.#clock.monotonic();
     return work.then((result) => {
       this.#inFlight--;
+      if (latency !== undefined) latency.inFlight--;
       if (latency !== undefined && saysHowLong(result)) {
         const now = this.#clock.monotonic();
         if (this.#latency.ended(latency, now - startedAt, now)) this.#setRoom();

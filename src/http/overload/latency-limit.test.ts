@@ -77,6 +77,23 @@ test("what is slow for good becomes the usual within a minute, although the limi
   assert.equal(limit.value, 1000);
 });
 
+test("a flood is held back by the rate at which calls end, before their latency shows it", () => {
+  const limit = new LatencyLimit(limits, 0);
+  const route = new RouteLatency();
+  windowOf(limit, 200, 10, [[route, 20]]);
+  // 11 calls end in 200 ms, as quick as ever, but 400 more are under way: the last of them will take seven seconds.
+  route.inFlight = 400;
+  windowOf(limit, 400, 400, [[route, 20]]);
+  assert.equal(limit.value, 120);
+  // A route that takes longer than the window has a reason to have many under way.
+  const slow = new RouteLatency();
+  const other = new LatencyLimit(limits, 0);
+  windowOf(other, 200, 10, [[slow, 5000]]);
+  slow.inFlight = 400;
+  windowOf(other, 400, 400, [[slow, 5000]]);
+  assert.equal(other.value, 1000);
+});
+
 test("few calls make one long window, and none make none", () => {
   const limit = new LatencyLimit(limits, 0);
   const route = new RouteLatency();

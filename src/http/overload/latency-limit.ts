@@ -26,6 +26,8 @@ export class RouteLatency {
   usualMs = 0;
   sumMs = 0;
   count = 0;
+  /** Calls under way. */
+  inFlight = 0;
 }
 
 /** Fewer samples in a window say nothing: it goes on, for at most ten times its length. */
@@ -36,6 +38,8 @@ const followDown = 0.2;
 /** Milliseconds in which the usual latency moves most of the way towards a higher mean. */
 const followUpMs = 60_000;
 const steepest = 0.5;
+/** Four times what is allowed: the limit moves at once, and twice as far. */
+const flood = 0.25;
 const probeAfterMs = 30_000;
 
 export class LatencyLimit {
@@ -100,7 +104,7 @@ export class LatencyLimit {
     for (const route of this.#active) {
       const mean = route.sumMs / route.count;
       if (route.usualMs === 0 || isProbe) route.usualMs = mean;
-      measured += route.sumMs;
+      measured += route.count * Math.max(mean, comingMs(route, ageMs));
       allowed += route.count * (latencyTolerance * route.usualMs + latencySlackMs);
       if (mean < route.usualMs) route.usualMs += followDown * (mean - route.usualMs);
       else if (learnsUp) route.usualMs += Math.min(followDown, ageMs / followUpMs) * (mean - route.usualMs);
@@ -126,14 +130,25 @@ export class LatencyLimit {
   #move(gradient: number, peak: number): void {
     const { inFlight, inFlightFloor } = this.#limits;
     const pressed = gradient < 1;
-    // One window above the usual may be a collection or a neighbour; two are a queue.
-    if (pressed && this.#hadPressure) {
+    const flooded = gradient < flood;
+    // One window above the usual may be a collection or a neighbour; two are a queue. A flood cannot wait for the second.
+    if (pressed && (this.#hadPressure || flooded)) {
       const base = Math.min(this.value, peak);
-      this.value = Math.max(inFlightFloor, Math.floor(base * Math.max(steepest, gradient) + Math.sqrt(base)));
+      const factor = Math.max(flooded ? flood : steepest, gradient);
+      this.value = Math.max(inFlightFloor, Math.floor(base * factor + Math.sqrt(base)));
     } else if (!pressed && peak * 2 >= this.value) {
       this.value = Math.min(inFlight, Math.ceil(this.value + Math.sqrt(this.value)));
     }
     this.value = Math.min(this.value, inFlight);
     this.#hadPressure = pressed;
   }
+}
+
+/**
+ * What the last of those under way will take, at the rate of this window (Little's law). The latency of those that have ended tells
+ * of the queue as it was when they came, and a flood would be let in whole before it showed. Says nothing of a route whose calls
+ * take longer than the window: those that have just come cannot have ended.
+ */
+function comingMs({ usualMs, inFlight, count }: RouteLatency, ageMs: number): number {
+  return usualMs <= ageMs ? (inFlight * ageMs) / count : 0;
 }
