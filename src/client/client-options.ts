@@ -2,6 +2,7 @@
 import type { BinaryFormat } from "../schema/index.ts";
 import type { Backoff, CallParent } from "../contract/index.ts";
 import type { TraceContext } from "../exchange/index.ts";
+import type { WebSocketConstructor } from "./web-socket-like.ts";
 import type { Clock, Duration, MaybePromise } from "../core/index.ts";
 
 export interface ClientOptions {
@@ -23,6 +24,11 @@ export interface ClientOptions {
   readonly sendTimeout?: boolean;
   /** Begins a span for each request: `clientTracing()` of `tensile/opentelemetry`. */
   readonly tracing?: ClientTracing;
+  /**
+   * Subscriptions over WebSocket instead of Server-Sent Events, one socket for each: `true` takes the platform's, or pass a constructor.
+   * The server must have it switched on. `headers` are not sent, because a WebSocket cannot; `auth` is. Default false.
+   */
+  readonly webSocket?: boolean | WebSocketConstructor;
   readonly clock?: Clock;
   /**
    * Of bodies and answers: `messagePack()` or `cbor()` of `tensile/formats`, where the server has it too. Default: JSON, which is

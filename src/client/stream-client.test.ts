@@ -61,7 +61,7 @@ function app(seen: Seen = { begun: 0, ended: 0 }) {
 }
 
 async function start(context: TestContext, seen?: Seen, port = 0): Promise<Server> {
-  const server = await serve(app(seen), { port, signals: [], log: false });
+  const server = await serve(app(seen), { port, signals: [], log: false, webSocket: true });
   context.after(() => server.stop());
   return server;
 }
@@ -232,4 +232,60 @@ test("what is no stream of this contract is told apart from it", async (context)
   assert.deepEqual(codes(await all(createClient(live, { url: silent }).once({ to: 1 }, { timeout: 50 }))), ["TIMEOUT"]);
   const done = await strange(context, (_, response) => response.writeHead(204).end());
   assert.deepEqual(codes(await all(createClient(live, { url: done }).once({ to: 1 }))), []);
+});
+
+/** The same over the platform's WebSocket. */
+test("over WebSocket: items, faults, a token, and a handler that ends with its reader", async (context) => {
+  const seen = { begun: 0, ended: 0 };
+  const { url } = await start(context, seen);
+  const client = createClient(live, { url, webSocket: true });
+  const stream = client.resumable({ to: 3 });
+  assert.deepEqual(
+    await all(stream),
+    [1, 2, 3].map((n) => ok({ n: BigInt(n), at: new Date(n) })),
+  );
+  assert.equal(stream.lastEventId, "3");
+  assert.deepEqual(codes(await all(client.resumable({ to: 5 }, { lastEventId: "3" }))), [4, 5]);
+  assert.deepEqual(codes(await all(client.once({ to: 1, fail: true }))), [1, "TOO_HIGH"]);
+  // The platform does not say with which status a handshake was refused.
+  assert.deepEqual(codes(await all(client.secret({ to: 1 }))), ["NETWORK_ERROR"]);
+  assert.deepEqual(codes(await all(createClient(live, { url, webSocket: true, auth: "good" }).secret({ to: 1 }))), [1]);
+  for await (const one of client.once({ to: 1000 })) if (one.ok && one.value.n === 999n) break;
+  await until(() => seen.ended === seen.begun);
+  const down = createClient(live, { url: "http://127.0.0.1:1", webSocket: true });
+  assert.deepEqual(codes(await all(down.once({ to: 1 }))), ["NETWORK_ERROR"]);
+  const silent = await strange(context, () => undefined);
+  const slow = createClient(live, { url: silent, webSocket: true }).once({ to: 1 }, { timeout: 50 });
+  assert.deepEqual(codes(await all(slow)), ["TIMEOUT"]);
+});
+
+test("over WebSocket a stream goes on at the next server, and what is not read is bounded", async (context) => {
+  const seen = { begun: 0, ended: 0 };
+  const first = await start(context);
+  const backoff = { kind: "fixed", firstMs: 5, maxMs: 5, factor: 1, jitter: 0 } as const;
+  const client = createClient(live, { url: first.url, webSocket: true });
+  const numbers: number[] = [];
+  let next: Promise<Server> | undefined;
+  for await (const one of client.resumable({ to: 1000 }, { reconnect: { attempts: 1_000, backoff } })) {
+    assert.ok(one.ok, one.ok ? "" : one.fault.message);
+    numbers.push(Number(one.value.n));
+    if (numbers.length === 500) next = first.stop().then(() => start(context, seen, first.port));
+    if (numbers.length === 999) break;
+  }
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: 999 }, (_, i) => i + 1),
+  );
+  await next;
+  await until(() => seen.ended === seen.begun);
+  const small = createClient(live, { url: first.url, webSocket: true, maxResponseBytes: 2_000 });
+  const results = small.once({ to: 1000 })[Symbol.asyncIterator]();
+  assert.ok((await results.next()).value?.ok);
+  // Nobody reads on: the client gives up, and the handler, which would stay, ends.
+  const { begun } = seen;
+  await until(() => seen.ended === begun);
+  const codesSeen: (string | number)[] = [];
+  for (let step = await results.next(); step.done !== true; step = await results.next())
+    codesSeen.push(...codes([step.value]));
+  assert.equal(codesSeen.at(-1), "UNEXPECTED_RESPONSE");
 });

@@ -7,6 +7,7 @@ import {
   streamFailed,
   streamFaults,
   type Contract,
+  type HttpPlan,
   type Operation,
   type ResultSource,
   type ResultStream,
@@ -17,9 +18,11 @@ import type { SubscribeOptions } from "./client-options.ts";
 import { requestEncoder, type RequestEncoder } from "./encode-request.ts";
 import { problemReaders, type ProblemReaders } from "./read-response.ts";
 import { reasonOf, type ClientSettings } from "./send-call.ts";
+import { socketLinks } from "./socket-link.ts";
 import { sseLinks } from "./sse-link.ts";
 import { StreamSource, type StreamSourceParts } from "./stream-source.ts";
 import { bounded } from "./transport-faults.ts";
+import type { WebSocketConstructor } from "./web-socket-like.ts";
 
 type Subscribe = (input?: unknown, options?: SubscribeOptions) => ResultStream<unknown, Fault>;
 
@@ -52,8 +55,9 @@ export function subscribeCall(operation: Operation, contract: Contract, settings
     const { attempts, backoff = byDefault.backoff } = reconnectOf(operation, options);
     const { clock } = settings;
     const { signal, lastEventId } = options;
+    const webSocket = webSocketOf(plan, settings);
     return new StreamSource({
-      open: sseLinks(call),
+      open: webSocket === undefined ? sseLinks(call) : socketLinks({ ...call, webSocket }),
       decode,
       problems,
       clock,
@@ -73,6 +77,21 @@ export function subscribeCall(operation: Operation, contract: Contract, settings
         return failing(InvalidInput({ issues: [issue] }));
       }
     }, options.lastEventId);
+}
+
+/** Undefined: Server-Sent Events. */
+function webSocketOf({ operation, texts }: HttpPlan, { options }: ClientSettings): WebSocketConstructor | undefined {
+  const { webSocket = false } = options;
+  if (webSocket === false) return undefined;
+  if (texts.some(({ place }) => place === "header"))
+    throw new TypeError(`"${operation.name}" has input in header fields, which a WebSocket cannot send.`);
+  if (webSocket !== true) return webSocket;
+  const { WebSocket: platform } = globalThis as { readonly WebSocket?: WebSocketConstructor };
+  if (platform === undefined)
+    throw new TypeError(
+      "This platform has no WebSocket. Pass a constructor: { webSocket: WebSocket } of the package ws.",
+    );
+  return platform;
 }
 
 const idleByDefault: Duration = "45s";
