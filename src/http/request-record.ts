@@ -84,7 +84,8 @@ class RequestRecord implements RequestNotes, RequestEnd {
 
   /** Gives back what the carrier shall have: the answer, or the same with its stream watched. */
   answered(response: HttpResponse, gone: boolean): HttpResponse {
-    const { status, body, fault } = response;
+    // Typed, but plain JavaScript can answer anything: the carrier makes a 500 of what is no answer.
+    const { status = 500, body = null, fault } = (response as HttpResponse | null | undefined) ?? {};
     this.status = status;
     this.fault = fault;
     const streams = typeof body === "object" && body !== null && Symbol.asyncIterator in body;

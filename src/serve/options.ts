@@ -5,7 +5,9 @@ import type { EngineLimits, Http2Limits, OverloadLimits } from "../http/index.ts
 import type { JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { CrashPolicy } from "./crash.ts";
+import type { ReadyCheck } from "./health.ts";
 import type { Log } from "./log.ts";
+import type { MetricsServeOptions } from "./metrics/serve-metrics.ts";
 import type { StopSignal } from "./signals.ts";
 
 /** What may be said about limits where there are only jobs. */
@@ -41,6 +43,17 @@ export interface RunOptions {
    * at once. Where others listen to `uncaughtException` or `unhandledRejection` too, it is logged, and the end is theirs to decide.
    */
   readonly crash?: CrashPolicy;
+  /**
+   * What `/readyz` asks, by name: `{ database: (signal) => db.ping(signal) }`. All must say yes within 2 s; the answer holds for 1 s.
+   */
+  readonly ready?: { readonly [name: string]: ReadyCheck };
+  /** Whether `/readyz?verbose` names the checks and their verdicts. Default: false where `NODE_ENV` is `production`, else true. */
+  readonly readyDetails?: boolean;
+  /**
+   * Metrics as Prometheus reads them. Of a server: on its own port, or on the one that is named. Of a worker, which has no port:
+   * `{ port: 9464 }`. Default: false. In production say who may read a server's, see docs/telemetry.md.
+   */
+  readonly metrics?: boolean | MetricsServeOptions;
   /** In place of the defaults, by table. What is in force stands in `limits` of the running server or worker. */
   readonly limits?: RunLimits;
   /**

@@ -30,8 +30,8 @@ import { openApiRoutes, type OpenApiInfo } from "../openapi/index.ts";
 import type { Events, Metrics } from "../telemetry/index.ts";
 import type { App } from "./app.ts";
 import type { AccessLogOptions } from "./access-log.ts";
-import { healthRoutes, type ReadyCheck } from "./health.ts";
-import { serveMetrics, type MetricsServeOptions, type ServedMetrics } from "./metrics/serve-metrics.ts";
+import { healthRoutes } from "./health.ts";
+import { serveMetrics, type ServedMetrics } from "./metrics/serve-metrics.ts";
 import { overloadGate } from "./overload.ts";
 import type { RunOptions, ServeLimits } from "./options.ts";
 import { fittedLimits, readResources, type Resources } from "./resources/index.ts";
@@ -67,11 +67,6 @@ export interface ServeOptions extends RunOptions {
    */
   readonly docs?: boolean | OpenApiInfo;
   /**
-   * `GET /metrics` as Prometheus reads it. Default: false. In production say who may read it, or give it a port of its own:
-   * `{ port: 9464 }`. See docs/telemetry.md.
-   */
-  readonly metrics?: boolean | MetricsServeOptions;
-  /**
    * Peers that stand for many clients, so that `limits.http.connectionsPerClient` does not hold for them. Default
    * `["loopback", "private"]`.
    */
@@ -80,12 +75,6 @@ export interface ServeOptions extends RunOptions {
   readonly overload?: boolean;
   /** One log entry for each request: route template, status, time, id; chosen headers. Default: false. */
   readonly accessLog?: boolean | AccessLogOptions;
-  /**
-   * What `/readyz` asks, by name: `{ database: (signal) => db.ping(signal) }`. All must say yes within 2 s; the answer holds for 1 s.
-   */
-  readonly ready?: { readonly [name: string]: ReadyCheck };
-  /** Whether `/readyz?verbose` names the checks and their verdicts. Default: false where `NODE_ENV` is `production`, else true. */
-  readonly readyDetails?: boolean;
   /**
    * After a stop: how long requests are still taken while `/readyz` says 503 already, so that a load balancer sees it before the
    * port closes. Comes on top of `drain`. Give it a little more than the balancer's check interval. Default 0.
@@ -145,10 +134,7 @@ export interface Server {
 }
 
 /** A running worker: jobs without a port. */
-export type Worker = Omit<
-  Server,
-  "url" | "port" | "limits" | "metrics" | "metricsPort" | "admission" | "reloadTls" | "threads"
-> & {
+export type Worker = Omit<Server, "url" | "port" | "limits" | "admission" | "reloadTls" | "threads"> & {
   readonly limits: RunningLimits;
 };
 
@@ -186,13 +172,7 @@ export async function startServer<M extends Members>(
     app,
     options,
     (bound, phase, jobs) => {
-      const health = healthRoutes({
-        phase: () => (inside?.isReady() === false ? "starting" : phase()),
-        clock: bound.clock,
-        events: bound.events,
-        checks: options.ready ?? {},
-        details: options.readyDetails ?? process.env["NODE_ENV"] !== "production",
-      });
+      const health = healthOf(bound, () => (inside?.isReady() === false ? "starting" : phase()), options);
       if (metrics !== false) {
         measured = serveMetrics(metrics, {
           bound,
@@ -260,9 +240,29 @@ export function urlOf({ host, port, path }: { host: string; port: number; path?:
 
 export async function startWorker<M extends Members>(app: App<M>, options: RunOptions): Promise<Worker> {
   const resources = readResources(options.memory);
-  const running = await run(app, { ...options, limits: fittedLimits(options.limits, resources) }, () => []);
+  const { metrics = false } = options;
+  if (metrics === true || (metrics !== false && metrics.port === undefined))
+    throw new TypeError("work(): a worker has no port of its own. Give its metrics one: { metrics: { port: 9464 } }.");
+  let measured: ServedMetrics | undefined;
+  const fitted = { ...options, limits: fittedLimits(options.limits, resources) };
+  const running = await run(app, fitted, (bound, phase, jobs) => {
+    if (metrics === false) return [];
+    const health = healthOf(bound, phase, options);
+    measured = serveMetrics(metrics, { bound, jobs, clock: bound.clock, health, engine: () => undefined });
+    return [measured.part];
+  });
   running.events.emit("resources", resources);
-  return Object.assign(running, { resources });
+  return Object.assign(running, { resources, metrics: measured?.metrics, metricsPort: measured?.port() });
+}
+
+function healthOf(bound: BoundApp, phase: () => Running["phase"], options: RunOptions): readonly ExtraRoute[] {
+  return healthRoutes({
+    phase,
+    clock: bound.clock,
+    events: bound.events,
+    checks: options.ready ?? {},
+    details: options.readyDetails ?? process.env["NODE_ENV"] !== "production",
+  });
 }
 
 function engineOptions(

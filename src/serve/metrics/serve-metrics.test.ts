@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
-import { contract, implement, job, query, serve, t, type ServeOptions, type Server } from "../../index.ts";
+import { contract, implement, job, query, serve, t, work, type ServeOptions, type Server } from "../../index.ts";
 import { sqlite } from "../../sqlite/index.ts";
 
 const getCity = query("getCity", {
@@ -120,6 +120,17 @@ test("a token, or a function, decides who reads", async (context) => {
 test("what is wrong is said at the start", async (context) => {
   await assert.rejects(start(context, { metrics: { access: { bearer: "" } } }), /at least 16 characters/);
   await assert.rejects(start(context, { metrics: { path: "metrics" } }), /metrics.path is a plain path/);
+});
+
+test("a worker, which has no port, is measured on the one that it is given", async (context) => {
+  await assert.rejects(work(app, { store: sqlite(":memory:"), metrics: true }), /a worker has no port of its own/);
+  const worker = await work(app, { store: sqlite(":memory:"), log: false, signals: [], metrics: { port: 0 } });
+  context.after(() => worker.stop());
+  const ref = await worker.jobs.enqueue(importCities, {});
+  assert.ok(ref.ok && (await ref.value.result()).ok);
+  const { text } = await get(`http://127.0.0.1:${worker.metricsPort}/metrics`);
+  assert.match(text, /^tensile_job_attempts_total\{job="importCities",outcome="succeeded"\} 1$/m);
+  assert.equal((await get(`http://127.0.0.1:${worker.metricsPort}/readyz`)).status, 200);
 });
 
 test("their own port answers health too, and to the end of a drain", async () => {
