@@ -7,7 +7,7 @@
  * what was used comes back one by one.
  */
 import { fault, middleware, type AdmitCall, type Middleware, type Operation } from "../contract/index.ts";
-import { durationMs, isPromiseLike, type Duration, type Fault } from "../core/index.ts";
+import { durationMs, isPromiseLike, type Duration } from "../core/index.ts";
 import { clientNetwork, peerAddress, type ClientAddress } from "../exchange/index.ts";
 import { memoryKv, type KvAdvanced, type KvResult, type KvStore } from "../kv/index.ts";
 import { t } from "../schema/index.ts";
@@ -18,6 +18,8 @@ export const RateLimited = fault("RATE_LIMITED", {
   message: ({ retryAfter }) => `Too many calls. Come back in ${Math.ceil(retryAfter / 1000)} s.`,
   description: "The caller has used up a rate limit.",
 });
+
+type Refusal = ReturnType<typeof RateLimited>;
 
 /** Whom a call counts against; undefined: it is not limited. */
 export type RateKey = (call: AdmitCall, operation: Operation) => string | undefined;
@@ -68,7 +70,7 @@ export function rateLimit(options: RateLimitOptions): Middleware<Record<never, n
   const mostMs = spacingMs * burst;
   const policy = `"${name}";q=${limit};w=${Math.ceil(windowMs / 1000)}`;
 
-  const answer = (call: AdmitCall, costMs: number, advanced: Awaited<KvResult<KvAdvanced>>): Fault | undefined => {
+  const answer = (call: AdmitCall, costMs: number, advanced: Awaited<KvResult<KvAdvanced>>): Refusal | undefined => {
     if (!advanced.ok) return whenStoreFails === "admit" ? undefined : RateLimited({ retryAfter: 1000 });
     const { accepted, aheadMs } = advanced.value;
     if (headers) {
@@ -91,8 +93,8 @@ export function rateLimit(options: RateLimitOptions): Middleware<Record<never, n
       const costMs = units * spacingMs;
       const where = perOperation ? `rate:${name}:${operation.name}:${key}` : `rate:${name}:${key}`;
       const advanced = store.advance(bounded(where), costMs, mostMs);
-      if (isPromiseLike(advanced)) return advanced.then((settled) => answer(call, costMs, settled)) as never;
-      return answer(call, costMs, advanced) as never;
+      if (isPromiseLike(advanced)) return advanced.then((settled) => answer(call, costMs, settled));
+      return answer(call, costMs, advanced);
     },
   });
 }
