@@ -367,11 +367,13 @@ test("the real clients: curl -F, undici's FormData, the platform's, and the type
       "-F",
       `photo=@${source};type=image/png;filename=x.png`,
     ];
-    const child = spawn("curl", ["-sS", ...fields, `${place.url}/albums/7`]);
-    let out = "";
-    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-    await new Promise((resolve) => child.on("close", resolve));
-    assert.deepEqual(JSON.parse(out), expected);
+    for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
+      const child = spawn("curl", ["-sS", version, ...fields, `${place.url}/albums/7`]);
+      let out = "";
+      child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
+      await new Promise((resolve) => child.on("close", resolve));
+      assert.deepEqual(JSON.parse(out), expected);
+    }
   } else context.diagnostic("curl is not installed: nothing was tested with it");
   const blob = new Blob([bytes], { type: "image/png" });
   const theirs = new UndiciFormData();
