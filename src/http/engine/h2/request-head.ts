@@ -26,10 +26,13 @@ export class RequestHead {
     let authority: string | undefined;
     let host: string | undefined;
     let expectation: string | undefined;
+    let bytes = 0;
     this.contentLength = -1;
     for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at] as string;
       const value = fields[at + 1] as string;
-      switch (fields[at]) {
+      bytes += name.length + value.length;
+      switch (name) {
         case ":method":
           this.method = value;
           break;
@@ -53,6 +56,8 @@ export class RequestHead {
           break;
       }
     }
+    // The library holds a client to this from its acknowledgement of SETTINGS on, which it may never send.
+    if (bytes > limits.headBytes) return "head_too_large";
     if (!isKnownMethod(this.method)) return "unknown_method";
     if (this.target.length > limits.targetBytes) return "target_too_long";
     if (!targetPattern.test(this.target) && !(this.target === "*" && this.method === "OPTIONS")) return "bad_target";

@@ -226,9 +226,8 @@ class Http2Connection implements Carried, Http2Owner {
   /** A frame that costs an answer and brings nothing. */
   #control(): void {
     if (this.#budget.take(this.host.monotonic())) return;
-    this.host.counters.refused++;
-    this.#session.destroy(undefined, ENHANCE_YOUR_CALM);
-    this.#linger();
+    // `#failed` hears of it.
+    this.#session.destroy(new Error("Too many PING or SETTINGS frames."), ENHANCE_YOUR_CALM);
   }
 
   /** The library has given the connection up: broken frames, too many resets, a socket error. It closes the socket. */
