@@ -315,7 +315,7 @@ it("a body that breaks off without an error code is not taken for a whole one", 
 
 it("floods of empty DATA and of WINDOW_UPDATE hold nothing, and leave others their turn", async (t) => {
   const { attacker, wellBehaved } = await stage(t, async (request) => {
-    await request.body(1000);
+    void (await request.body(1000));
     return { status: 200, headers: HeaderBlock.empty, body: "" };
   });
   const before = held();
