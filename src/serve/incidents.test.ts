@@ -35,7 +35,7 @@ async function start(context: TestContext): Promise<Bench> {
     throws: () => {
       throw new Error("secret");
     },
-    rejectsWithNothing: async () => Promise.reject(),
+    rejectsWithNothing: () => ({ then: (_: unknown, reject: (reason?: unknown) => void): void => reject() }),
     rejects: async () => Promise.reject(new Error("secret")),
     wrongType: () => ({ n: "seven" }),
     nothing: () => undefined,
