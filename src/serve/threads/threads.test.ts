@@ -6,6 +6,8 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { testCertificate } from "../../../tools/test-certificate.ts";
 import { ask, askEvery, startThreaded, type ThreadedProcess } from "./testing/threaded-process.ts";
 
 const bothThreads = (url: string): ReturnType<typeof askEvery> =>
@@ -179,6 +181,43 @@ test("limits hold for the whole server: each thread has its part", async (contex
   const admitted = outcomes.filter((status) => status === "200").length;
   assert.ok(admitted >= 2 && admitted <= 4, `${admitted} of 60 connections were admitted`);
 });
+
+test("a new certificate reaches every thread, and a bad one none", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "tensile-threads-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  const write = ({ cert, key }: { readonly cert: string; readonly key: string }): void => {
+    writeFileSync(files.cert, cert);
+    writeFileSync(files.key, key);
+  };
+  write(await testCertificate("first"));
+  const server = await startThreaded(context, { serve: { tls: { ...files, watch: false } } });
+  const { port } = new URL(server.url);
+  const names = async (): Promise<string[]> => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 20; i++) seen.add(await certificateOf(Number(port)));
+    return [...seen];
+  };
+  assert.deepEqual(await names(), ["first"]);
+  write(await testCertificate("second"));
+  server.child.send("reload");
+  assert.equal((await server.next(({ reloaded }) => reloaded !== undefined)).reloaded, "ok");
+  assert.deepEqual(await names(), ["second"]);
+  writeFileSync(files.cert, "nonsense");
+  server.child.send("reload");
+  assert.match(String((await server.next(({ reloaded }) => reloaded !== undefined)).reloaded), /cannot be used/);
+  assert.deepEqual(await names(), ["second"]);
+});
+
+function certificateOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}
 
 test("a port in use, and a program that cannot start, are said at the start", async (context) => {
   const other = createServer().listen({ port: 0, host: "127.0.0.1" });

@@ -25,6 +25,7 @@ export interface Said {
     readonly restartInMs?: number;
   };
   readonly stats?: readonly ThreadStats[];
+  readonly reloaded?: string;
   readonly report?: { readonly outcome: string; readonly failures: readonly string[] };
 }
 
