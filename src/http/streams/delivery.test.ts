@@ -54,7 +54,13 @@ async function start(context: TestContext, clock?: Clock): Promise<{ readonly se
       },
     },
   });
-  const server = await serve(app, { port: 0, signals: [], log: false, ...(clock !== undefined && { clock }) });
+  const server = await serve(app, {
+    port: 0,
+    signals: [],
+    log: false,
+    overload: false,
+    ...(clock !== undefined && { clock }),
+  });
   context.after(() => server.stop());
   return { server, seen };
 }
@@ -127,16 +133,16 @@ test("a handler that never waits leaves other requests their turn", async (conte
   for (let i = 0; i < 20; i++) assert.equal((await fetch(`${server.url}/livez`)).status, 200);
 });
 
-test("a thousand clients that vanish leave nothing behind", async (context) => {
+test("hundreds of clients that vanish leave nothing behind", async (context) => {
   const { server, seen } = await start(context);
   const sockets: Socket[] = [];
-  for (let i = 0; i < 1_000; i++) sockets.push(await ask(server, "/count/0"));
-  await until(() => seen.begun === 1_000);
+  for (let i = 0; i < 200; i++) sockets.push(await ask(server, "/count/0"));
+  await until(() => seen.begun === 200);
   for (const [i, socket] of sockets.entries()) {
     if (i % 2 === 0) socket.destroy();
     else socket.resetAndDestroy();
   }
-  await until(() => seen.ended === 1_000);
+  await until(() => seen.ended === 200);
   assert.equal((await fetch(`${server.url}/livez`)).status, 200);
 });
 
