@@ -5,7 +5,11 @@
 const tokenPattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 field-value: visible ASCII, space, tab, obs-text. No CR, LF, NUL or other control characters. */
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/;
-const ownedByCarrier = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"]);
+/** Those that frame the answer, and those of one connection (RFC 9110 section 7.6.1): HTTP/2 cannot carry the latter at all. */
+const ownedByCarrier = new Set([
+  ...["connection", "content-length", "date", "http2-settings", "keep-alive", "proxy-connection"],
+  ...["te", "transfer-encoding", "upgrade"],
+]);
 
 export class HeaderBlock {
   static readonly empty = new HeaderBlock([]);

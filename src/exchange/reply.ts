@@ -28,16 +28,8 @@ export interface Reply {
 const mostFields = 64;
 const mostBytes = 16 * 1024;
 
-/** RFC 9110 section 7.6.1 and 9112: they belong to one connection. The rest is written by the codec. */
-const notTheirs = new Set([
-  "content-type",
-  "content-encoding",
-  "content-range",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "x-request-id",
-]);
+/** Written by the codec, but for `trailer`: what a HeaderBlock refuses is not theirs either. */
+const notTheirs = new Set(["content-type", "content-encoding", "content-range", "trailer", "x-request-id"]);
 
 /** What describes the success that did not happen: a problem that is cached as if it were one would be served for long. */
 const ofSuccess = new Set([

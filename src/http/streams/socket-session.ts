@@ -60,7 +60,7 @@ export class SocketSession {
     const { messagesPerSecond } = host.limits;
     this.#bucket = new TokenBucket(host.clock, messagesPerSecond, messagesPerSecond * 4);
     socket.on("message", (data, isBinary) => this.#received(data as Buffer, isBinary));
-    socket.on("ping", () => void this.#mayGoOn());
+    socket.on("ping", (data) => this.#pinged(data));
     socket.on("pong", () => void this.#mayGoOn());
     // Broken frames, texts that are no UTF-8, messages that are too long: `ws` closes with the code for it.
     socket.on("error", () => this.#stop());
@@ -88,11 +88,21 @@ export class SocketSession {
     void this.#run(message.stream, slot, this.#host.open(message));
   }
 
+  #pinged(data: Buffer): void {
+    if (!this.#mayGoOn()) return;
+    const waits = this.#isFull();
+    this.#socket.pong(data, false, () => this.#sent(waits));
+  }
+
   /** Something has come from the client. False: too much, or the session is over. */
   #mayGoOn(): boolean {
     if (this.#closing) return false;
     this.#alive = true;
-    if (this.#bucket.take()) return true;
+    if (this.#bucket.take()) {
+      // Messages and pings cost answers: who does not read those is not read either, or they would gather without a bound.
+      if (this.#isFull()) this.#socket.pause();
+      return true;
+    }
     this.#close(closeCodes.policyViolation, "Too many messages.");
     // What still comes of a flood is not even parsed.
     this.#socket.pause();
@@ -170,12 +180,14 @@ export class SocketSession {
     if (this.#closing) return;
     this.#sinceTurn += text.length;
     let waits = false;
-    this.#socket.send(text, () => {
-      // Taken by the system only now: the client reads, if slowly.
-      if (waits) this.#alive = true;
-      this.#release();
-    });
+    this.#socket.send(text, () => this.#sent(waits));
     waits = this.#isFull();
+  }
+
+  #sent(waited: boolean): void {
+    // Taken by the system only now: the client reads, if slowly.
+    if (waited) this.#alive = true;
+    this.#release();
   }
 
   #isFull(): boolean {
@@ -193,6 +205,7 @@ export class SocketSession {
 
   #release(): void {
     if (this.#isFull() && !this.#closing) return;
+    if (!this.#closing) this.#socket.resume();
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
@@ -215,6 +228,8 @@ export class SocketSession {
   #close(code: number, reason: string): void {
     if (this.#closing) return;
     this.#stop();
+    // The client's own close is to be read.
+    this.#socket.resume();
     this.#socket.close(code, reason);
   }
 

@@ -345,6 +345,27 @@ test("a slow reader slows its handler, and little is gathered for it", async (co
   await until(() => seen.made > before + 1_000);
 });
 
+test("a client that asks and does not read is not read: neither answers to its pings nor refusals gather", async (context) => {
+  const { connect } = await start(context, { streams: { messagesPerSecond: 100_000, socketStreams: 1 } });
+  const ask = { type: "subscribe", stream: 1, operation: "count" } as const;
+  for (const sort of ["ping", "message"] as const) {
+    const peer = connect("/count/1?end=stay");
+    await peer.until(1);
+    peer.socket.pause();
+    // Far more than the system's buffers on both sides hold.
+    for (let i = 0; i < 300_000; i++)
+      if (sort === "ping") peer.socket.ping("x".repeat(125));
+      else peer.say(ask);
+    let before = -1;
+    while (before !== peer.socket.bufferedAmount) {
+      before = peer.socket.bufferedAmount;
+      for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(before > 1024 * 1024, `${sort}: all but ${before} bytes were read`);
+    peer.socket.terminate();
+  }
+});
+
 test("a drain says 1001, and ends in time", async (context) => {
   const { connect, server, seen } = await start(context);
   const peers = [connect("/count/1?end=stay"), connect("/count/2?end=stay")];

@@ -51,6 +51,8 @@ export class WsFace implements SocketFace {
       maxPayload: limits.messageBytes,
       maxFragments: mostFragments,
       closeTimeout,
+      // The session answers pings: what it sends must count as waiting for the reader.
+      autoPong: false,
       // Other subprotocols alone: none is selected, and a browser then closes.
       handleProtocols: (offered: Set<string>) => (offered.has(socketProtocol) ? socketProtocol : false),
     } as const;

@@ -187,6 +187,16 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     assert.equal((await answerOf(session.request({ expect: "x" }))).head[":status"], 417);
   });
 
+  it("reads a body that was not invited while its answer is under way", async (t) => {
+    const { session } = await start(t, (request) => {
+      const body = request.bodyStream(100);
+      return body.ok ? text(body.value) : text(body.fault.code, 400);
+    });
+    const echoed = session.request({ ":method": "POST", expect: "100-continue" });
+    echoed.on("response", () => echoed.end("ok"));
+    assert.equal((await answerOf(echoed)).body, "ok");
+  });
+
   it("refuses what the HTTP/1.1 engine refuses, on that stream alone", async (t) => {
     const { session, engine } = await start(t, echo, { limits: { targetBytes: 100 } });
     const status = async (fields: Record<string, string>): Promise<unknown> =>

@@ -180,6 +180,8 @@ export class Http2Request implements HttpRequest {
   #invite(): void {
     if (!this.#expectContinue || this.stream.closed) return;
     this.#expectContinue = false;
+    // Who sees an answer begin need wait no longer: RFC 9110 section 10.1.1 has no 100 after that.
+    if (this.stream.headersSent) return;
     this.stream.additionalHeaders({ ":status": 100 });
   }
 
