@@ -53,6 +53,9 @@ interface BodyTypes<H, C> {
 }
 export type Body<H = unknown, C = unknown> = OctetsBody<H, C> | ItemsBody<H, C> | MultipartBody<H, C>;
 
+/** For callers without types: what is missing is then named by the check of its range. */
+const noOptions = {} as { readonly maxBytes: number };
+
 export interface OctetsOptions {
   /** Bytes in all. Over it: 413, before anything is read where Content-Length says so. */
   readonly maxBytes: number;
@@ -72,7 +75,7 @@ export interface OctetsOptions {
  *   output: { bytes: t.int() },
  * });
  */
-export function octets({ maxBytes, types }: OctetsOptions): OctetsBody<OctetStream, OctetSource> {
+export function octets({ maxBytes, types }: OctetsOptions = noOptions): OctetsBody<OctetStream, OctetSource> {
   checkCount("octets", "maxBytes", maxBytes);
   return Object.freeze({ kind: "octets", maxBytes, types: mediaTypes("octets", types) });
 }
@@ -98,7 +101,7 @@ export interface ItemsOptions {
  */
 export function ndjson<S extends AnySchema>(
   item: S,
-  { maxBytes, maxItemBytes = 1024 * 1024 }: ItemsOptions,
+  { maxBytes, maxItemBytes = 1024 * 1024 }: ItemsOptions = noOptions,
 ): ItemsBody<AsyncIterable<Infer<S>>, ItemSource<InferInput<S>>> {
   checkCount("ndjson", "maxBytes", maxBytes);
   checkCount("ndjson", "maxItemBytes", maxItemBytes);
