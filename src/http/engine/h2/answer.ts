@@ -27,7 +27,7 @@ export function writeAnswer(host: ConnectionHost, request: Http2Request, respons
   if (response === defective) return writeInternalError(host, request);
   // Before anything is written: the stream may close in the same turn.
   request.isAnswered = true;
-  if (request.bodyIsOpen) stream.once("finish", () => stream.close(NO_ERROR));
+  if (request.bodyIsOpen) stream.once("finish", () => request.end(NO_ERROR));
   const { status, headers, body } = response;
   const fields = [":status", String(status), ...headers.pairs, "date", host.date.value()];
   const isHead = request.method === "HEAD";
@@ -46,18 +46,19 @@ export function writeAnswer(host: ConnectionHost, request: Http2Request, respons
 /** A refusal ends its stream alone: in HTTP/2 what follows is told apart by its frames. */
 export function writeRefusal(host: ConnectionHost, stream: ServerHttp2Stream, reason: Refusal): void {
   const { status, detail } = refusals[reason];
+  stream.once("finish", () => stream.close(NO_ERROR));
   writeProblem(host, stream, status, detail);
 }
 
 function writeInternalError(host: ConnectionHost, request: Http2Request): void {
   request.isAnswered = true;
+  request.stream.once("finish", () => request.end(NO_ERROR));
   writeProblem(host, request.stream, 500, "The server failed to answer this request.");
   request.within(host.limits.writeStallMs);
 }
 
 function writeProblem(host: ConnectionHost, stream: ServerHttp2Stream, status: number, detail: string): void {
   const body = problemBody(status, detail);
-  stream.once("finish", () => stream.close(NO_ERROR));
   stream.respond([
     ...[":status", String(status), "content-type", "application/problem+json"],
     ...["content-length", String(body.length), "date", host.date.value()],
@@ -126,7 +127,7 @@ function sendTrailers(
     request.stream.sendTrailers(fields);
   } catch (error) {
     reportDefect(host, "stream_failed", error, request);
-    request.stream.close(INTERNAL_ERROR);
+    request.end(INTERNAL_ERROR);
   }
 }
 
@@ -136,7 +137,7 @@ function follow(host: ConnectionHost, request: Http2Request, pump: Promise<PumpE
     if (result.end === "failed") {
       reportDefect(host, "stream_failed", result.error, request);
       // The client must see that the answer is not whole.
-      stream.close(INTERNAL_ERROR);
+      request.end(INTERNAL_ERROR);
     } else if (result.end === "sent" && !stream.closed) {
       stream.end();
       request.within(host.limits.writeStallMs);

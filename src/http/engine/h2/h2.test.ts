@@ -22,6 +22,11 @@ const readBody: HttpHandler = async (request) => {
   return body.ok ? text(body.value) : text(body.fault.code, body.fault.kind === "request_timeout" ? 408 : 400);
 };
 
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(Buffer.from("x"));
+  throw new Error("mid answer");
+}
+
 async function* pieces(...parts: string[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield await Promise.resolve(Buffer.from(part));
 }
@@ -185,6 +190,35 @@ for (const readMode of ["static", "events"] satisfies ReadMode[]) {
     refused.on("continue", () => assert.fail("not invited"));
     assert.equal((await answerOf(refused)).head[":status"], 403);
     assert.equal((await answerOf(session.request({ expect: "x" }))).head[":status"], 417);
+  });
+
+  it("forgets a stream whose body was begun and not read to its end", async (t) => {
+    const { session, engine } = await start(
+      t,
+      async (request) => {
+        if (request.target === "/whole") return text((await request.body(10)).ok ? "all" : "too large", 413);
+        const body = request.bodyStream(1 << 20);
+        if (body.ok) for await (const piece of body.value) if (piece.length > 0) break;
+        if (request.target === "/throw") throw new Error("mid upload");
+        return request.target === "/fail" ? text(failing()) : text("part");
+      },
+      { onDefect: () => undefined },
+    );
+    const outcomes = [];
+    for (const path of ["/whole", "/part", "/throw", "/fail"]) {
+      const begun = session.request({ ":method": "POST", ":path": path });
+      begun.write(Buffer.alloc(200_000));
+      const { head, code } = await answerOf(begun);
+      outcomes.push([head[":status"], code]);
+      await eventually(() => engine.stats().inFlight === 0);
+    }
+    assert.deepEqual(outcomes, [
+      [413, 0],
+      [200, 0],
+      [500, 0],
+      [200, constants.NGHTTP2_INTERNAL_ERROR],
+    ]);
+    assert.deepEqual(await engine.drain(10_000), { outcome: "drained" });
   });
 
   it("reads a body that was not invited while its answer is under way", async (t) => {

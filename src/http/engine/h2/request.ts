@@ -160,6 +160,14 @@ export class Http2Request implements HttpRequest {
     return true;
   }
 
+  /** Ends the stream with `code` of RFC 9113 section 7. What the client has still sent of its body is dropped. */
+  end(code: number): void {
+    this.#taker?.stop(badBody("the request was answered before it was complete"));
+    this.stream.close(code);
+    // Node keeps a stream for as long as it holds bytes that nobody reads.
+    this.stream.resume();
+  }
+
   /** The stream is gone. */
   closed(): void {
     this.#isGone = true;

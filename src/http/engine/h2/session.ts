@@ -197,7 +197,7 @@ class Http2Connection implements Carried, Http2Owner {
     if (request.bodyExpired()) return;
     // Not even the reset of an earlier time has reached the client: it reads nothing at all.
     if (request.stream.closed) return this.destroy();
-    request.stream.close(CANCEL);
+    request.end(CANCEL);
     request.within(this.host.limits.lingerMs);
   }
 
