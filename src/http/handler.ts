@@ -141,11 +141,14 @@ function* routesOf(
   }
 }
 
-/** Unique enough to find one request in a log, and cheap: a random start for the process, then a count. */
+/**
+ * Unique enough to find one request in a log, and cheap: a random start for the process, then a count. The start is drawn for the
+ * first that needs it: the platform's cryptography takes 15 ms to load, and most answers carry no id.
+ */
 function requestIds(): () => string {
-  const start = `${randomHex(6)}-`;
+  let start: string | undefined;
   let count = 0;
-  return () => start + (count++).toString(36);
+  return () => (start ??= `${randomHex(6)}-`) + (count++).toString(36);
 }
 
 /** Everything that is answered without a route. */
