@@ -193,7 +193,9 @@ export async function startServer<M extends Members>(
         ...(tls !== undefined && { tls }),
       });
       const listenOn = async () => ({ ...whereOf(options), ...(await inside?.listenOn()) });
-      const parts = [httpPart(made, listenOn, bound, drainDelayMs)];
+      // Stopped after HTTP, when nobody writes files any more.
+      const uploads: LifecyclePart = { name: "uploads", stop: () => wireParts.multipart?.clear() };
+      const parts = [uploads, httpPart(made, listenOn, bound, drainDelayMs)];
       if (options.tls !== undefined && tls !== undefined) {
         const { clock, events } = bound;
         const byHangup = options.signals?.length !== 0;

@@ -12,6 +12,7 @@ import { BodyError } from "../../exchange/index.ts";
 export class UploadDisk {
   readonly #parent: string;
   readonly #limit: number;
+  readonly #folders = new Set<DiskFolder>();
   #used = 0;
 
   constructor({ folder = tmpdir(), diskBytes = 10 * 1024 ** 3 }: UploadOptions) {
@@ -22,7 +23,18 @@ export class UploadDisk {
   }
 
   folder(): DiskFolder {
-    return new DiskFolder(this, this.#parent);
+    const folder = new DiskFolder(this, this.#parent);
+    this.#folders.add(folder);
+    return folder;
+  }
+
+  /** Removes what still lies here: the process ends, and nobody would do it later. Never rejects. */
+  async clear(): Promise<void> {
+    await Promise.all(Array.from(this.#folders, (folder) => folder.remove()));
+  }
+
+  forget(folder: DiskFolder): void {
+    this.#folders.delete(folder);
   }
 
   take(bytes: number): boolean {
@@ -47,7 +59,7 @@ export class DiskFolder {
   readonly #parent: string;
   #path: string | undefined;
   #bytes = 0;
-  #removed = false;
+  #removal: Promise<void> | undefined;
 
   constructor(disk: UploadDisk, parent: string) {
     this.#disk = disk;
@@ -59,6 +71,8 @@ export class DiskFolder {
     let handle: FileHandle | undefined;
     try {
       this.#path ??= await mkdtemp(join(this.#parent, "tensile-upload-"));
+      // The server has stopped in the meantime, and whatever was made until then is gone.
+      if (this.#removal !== undefined) return await this.#refuse(this.#path);
       const path = join(this.#path, randomHex(16));
       handle = await open(path, "wx", 0o600);
       let size = 0;
@@ -77,13 +91,24 @@ export class DiskFolder {
   }
 
   /** Safe to call twice; never rejects. */
-  async remove(): Promise<void> {
-    if (this.#removed) return;
-    this.#removed = true;
-    if (this.#path !== undefined)
-      await rm(this.#path, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
-    this.#disk.give(this.#bytes);
+  remove(): Promise<void> {
+    return (this.#removal ??= this.#remove());
   }
+
+  async #remove(): Promise<void> {
+    if (this.#path !== undefined) await removeFolder(this.#path);
+    this.#disk.give(this.#bytes);
+    this.#disk.forget(this);
+  }
+
+  async #refuse(path: string): Promise<never> {
+    await removeFolder(path);
+    throw new BodyError(UploadStorageFull());
+  }
+}
+
+async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
 }
 
 const fullCodes = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);

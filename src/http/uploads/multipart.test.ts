@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -10,7 +11,7 @@ import { FormData as UndiciFormData, fetch as undiciFetch } from "undici";
 import { createClient } from "../../client/index.ts";
 import { contract, file, files, multipart, mutation, type UploadedFile } from "../../contract/index.ts";
 import { t } from "../../schema/index.ts";
-import { implement, serve, type App } from "../../serve/index.ts";
+import { implement, serve, type App, type Server } from "../../serve/index.ts";
 
 const addPhoto = mutation("addPhoto", {
   access: "public",
@@ -48,12 +49,13 @@ const api = contract("photos.v1", { addPhoto, keep });
 
 interface Place {
   readonly url: string;
+  readonly server: Server;
   readonly folder: string;
   readonly seen: UploadedFile[];
   readonly app: App<(typeof api)["members"]>;
 }
 
-async function start(context: TestContext, diskBytes = 1 << 30): Promise<Place> {
+async function start(context: TestContext, diskBytes = 1 << 30, drain = 10_000): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), "tensile-test-"));
   const seen: UploadedFile[] = [];
   const app = implement(api, {
@@ -85,12 +87,12 @@ async function start(context: TestContext, diskBytes = 1 << 30): Promise<Place> 
       },
     },
   });
-  const server = await serve(app, { port: 0, signals: [], log: false });
+  const server = await serve(app, { port: 0, signals: [], log: false, drain });
   context.after(async () => {
     await server.stop();
     rmSync(folder, { recursive: true });
   });
-  return { url: server.url, folder, seen, app };
+  return { url: server.url, server, folder, seen, app };
 }
 
 /** What is left on the disk. The answer may reach the client a moment before the folder is gone. */
@@ -465,4 +467,19 @@ test("a file is kept by moving it, and never over another", async (context) => {
   assert.equal(again.ok ? "" : again.fault.code, "INTERNAL");
   assert.equal(readFileSync(join(place.folder, "kept/a"), "utf8"), "hello");
   assert.deepEqual(readdirSync(place.folder), ["kept"]);
+});
+
+test("a server that stops at its deadline leaves no file behind", async (context) => {
+  const { folder, url, server } = await start(context, undefined, 50);
+  const body = form(...good);
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  context.after(() => socket.destroy());
+  socket.on("error", () => undefined);
+  socket.write(
+    `POST /albums/7 HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=${boundary}\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  socket.write(body.subarray(0, -10));
+  while (readdirSync(folder).length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await server.stop()).outcome, "timed_out");
+  assert.deepEqual(readdirSync(folder), []);
 });

@@ -17,7 +17,9 @@ export async function multipartReader(options: UploadOptions = {}): Promise<Mult
   const { default: busboy } = await import("busboy").catch((cause: unknown) => {
     throw new TypeError('multipart(…) needs the package "busboy": npm install busboy', { cause });
   });
-  return (spec) => (spec.deliver === "parts" ? new PartsReader(spec, busboy) : new FormReader(spec, disk, busboy));
+  const reader = (spec: MultipartSpec): UploadReader =>
+    spec.deliver === "parts" ? new PartsReader(spec, busboy) : new FormReader(spec, disk, busboy);
+  return Object.assign(reader, { clear: () => disk.clear() });
 }
 
 abstract class MultipartUpload implements UploadReader {

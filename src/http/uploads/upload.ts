@@ -18,7 +18,11 @@ export interface UploadReader {
 }
 
 /** Reads multipart forms. Needs Node, so it comes from outside: see `loadUploads`. */
-export type MultipartReader = (spec: Extract<Body, { kind: "multipart" }>) => UploadReader;
+export interface MultipartReader {
+  (spec: Extract<Body, { kind: "multipart" }>): UploadReader;
+  /** Removes the files of calls that have not ended. For the end of a process; never rejects. */
+  clear(): Promise<void>;
+}
 
 export function uploadReader(spec: Body, multipart: MultipartReader | undefined): UploadReader {
   if (spec.kind === "items") return itemsReader(spec);
