@@ -17,6 +17,7 @@ import { CallScope } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
 import { ownFaults, timeoutMsOf } from "./body-rules.ts";
 import { DeadlineExceeded, Internal, PermissionDenied, frameworkFaults } from "./framework-faults.ts";
+import { defaultChallenges } from "./challenges.ts";
 import { composeGate, type Admitted, type Gate, type GateTools } from "./gate.ts";
 import { settleHandler } from "./handler.ts";
 import { checkContext, type Implemented } from "./implement.ts";
@@ -75,6 +76,8 @@ export interface BoundApp {
   readonly jobs: ReadonlyMap<string, BoundJob>;
   /** Outermost first. */
   readonly middleware: readonly Middleware[];
+  /** What a 401 says in `WWW-Authenticate`. */
+  readonly challenges: readonly string[];
   readonly clock: Clock;
   readonly events: Events;
   /** The open streams of all subscriptions, and their limits. */
@@ -105,6 +108,7 @@ export function bind(implemented: Implemented, runtime: BindRuntime): BoundApp {
     operations: new Map(contract.operations.map((operation) => [operation.name, new OperationCall(operation, shared)])),
     jobs: new Map(contract.jobs.map((job) => [job.name, bindJob(job, shared)])),
     middleware: implemented.middleware,
+    challenges: implemented.authenticate?.challenges ?? defaultChallenges,
     clock: runtime.clock,
     events: runtime.events,
     streams,

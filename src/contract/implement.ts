@@ -6,6 +6,7 @@ import type { Fault, MaybePromise } from "../core/index.ts";
 import type { Format } from "../schema/index.ts";
 import type { Principal } from "./access.ts";
 import type { UploadOptions } from "./body.ts";
+import { checkChallenges } from "./challenges.ts";
 import type { Contract, Members } from "./contract.ts";
 import type { FrameworkFault, Unauthenticated, Unavailable } from "./framework-faults.ts";
 import type { Handlers } from "./handler.ts";
@@ -24,6 +25,11 @@ export interface Authenticate<P extends Principal> {
   (request: Incoming): MaybePromise<CallerAnswer<P>>;
   /** What must be there before the first request; `serve` awaits it, and does not start when it rejects. */
   readonly start?: () => Promise<void>;
+  /**
+   * What `WWW-Authenticate` says on every 401 (RFC 9110 section 11.6.1), unless `reply.set` says something else: schemes, with
+   * parameters if they have some. Default `["Bearer"]`.
+   */
+  readonly challenges?: readonly string[];
 }
 
 /** What the context factory is told. It runs once per call, after authentication and access. */
@@ -99,6 +105,7 @@ export function implementContract<
       `implement("${contract.name}"): ${unknown.join(", ")} is not in the contract. Add it there or remove the handler.`,
     );
   }
+  checkChallenges(contract.name, implementation.authenticate?.challenges);
   const middleware = checkMiddleware(
     contract.name,
     // What each adds to the context is a matter of types alone.

@@ -97,6 +97,7 @@ export type {
   Jobs,
   PreparedJob,
 } from "./jobs-face.ts";
+export { defaultChallenges } from "./challenges.ts";
 export type { CallDeadline, CallParent } from "./call-parent.ts";
 export {
   Cancelled,

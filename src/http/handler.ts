@@ -62,7 +62,7 @@ export interface HttpHandlerOptions {
 export function createHttpHandler(app: BoundApp, options: HttpHandlerOptions = {}): HttpHandler {
   const services: RouteServices = {
     app: options.overload === undefined ? app : options.overload.watch(app),
-    problems: new ProblemWriters(),
+    problems: new ProblemWriters(app.challenges),
     newRequestId: requestIds(),
     maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
     formats: options.formats ?? [],

@@ -2,7 +2,7 @@
  * Failures as RFC 9457 documents. Status and title come from the kind table, code and data from the declared fault, and nothing
  * else: what a fault does not declare cannot leave the process.
  */
-import type { AnyFaultType } from "../contract/index.ts";
+import { defaultChallenges, type AnyFaultType } from "../contract/index.ts";
 import { kinds, type Fault, type Kind } from "../core/index.ts";
 import { compile, type Codec } from "../schema/index.ts";
 import { HeaderBlock, type HttpResponse } from "../exchange/index.ts";
@@ -18,10 +18,7 @@ const baseHeaders = new HeaderBlock([
   "x-content-type-options",
   "nosniff",
 ]);
-/** RFC 9110 section 11.6.1: a 401 names at least one way to authenticate. */
-const challenged = baseHeaders.with("www-authenticate", "Bearer");
-
-/** Writes the faults of one declaration. */
+/** Writes the faults of one declaration. `challenges`: what a 401 names, one at least (RFC 9110 section 11.6.1). */
 export class ProblemWriter {
   readonly #status: number;
   /** Everything up to the value of `detail`. */
@@ -30,11 +27,11 @@ export class ProblemWriter {
   readonly #codec: Codec<never, unknown> | undefined;
   readonly #retryable: boolean;
 
-  constructor({ code, kind, schema }: AnyFaultType) {
+  constructor({ code, kind, schema }: AnyFaultType, challenges: readonly string[] = defaultChallenges) {
     const { http: status, title } = kinds[kind];
     this.#status = status;
     this.#start = JSON.stringify({ type: problemPath + code, title, status, code }).slice(0, -1) + ',"detail":';
-    this.#headers = status === 401 ? challenged : baseHeaders;
+    this.#headers = status === 401 ? baseHeaders.with("www-authenticate", challenges.join(", ")) : baseHeaders;
     this.#codec = schema.fields.length === 0 ? undefined : compile(schema);
     this.#retryable = isRetryKind(kind);
   }
@@ -72,6 +69,11 @@ function retryAfterSeconds({ data }: Fault, byDefault: boolean): number | undefi
 /** The writers of several declarations by code; those of a shared declaration are made once. */
 export class ProblemWriters {
   readonly #made = new Map<AnyFaultType, ProblemWriter>();
+  readonly #challenges: readonly string[];
+
+  constructor(challenges: readonly string[]) {
+    this.#challenges = challenges;
+  }
 
   of(types: readonly AnyFaultType[]): ReadonlyMap<string, ProblemWriter> {
     return new Map(types.map((type) => [type.code, this.one(type)]));
@@ -79,7 +81,7 @@ export class ProblemWriters {
 
   one(type: AnyFaultType): ProblemWriter {
     let writer = this.#made.get(type);
-    if (writer === undefined) this.#made.set(type, (writer = new ProblemWriter(type)));
+    if (writer === undefined) this.#made.set(type, (writer = new ProblemWriter(type, this.#challenges)));
     return writer;
   }
 }

@@ -137,7 +137,8 @@ class Memory implements MemoryKv {
     const aheadMs = before + byMs;
     if (aheadMs > mostMs + roundingMs) return ok({ accepted: false, aheadMs: before });
     if (slot !== undefined) slot.endsAt = now + aheadMs;
-    else {
+    // A point that is now needs no record.
+    else if (byMs > 0) {
       checkRecord(key, "", this.maxValueChars);
       if (!this.#makeRoom(this.#list.length + 1, this.#bytes + sizeOf(key, ""), undefined, now)) return err(full());
       this.#add({

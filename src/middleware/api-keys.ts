@@ -12,6 +12,7 @@ import {
 } from "../contract/index.ts";
 import { randomHex, systemClock, type Clock, type MaybePromise } from "../core/index.ts";
 import { bearerToken, refuseBearer } from "./authenticate.ts";
+import { checkTokens } from "./options.ts";
 import { equalSecrets, sha256 } from "./secret.ts";
 
 /** What a store keeps of a key. */
@@ -67,7 +68,7 @@ function checkPrefix(prefix: string): void {
 /**
  * Knows callers by their API key. A bearer token that does not begin with the prefix is left to the next in `anyOf`.
  *
- * @throws TypeError for a prefix that cannot be.
+ * @throws TypeError for a prefix or a header that cannot be.
  * @example
  * const authenticate = apiKeys({ prefix: "atlas", lookup: (id) => records.get(id) });
  */
@@ -75,6 +76,7 @@ export function apiKeys<P extends Principal>(options: ApiKeysOptions<P>): Authen
   const { prefix, lookup, clock = systemClock } = options;
   checkPrefix(prefix);
   const header = options.header?.toLowerCase() ?? "x-api-key";
+  checkTokens("apiKeys", "header", [header]);
   const bearer = header === "authorization";
   const pattern = new RegExp(`^${prefix}_([0-9a-f]{16})_[0-9a-f]{64}$`);
   const refuse = (request: Incoming, reason: string): ReturnType<typeof refuseCaller> =>
@@ -89,13 +91,15 @@ export function apiKeys<P extends Principal>(options: ApiKeysOptions<P>): Authen
       return refuse(request, `the API key ${id} has expired`);
     return record.principal;
   };
-  return (request) => {
+  const authenticate: Authenticate<P> = (request) => {
     const key = bearer ? bearerToken(request) : request.header(header);
     if (key === undefined || key === null) return undefined;
     const id = pattern.exec(key)?.[1];
     if (id !== undefined) return check(request, key, id);
     return bearer && !key.startsWith(`${prefix}_`) ? undefined : refuse(request, "the API key is malformed");
   };
+  // No scheme is registered for keys in a header of their own; clients that know none of them leave it alone.
+  return Object.assign(authenticate, { challenges: [bearer ? "Bearer" : `ApiKey header="${header}"`] });
 }
 
 /** As long as a hash, and none. */

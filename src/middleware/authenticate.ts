@@ -1,5 +1,6 @@
 /** Ways to find out who is calling, as values for `implement({ authenticate })`, and how several stand side by side. */
 import {
+  defaultChallenges,
   refuseCaller,
   type Authenticate,
   type CallerAnswer,
@@ -12,7 +13,7 @@ type CallerOf<A> = A extends Authenticate<infer P> ? P : never;
 
 /**
  * Asks one after the other: the first that finds credentials of its kind decides, whether they are right or wrong. Put the one
- * that knows its own by a prefix (`apiKeys`) before the one that takes all (`jwt`).
+ * that knows its own by a prefix (`apiKeys`) before the one that takes all (`jwt`). A 401 names the ways of all of them.
  *
  * @example
  * const authenticate = anyOf(
@@ -36,6 +37,7 @@ export function anyOf<const A extends readonly [Authenticate<Principal>, ...Auth
     start: async () => {
       for (const one of authenticators) await one.start?.();
     },
+    challenges: [...new Set(authenticators.flatMap((one) => one.challenges ?? defaultChallenges))],
   });
   // What each gives is a caller of its own type.
   return all as Authenticate<CallerOf<A[number]>>;

@@ -35,7 +35,13 @@ export { cookie, type Cookie, type CookieOptions } from "./cookie.ts";
 export { cookies, type Cookies, type CookiesOptions } from "./cookies.ts";
 export type { CookieAttributes } from "./cookie-syntax.ts";
 // How often, and how often at most once.
-export { RateLimited, rateLimit, type RateKey, type RateLimitOptions } from "./rate-limit.ts";
+export {
+  RateLimited,
+  rateLimit,
+  type EarlyRateLimitOptions,
+  type RateKey,
+  type RateLimitOptions,
+} from "./rate-limit.ts";
 export { idempotency, type IdempotencyOptions, type IdempotentCall } from "./idempotency.ts";
 export {
   IdempotencyAnswerLost,

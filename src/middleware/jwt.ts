@@ -112,6 +112,7 @@ export function jwt<S extends AnySchema | Shape = Shape, P extends Principal = P
     return check(request, token);
   };
   return Object.assign(authenticate, {
+    challenges: ["Bearer"],
     start: async () => {
       await load();
     },

@@ -107,7 +107,8 @@ export function sessions<S extends AnySchema = typeof plainPrincipal>(
   });
   // The codec is the schema's, which gives the types; that a subject is there is checked with every caller.
   return Object.freeze({
-    authenticate: keeper.authenticate,
+    // No scheme is registered for cookies; draft-broyer-http-cookie-auth has this one. Browsers ask nobody for a password by it.
+    authenticate: Object.assign(keeper.authenticate, { challenges: [`Cookie cookie-name="${name}"`] }),
     middleware: middleware<{ readonly session: SessionTools<InferInput<S>> }, never>((call, next) =>
       next({ session: keeper.tools(call) }),
     ),
