@@ -5,7 +5,8 @@
 import type { HttpResponse } from "../../exchange/index.ts";
 import { continueText, headText, internalErrorText, isBodyless, refusalText } from "./answer-text.ts";
 import { endSource, pumpBytes, pumpIterable, type PumpEnd, type PumpTarget } from "./body-pump.ts";
-import type { ConnectionHost, Wire } from "./connection-host.ts";
+import type { Carried, ConnectionHost, Wire } from "./connection-host.ts";
+import { HeldPart } from "./held-bytes.ts";
 import { latin1Text } from "./latin1.ts";
 import type { Refusal } from "./refusal.ts";
 import type { EngineRequest } from "./request.ts";
@@ -30,16 +31,26 @@ export class AnswerWriter implements PumpTarget {
   readonly #host: ConnectionHost;
   readonly #wire: Wire;
   readonly #onPumped: (request: EngineRequest, end: PumpEnd) => void;
+  /** What its connection makes the process hold. */
+  readonly held: HeldPart;
   /** The batch: Latin-1 text that waits for the end of the turn. */
   #batch = "";
+  /** Bytes of a body at hand that goes out in pieces: all of it is kept until its end. */
+  #atHand = 0;
   /** Whether the answer that goes out in pieces is chunked. */
   #chunked = false;
   #waiters: ((room: boolean) => void)[] = [];
 
-  constructor(host: ConnectionHost, wire: Wire, onPumped: (request: EngineRequest, end: PumpEnd) => void) {
+  constructor(
+    host: ConnectionHost,
+    wire: Wire,
+    connection: Carried,
+    onPumped: (request: EngineRequest, end: PumpEnd) => void,
+  ) {
     this.#host = host;
     this.#wire = wire;
     this.#onPumped = onPumped;
+    this.held = new HeldPart(host, connection);
   }
 
   flush(): void {
@@ -51,6 +62,7 @@ export class AnswerWriter implements PumpTarget {
 
   /** The wire has room again. */
   drained(): void {
+    this.held.unread(0);
     this.isFull = false;
     this.deadline = Infinity;
     this.#release(true);
@@ -107,6 +119,7 @@ export class AnswerWriter implements PumpTarget {
     const length = `content-length: ${body.length}\r\n`;
     if (request.method === "HEAD") return this.#whole(request, last, head, length, "");
     if (body.length <= inlineBytes) return this.#whole(request, last, head, length, latin1(body));
+    this.#atHand = body.length;
     this.#begin(request, last, head, length, false);
     this.#follow(request, pumpBytes(body, this));
     return "pieces";
@@ -150,6 +163,7 @@ export class AnswerWriter implements PumpTarget {
 
   #follow(request: EngineRequest, pump: Promise<PumpEnd>): void {
     void pump.then((result) => {
+      this.#atHand = 0;
       if (this.isClosed) return;
       if (result.end === "sent" && this.#chunked) this.#batch += "0\r\n\r\n";
       this.#onPumped(request, result);
@@ -179,6 +193,7 @@ export class AnswerWriter implements PumpTarget {
       this.deadline = this.#host.monotonic() + this.#host.limits.writeStallMs;
       this.#host.wakeAt(this.deadline);
     }
+    if (!room && !this.isClosed) this.held.unread(this.#wire.queuedBytes() + this.#atHand);
     return room;
   }
 

@@ -44,6 +44,11 @@ export class BodyIntake {
     return this.#reader !== null && (this.#stream === null || this.#stream.hasRoom);
   }
 
+  /** Bytes of memory that a body which is not complete takes. */
+  get kept(): number {
+    return this.#reader === null ? 0 : this.#reader.kept;
+  }
+
   /** The body is asked for: what can be said before anything is read, else null. */
   claim(request: EngineRequest): BodyResult | null {
     if (request.bodyAsked) return badBody("it has been read already");

@@ -82,6 +82,11 @@ export class BodyReader implements ByteSink {
     return this.#size;
   }
 
+  /** Bytes of memory that are kept for it. */
+  get kept(): number {
+    return this.#data.length;
+  }
+
   /** The collected body. */
   body(): Uint8Array {
     return this.#data.subarray(0, this.#size);

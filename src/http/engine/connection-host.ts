@@ -16,6 +16,8 @@ export interface Wire {
   destroy(): void;
   pause(): void;
   resume(): void;
+  /** Bytes that were written and that the system has not taken. */
+  queuedBytes(): number;
   /** "" when unknown. */
   remoteAddress(): string;
   /** Whether nobody on the way can read along: TLS. */
@@ -79,6 +81,8 @@ export interface ConnectionHost {
   wakeAt(time: number): void;
   /** The connection is gone. */
   forget(connection: Carried): void;
+  /** What the connection holds that its client has not read or not finished, in bytes; too much in all ends whoever is slowest. */
+  holds(connection: Carried, bytes: number): void;
   /** Another protocol goes on where `connection` was. */
   replace(connection: Carried, successor: Carried): void;
   defect(defect: EngineDefect): void;

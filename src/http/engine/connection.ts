@@ -53,7 +53,7 @@ export class Connection implements RequestOwner, Carried {
     this.#parser = new HeadParser(host.limits);
     this.#queue = new RequestQueue(host.counters, host.limits.pipelineDepth);
     this.#body = new BodyIntake(host, this.#input);
-    this.#writer = new AnswerWriter(host, wire, (request, end) => this.#pumped(request, end));
+    this.#writer = new AnswerWriter(host, wire, this, (request, end) => this.#pumped(request, end));
     this.#deadline = new ReadDeadline(host);
   }
 
@@ -164,6 +164,7 @@ export class Connection implements RequestOwner, Carried {
     if (this.#phase !== "open") return;
     const input = this.#input;
     if (this.#lastSeen && this.#body.request === null) input.drop();
+    this.#writer.held.collected(this.#body.kept);
     if (this.#inputEnded && this.#finishInput()) return;
     input.keep();
     this.#setReadDeadline();
@@ -194,14 +195,15 @@ export class Connection implements RequestOwner, Carried {
 
   #setReadDeadline(): void {
     if (this.#body.isReading) this.#deadline.awaitBody(this.#body.deadline);
-    else if (this.#parser.started) this.#deadline.awaitHead();
+    else if (this.#parser.started) this.#deadline.awaitHead(this.#mayParse());
     else if (this.#queue.size > 0 || this.#body.request !== null) this.#deadline.none();
     else this.#deadline.awaitRequest(this.#draining);
   }
 
   // ---- reading
   #mayParse(): boolean {
-    if (this.#lastSeen || this.#writer.isFull) return false;
+    // While an answer goes out in pieces no other is made: it would wait in memory.
+    if (this.#lastSeen || this.#writer.isFull || this.#queue.oldest?.writing === true) return false;
     return this.#queue.hasRoom && !(this.#draining && this.#queue.size > 0);
   }
 

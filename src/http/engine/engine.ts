@@ -11,6 +11,7 @@ import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import { Deadlines } from "./deadlines.ts";
 import { createHttp2, resolveHttp2Limits, type Http2Limits } from "./h2/index.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { resolveLimits, type EngineLimits } from "./limits.ts";
 import {
   addressOf,
@@ -58,6 +59,10 @@ export interface EngineStats extends Readonly<EngineCounters> {
   readonly connections: number;
   /** Turned away because there were too many, in all. */
   readonly connectionsRefused: number;
+  /** Destroyed because clients together held more than `bufferedBytes`, in all. */
+  readonly connectionsDropped: number;
+  /** Bytes of unread answers and unfinished bodies now. */
+  readonly bufferedBytes: number;
 }
 
 export interface Engine {
@@ -116,6 +121,7 @@ class NetEngine implements Engine, ConnectionHost {
   /** Connections that a client is counted for, and which one. */
   readonly #clientOf = new Map<object, string>();
   readonly #burst: AcceptBurst<Socket>;
+  readonly #held: HeldBytes<Carried>;
   readonly #tls: TlsFront | null;
   #mode: ReadMode | null = null;
   #server: Server | null = null;
@@ -142,6 +148,7 @@ class NetEngine implements Engine, ConnectionHost {
       options.tls === undefined
         ? null
         : new TlsFront(this, options.tls, (handshake, socket) => this.#secured(handshake, socket));
+    this.#held = new HeldBytes(limits.bufferedBytes);
     this.#burst = new AcceptBurst(this.#clock, (socket) => this.#accept(socket));
   }
 
@@ -214,7 +221,13 @@ class NetEngine implements Engine, ConnectionHost {
   }
 
   stats(): EngineStats {
-    return { ...this.counters, connections: this.#connections.size, connectionsRefused: this.#refusedConnections };
+    return {
+      ...this.counters,
+      connections: this.#connections.size,
+      connectionsRefused: this.#refusedConnections,
+      connectionsDropped: this.#held.dropped,
+      bufferedBytes: this.#held.sum,
+    };
   }
 
   renewTls(identity: TlsIdentity): Result<null, TlsFault> {
@@ -235,13 +248,19 @@ class NetEngine implements Engine, ConnectionHost {
   replace(connection: Carried, successor: Carried): void {
     this.#connections.add(successor);
     this.#connections.delete(connection);
+    this.#held.set(connection, 0);
     const client = this.#clientOf.get(connection);
     this.#clientOf.delete(connection);
     if (client !== undefined) this.#clientOf.set(successor, client);
   }
 
+  holds(connection: Carried, bytes: number): void {
+    this.#held.set(connection, bytes);
+  }
+
   forget(connection: Carried): void {
     this.#connections.delete(connection);
+    this.#held.set(connection, 0);
     const client = this.#clientOf.get(connection);
     if (client !== undefined) {
       this.#clientOf.delete(connection);

@@ -21,6 +21,11 @@ export interface EngineLimits {
   readonly streamBytes: number;
   /** Bytes per second that a streamed body must bring on average once `bodyTimeoutMs` is over, while its reader has room. Below it: the BODY_TIMEOUT fault. */
   readonly streamBytesPerSecond: number;
+  /**
+   * Bytes of unread answers and unfinished bodies that all connections together may make the process hold. Over it: the connection
+   * that has made no progress for the longest is destroyed.
+   */
+  readonly bufferedBytes: number;
   /** Bytes of all chunk extensions of one body together. Over it: 400. */
   readonly chunkExtensionBytes: number;
   /** Bytes of the trailer section (checked, then dropped). Over it: 400. */
@@ -62,6 +67,7 @@ export const engineLimits: EngineLimits = Object.freeze({
   bodyBytes: 16 * 1024 * 1024,
   streamBytes: 1024 ** 4,
   streamBytesPerSecond: 4 * 1024,
+  bufferedBytes: 256 * 1024 * 1024,
   chunkExtensionBytes: 1024,
   trailerBytes: 4 * 1024,
   pipelineDepth: 16,
@@ -89,6 +95,7 @@ const ranges: { readonly [K in keyof EngineLimits]: readonly [min: number, max: 
   bodyBytes: [0, 1024 * 1024 * 1024],
   streamBytes: [0, Number.MAX_SAFE_INTEGER],
   streamBytesPerSecond: [1, 1024 ** 3],
+  bufferedBytes: [1024 * 1024, 1024 ** 4],
   chunkExtensionBytes: [0, 1024 * 1024],
   trailerBytes: [0, 1024 * 1024],
   pipelineDepth: [1, 1_000],

@@ -21,8 +21,16 @@ export class ReadDeadline {
     this.#head = 0;
   }
 
-  /** A head has begun: its time does not start anew with every byte. */
-  awaitHead(): void {
+  /**
+   * A head has begun: its time does not start anew with every byte. Where it may not be read now (`readable` false), the wait is not the
+   * client's fault, and its time begins when it may.
+   */
+  awaitHead(readable: boolean): void {
+    if (!readable) {
+      this.#head = 0;
+      this.at = Infinity;
+      return;
+    }
     if (this.#head === 0) this.#head = this.#host.monotonic() + this.#host.limits.headTimeoutMs;
     this.#set(this.#head);
   }

@@ -125,6 +125,10 @@ class SocketWire implements Wire {
     this.#socket.resume();
   }
 
+  queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   remoteAddress(): string {
     return (this.#address ??= this.#socket.remoteAddress ?? "");
   }

@@ -7,13 +7,25 @@ import { counter, gauge } from "./process-source.ts";
 
 export function engineSource(stats: () => EngineStats): MetricsSource {
   return () => {
-    const { connections, connectionsRefused, refused, timedOut } = stats();
+    const { connections, connectionsRefused, connectionsDropped, bufferedBytes, refused, timedOut } = stats();
     return [
       gauge("http_server_connections", "Connections that are open.", connections, "sum"),
       counter(
         "http_server_connections_refused",
         "Connections turned away: there were too many.",
         connectionsRefused,
+        "sum",
+      ),
+      counter(
+        "http_server_connections_dropped",
+        "Connections destroyed because clients together left too much unread or unfinished.",
+        connectionsDropped,
+        "sum",
+      ),
+      gauge(
+        "http_server_buffered_bytes",
+        "Bytes of answers that clients have not read and of bodies that they have not finished.",
+        bufferedBytes,
         "sum",
       ),
       counter(

@@ -23,6 +23,7 @@ interface Share {
 const shares = {
   connections: { of: 0.1, each: 32 * kibibyte, least: 200, most: 10_000 },
   bodyBytes: { of: 0.03125, each: 1, least: mebibyte, most: 16 * mebibyte },
+  bufferedBytes: { of: 0.25, each: 1, least: 16 * mebibyte, most: 256 * mebibyte },
   inFlight: { of: 0.25, each: 256 * kibibyte, least: 64, most: 2_000 },
   streams: { of: 0.1, each: 64 * kibibyte, least: 100, most: 5_000 },
   concurrency: { of: 0.125, each: mebibyte, least: 8, most: 100 },
@@ -40,6 +41,7 @@ export function fittedLimits(given: ServeLimits | undefined, { memoryBytes }: Re
       connections,
       connectionsPerClient: Math.min(500, Math.ceil(connections / 4)),
       bodyBytes: fit(shares.bodyBytes),
+      bufferedBytes: fit(shares.bufferedBytes),
       ...given?.http,
     },
     overload: { inFlight: fit(shares.inFlight), streams: fit(shares.streams), ...given?.overload },

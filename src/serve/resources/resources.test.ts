@@ -57,7 +57,12 @@ test("limits are lowered to fit a small container, never raised, and what was gi
   assert.equal(small.overload?.inFlight, 256);
   assert.equal(small.jobs?.concurrency, 32);
   const large = fittedLimits(undefined, readResources(undefined, sources("max")));
-  assert.deepEqual(large.http, { connections: 10_000, connectionsPerClient: 500, bodyBytes: 16 * mebibyte });
+  assert.deepEqual(large.http, {
+    connections: 10_000,
+    connectionsPerClient: 500,
+    bodyBytes: 16 * mebibyte,
+    bufferedBytes: 256 * mebibyte,
+  });
   assert.deepEqual(large.overload, { inFlight: 2_000, streams: 5_000 });
   const given = fittedLimits(
     { http: { connections: 7 }, jobs: { concurrency: 500 } },

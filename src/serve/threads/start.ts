@@ -181,7 +181,11 @@ function shareOf(
 ): ThreadShare {
   const part = (whole: number): number => Math.ceil(whole / count);
   return {
-    http: { connections: part(http.connections), connectionsPerClient: part(http.connectionsPerClient) },
+    http: {
+      connections: part(http.connections),
+      connectionsPerClient: part(http.connectionsPerClient),
+      bufferedBytes: part(http.bufferedBytes),
+    },
     overload: overload && {
       inFlight: part(overload.inFlight),
       inFlightFloor: part(overload.inFlightFloor),

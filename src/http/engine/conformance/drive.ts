@@ -40,6 +40,10 @@ class MemoryWire implements Wire {
     this.paused = false;
   }
 
+  queuedBytes(): number {
+    return 0;
+  }
+
   remoteAddress(): string {
     return "";
   }
@@ -68,6 +72,7 @@ export async function driveEngine(
     monotonic: () => 0,
     wakeAt: () => undefined,
     forget: () => undefined,
+    holds: () => undefined,
     replace: () => undefined,
     defect: ({ error }) => {
       throw error;
