@@ -58,7 +58,11 @@ export function fillMarkers(
 }
 
 /** What the README shows of a benchmark. */
-const mainMetrics: { readonly [bench: string]: string } = { http: "cpuUsPerRequest", jobs: "jobsPerSecond" };
+const mainMetrics: { readonly [bench: string]: string } = {
+  http: "cpuUsPerRequest",
+  overload: "goodputShare",
+  jobs: "jobsPerSecond",
+};
 
 /** Systems down, cases across: one figure each. */
 function shortMarkdown(result: BenchResult): string {
