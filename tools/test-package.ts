@@ -81,20 +81,42 @@ function testPackage(): void {
   step("install", () => run(npm, ["install", "--no-audit", "--no-fund", "--loglevel", "error"], folder));
 
   const installed = join(folder, "node_modules", "tensile");
-  const published = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { exports: object };
+  const published = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
+    exports: object;
+    peerDependencies: { [name: string]: string };
+  };
   const subPaths = Object.keys(published.exports)
     .filter((subPath) => subPath !== "./package.json")
     .map((subPath) => `tensile${subPath.slice(1)}`);
 
+  // Without the optional peers every sub-path loads, but for those that are nothing without theirs: these name what to install.
+  const peers = Object.keys(published.peerDependencies);
   const imports = subPaths.map(
     (name) =>
-      `{ const face = await import(${JSON.stringify(name)}); if (Object.keys(face).length === 0) throw new Error(${JSON.stringify(`${name} is empty`)}); }`,
+      `await import(${JSON.stringify(name)}).then((face) => { if (Object.keys(face).length === 0) throw new Error(${JSON.stringify(`${name} is empty`)}); }, missing);`,
   );
+  const missing =
+    `const peers = ${JSON.stringify(peers)}; const mayMiss = process.argv[2] === "bare";\n` +
+    "function missing(e) { if (!mayMiss || e.code !== 'ERR_MODULE_NOT_FOUND' || !peers.some((peer) => e.message.includes(`'${peer}'`))) throw e; }\n";
   const sealed =
     "for (const inner of ['tensile/dist/core/index.js', 'tensile/src/index.ts']) " +
     "await import(inner).then(() => { throw new Error(`${inner} resolves`); }, (e) => { if (e.code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED') throw e; });";
-  writeFileSync(join(folder, "import.js"), `${imports.join("\n")}\n${sealed}\nconsole.log(process.version);\n`);
-  for (const node of [join(folder, "node_modules", ".bin", "node"), process.execPath]) {
+  writeFileSync(
+    join(folder, "import.js"),
+    `${missing}${imports.join("\n")}\n${sealed}\nconsole.log(process.version);\n`,
+  );
+  const nodes = [join(folder, "node_modules", ".bin", "node"), process.execPath];
+  for (const node of nodes) {
+    step(`import ${subPaths.length} sub-paths without peers`, () => run(node, ["import.js", "bare"], folder));
+  }
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    devDependencies: { [name: string]: string };
+  };
+  const wanted = peers.map((name) => `${name}@${own.devDependencies[name] ?? "latest"}`);
+  step("install peers", () =>
+    run(npm, ["install", "--no-audit", "--no-fund", "--loglevel", "error", ...wanted], folder),
+  );
+  for (const node of nodes) {
     step(`import ${subPaths.length} sub-paths`, () => run(node, ["import.js"], folder));
   }
 
