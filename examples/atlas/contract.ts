@@ -51,7 +51,7 @@ export type Country = Infer<typeof Country>;
 
 const importFields = {
   id: t.string(),
-  state: t.enum(["scheduled", "ready", "running", "succeeded", "failed", "cancelled"], { name: "JobState" }),
+  state: t.enum(["waiting", "scheduled", "ready", "running", "succeeded", "failed", "cancelled"], { name: "JobState" }),
   attempt: t.int32(),
   rows: t.describe(t.int(), { description: "Rows read so far, of `total`." }),
   total: t.int(),

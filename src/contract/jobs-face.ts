@@ -62,7 +62,7 @@ export interface PreparedJob<J extends Job = Job> {
   };
 }
 
-export type JobInfoState = "scheduled" | "ready" | "running" | "succeeded" | "failed" | "cancelled";
+export type JobInfoState = "waiting" | "scheduled" | "ready" | "running" | "succeeded" | "failed" | "cancelled";
 
 /** A job as an operator sees it. Never holds the payload: it may hold personal data. */
 export interface JobInfo {

@@ -21,10 +21,68 @@ export interface NewJob {
   readonly context?: string;
   /** Wall-clock milliseconds; absent or in the past: ready at once. */
   readonly runAt?: number;
+  /** Milliseconds from the commit on, by the store's own clock; instead of `runAt`. */
+  readonly delayMs?: number;
   /** While an unfinished job of the same name holds this key, enqueueing answers with that job instead of a new one. */
   readonly uniqueKey?: string;
+  /** How far the key reaches and how long it is held, where it is not the default. Only with `uniqueKey`. */
+  readonly unique?: UniqueScope;
+  /** The limits and the order of its policy's `perKey` apply to jobs of the same name and key. At most 1,024 UTF-8 bytes. */
+  readonly key?: string;
+  /** Whose work this is: among ready jobs of one name and priority, tenants take turns. At most 1,024 UTF-8 bytes; absent is a tenant as well. */
+  readonly tenant?: string;
+  /** The job is `waiting` until these have ended as it wants. */
+  readonly after?: Dependencies;
   /** Set for a job made by a schedule: enqueued only if `at` is later than the last recorded occurrence of `schedule`. */
   readonly occurrence?: { readonly schedule: string; readonly at: number };
+}
+
+export interface UniqueScope {
+  /** Jobs of every name with the same scope share its keys (a queue's, say). Absent: the job's name is the scope. */
+  readonly scope?: string;
+  /** `started`: the key is free as soon as the job is claimed for the first time. Default `finished`. */
+  readonly until?: "finished" | "started";
+  /** The key stays held so long from the enqueueing on, also when the job is finished before. */
+  readonly windowMs?: number;
+}
+
+export interface Dependencies {
+  /** An id, or the place of an earlier job of the same `enqueue` call. 1 to 100,000 of them. One that is unknown counts as cancelled. */
+  readonly jobs: readonly (JobId | number)[];
+  /**
+   * `succeeded`: when one of them fails for good or is cancelled, this job is cancelled, with an error `DEPENDENCY_FAILED` that names it, and so on to those
+   * that depend on it. `finished`: however they end.
+   */
+  readonly on: "succeeded" | "finished";
+}
+
+/** What a name's jobs share. Given at `open`; all processes of a fleet are expected to give the same. */
+export interface JobPolicy {
+  /** At most so many run and start, counted over the whole fleet and over every name that lists the gate's id. */
+  readonly gates?: readonly Gate[];
+  readonly perKey?: KeyPolicy;
+  /** A ready job counts as one priority more urgent for each such time that it has waited (of the store's clock). */
+  readonly ageingMs?: number;
+}
+
+export interface Gate {
+  readonly id: string;
+  readonly concurrency?: number;
+  readonly rate?: Rate;
+}
+
+/** Per name and key, over the whole fleet. A job that may not start now leaves the ready set's way: it holds up no other key. */
+export interface KeyPolicy {
+  readonly concurrency?: number;
+  readonly rate?: Rate;
+  /** Jobs of one key run one after the other in the order of their enqueueing: the next begins when the one before has finished, retries included. */
+  readonly ordered?: boolean;
+}
+
+/** GCRA: starts are spaced by `periodMs / limit`, and up to `limit` may come at once after a quiet period. */
+export interface Rate {
+  readonly limit: number;
+  readonly periodMs: number;
 }
 
 /** What became of one NewJob. `duplicate`: an unfinished job holds the unique key, or the occurrence was already recorded (id ""). */
@@ -43,6 +101,10 @@ export interface ClaimedJob {
   /** 1 for the first run. */
   readonly attempt: number;
   readonly enqueuedAt: number;
+  readonly key?: string | undefined;
+  readonly tenant?: string | undefined;
+  /** True: there are notes of this job (`notes`): steps it has taken, signals it has received. */
+  readonly noted?: boolean | undefined;
   /** Proof of ownership: a settlement with an older token than the store's changes nothing. */
   readonly fence: Fence;
 }
@@ -69,6 +131,10 @@ export type Settlement = { readonly job: ClaimedJob } & (
   | { readonly to: "retry"; readonly runAt: number; readonly error: AttemptError }
   | { readonly to: "failed"; readonly error: AttemptError }
   | { readonly to: "cancelled"; readonly error?: AttemptError }
+  /** Goes on later; the attempt is not counted. */
+  | { readonly to: "snoozed"; readonly runAt: number }
+  /** Goes on when the signal comes, or at `until`; the attempt is not counted. Ready at once where the signal came before. */
+  | { readonly to: "waiting"; readonly signal: string; readonly until?: number }
   /** Never started: handed back, and the attempt is not counted. */
   | { readonly to: "released" }
 );
@@ -88,6 +154,9 @@ export interface JobRecord {
   readonly runAt?: number;
   readonly finishedAt?: number;
   readonly uniqueKey?: string;
+  readonly key?: string;
+  readonly tenant?: string;
+  readonly progress?: string;
   readonly result?: string;
   /** Oldest first; bounded, see the store's limits. */
   readonly errors: readonly AttemptError[];
@@ -137,11 +206,35 @@ export interface ConsumeOptions {
   readonly onClaimed: (jobs: readonly ClaimedJob[]) => void;
   /** A running job of this process was asked to stop (`cancel`). */
   readonly onCancelRequested: (id: JobId) => void;
+  /** These attempts are this process's no more (its lease ended, or the jobs were rescued): they can settle nothing, and should stop. */
+  readonly onLost?: (ids: readonly JobId[]) => void;
   /** The store lost its file or connection and will try again by itself; for logs and health. */
   readonly onTrouble: (fault: StoreFault) => void;
 }
 
-export interface StoreSession {
+/** What a job keeps between its runs, what it waits for, and what holds it back. */
+export interface StoreFlow {
+  /** Fenced like a settlement. Writes notes of a running job, each name once or over its last value; a progress replaces the last. Gone with the job. */
+  note(job: ClaimedJob, notes: readonly JobNote[], progress?: string): StoreResult<SettleReceipt>;
+  /** In the order in which their names were first written. */
+  notes(id: JobId): StoreResult<readonly JobNote[]>;
+  /**
+   * Keeps a note `signal:<name>` for the job and makes it ready where it waits for it. The first signal of a name counts, a later one changes nothing.
+   * Undefined: no such job, or it is finished; else its state after.
+   */
+  signal(id: JobId, name: string, value: string): StoreResult<JobState | undefined>;
+  /** What the jobs that this one waited for have come to, in the order in which it named them. */
+  dependencies(id: JobId): StoreResult<readonly DependencyRecord[]>;
+  /** Of paused names nothing is claimed, in the whole fleet and after a restart, until they are resumed. What runs goes on. */
+  pause(names: readonly string[]): StoreResult<void>;
+  resume(names: readonly string[]): StoreResult<void>;
+  paused(): StoreResult<readonly string[]>;
+  /** How much waits and since when: cheap enough to ask for before an enqueue. */
+  backlog(names: readonly string[]): StoreResult<Backlog>;
+}
+
+// While issue 4 is built a store may lack the verbs of StoreFlow; then `Partial` goes.
+export interface StoreSession extends Partial<StoreFlow> {
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]>;
   consume(options: ConsumeOptions): Consumer;
   settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]>;
@@ -162,6 +255,27 @@ export interface StoreSession {
 
   /** Waits for what is under way, checkpoints, and gives up ownership. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** Something that a job keeps from one run to the next. Names at most 200 characters, values JSON text (or sealed by the engine) within the payload limit. */
+export interface JobNote {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface DependencyRecord {
+  readonly id: JobId;
+  readonly name: string;
+  readonly state: JobState;
+  readonly result?: string;
+}
+
+export interface Backlog {
+  /** Scheduled, waiting and ready jobs. */
+  readonly unstarted: number;
+  readonly ready: number;
+  /** When the oldest ready job became ready (or an earlier moment no more than a second off); undefined: none is. Paused and blocked ones count. */
+  readonly readySince: number | undefined;
 }
 
 /** What `serve` and `work` are given: opens (migrates, takes ownership, recovers what a crash left behind) once. */
@@ -191,4 +305,6 @@ export interface StoreOpenOptions {
   readonly maxWaiting: number;
   /** Attempts allowed per job name: recovery after a crash fails a job whose attempts are used up instead of running it for ever. */
   readonly maxAttempts: (name: string) => number;
+  /** Absent or undefined: no limits beside credit. */
+  readonly policy?: (name: string) => JobPolicy | undefined;
 }

@@ -18,8 +18,9 @@ export function answer(core: Core, op: Op): OpReply {
       return { records: listRecords(core, op.filter) };
     case "counts": {
       const totals = op.name === undefined ? core.totals : core.names.get(op.name)?.counts;
-      const [scheduled = 0, ready = 0, running = 0, succeeded = 0, failed = 0, cancelled = 0] = totals ?? [];
-      return { counts: { scheduled, ready, running, succeeded, failed, cancelled } };
+      const [waiting = 0, scheduled = 0, ready = 0, running = 0, succeeded = 0, failed = 0, cancelled = 0] =
+        totals ?? [];
+      return { counts: { waiting, scheduled, ready, running, succeeded, failed, cancelled } };
     }
     case "occurrences":
       return {

@@ -318,6 +318,10 @@ function settleOp(settlement: Settlement, ref: AttemptRef): SettleOp {
       return { op: "settle", ref, to: "failed", error: settlement.error };
     case "cancelled":
       return { op: "settle", ref, to: "cancelled", error: settlement.error };
+    case "snoozed":
+      return { op: "settle", ref, to: "snoozed", runAt: settlement.runAt };
+    case "waiting":
+      throw new TypeError("The SQLite store does not keep waiting jobs yet.");
     case "released":
       return { op: "settle", ref, to: "released" };
   }

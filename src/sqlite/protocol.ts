@@ -45,6 +45,7 @@ export type SettleOp = { readonly op: "settle"; readonly ref: AttemptRef } & (
   | { readonly to: "retry"; readonly runAt: number; readonly error: AttemptError }
   | { readonly to: "failed"; readonly error: AttemptError }
   | { readonly to: "cancelled"; readonly error: AttemptError | undefined }
+  | { readonly to: "snoozed"; readonly runAt: number }
   | { readonly to: "released" }
 );
 

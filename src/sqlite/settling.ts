@@ -45,6 +45,11 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
     moveCount(core, lane.name, "running", "ready", 1);
     return "settled";
   }
+  if (op.to === "snoozed") {
+    park(core, lane, entry, "scheduled", op.runAt);
+    moveCount(core, lane.name, "running", "scheduled", 1);
+    return "settled";
+  }
   entry.attempt++;
   if (op.error !== undefined) recordError(core, entry.id, op.error);
   const to: Exclude<JobState, "ready" | "running" | "succeeded"> = op.to === "retry" ? "scheduled" : op.to;

@@ -6,6 +6,7 @@ import { statSync, type Stats } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
+import { jobStates } from "../jobs/index.ts";
 import { Committer } from "./committer.ts";
 import { Journal, total, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
@@ -87,7 +88,7 @@ function prepare(opened: DatabaseSync): Core {
     frontSeq: 0,
     nextClaim: 1,
     prunedTo: 0,
-    totals: new Float64Array(6),
+    totals: new Float64Array(jobStates.length),
     spent: [],
   };
   made.epoch = Number(made.sql.getMeta.get("epoch")?.value ?? 0) + 1;

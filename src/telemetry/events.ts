@@ -83,7 +83,7 @@ export interface EventTable {
     readonly name: string;
     readonly attempt: number;
     readonly durationMs: number;
-    readonly to: "succeeded" | "retry" | "failed" | "cancelled" | "released";
+    readonly to: "succeeded" | "retry" | "failed" | "cancelled" | "released" | "snoozed" | "waiting";
     readonly fault?: { readonly code: string; readonly message: string };
   };
   /** An attempt ended after its claim was no longer valid; its outcome changed nothing. */

@@ -146,6 +146,15 @@ class MemorySession implements StoreSession {
         job.move("retry", now);
         job.runAt = settlement.runAt;
         break;
+      case "snoozed":
+        job.attempt--;
+        job.move("snooze", now);
+        job.runAt = settlement.runAt;
+        break;
+      case "waiting":
+        job.attempt--;
+        job.move("wait", now);
+        break;
       case "released":
         job.attempt--;
         job.move("release", now);
@@ -230,7 +239,7 @@ class MemorySession implements StoreSession {
 
   counts(name?: string): StoreResult<JobCounts> {
     return this.#commit(() => {
-      const counts = { scheduled: 0, ready: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
+      const counts = { waiting: 0, scheduled: 0, ready: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
       for (const job of this.#jobs.byId.values()) if ((name ?? job.job.name) === job.job.name) counts[job.state]++;
       return ok(counts);
     });

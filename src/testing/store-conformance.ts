@@ -3,6 +3,7 @@
  * skipped.
  */
 import { describe } from "node:test";
+import { endCases } from "./store-cases-end.ts";
 import { enqueueCases } from "./store-cases-enqueue.ts";
 import { lifeCases } from "./store-cases-life.ts";
 import { moveCases } from "./store-cases-moves.ts";
@@ -26,6 +27,7 @@ export function storeConformance(name: string, makePlace: MakePlace): void {
   describe(`the ${name} store: enqueue`, () => enqueueCases(bench));
   describe(`the ${name} store: the table of moves`, () => moveCases(bench));
   describe(`the ${name} store: claims, fences, crashes`, () => lifeCases(bench));
+  describe(`the ${name} store: ends`, () => endCases(bench));
   describe(`the ${name} store: reading and retention`, () => readCases(bench));
   describe(`the ${name} store: against a model`, () => modelCase(makePlace));
 }

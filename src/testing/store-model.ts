@@ -196,7 +196,7 @@ class Pair {
   }
 
   async check(): Promise<void> {
-    const counts = { scheduled: 0, ready: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
+    const counts = { waiting: 0, scheduled: 0, ready: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
     for (const job of this.jobs) counts[job.state]++;
     assert.deepEqual(await this.bench.counts(), counts);
     const listed = value(await this.bench.session.list({ limit: 1_000 }));

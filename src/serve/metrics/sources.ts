@@ -94,7 +94,15 @@ function depths(series: MetricFamily["series"]): MetricFamily {
   };
 }
 
-const states: readonly JobInfoState[] = ["scheduled", "ready", "running", "succeeded", "failed", "cancelled"];
+const states: readonly JobInfoState[] = [
+  "waiting",
+  "scheduled",
+  "ready",
+  "running",
+  "succeeded",
+  "failed",
+  "cancelled",
+];
 
 /** A constant 1 whose labels say what runs. */
 export function buildSource(contract: string, version: string): MetricsSource {

@@ -1,5 +1,5 @@
 /** One thread of a server, from the main thread's side: its life, and what is said to it. */
-import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import { MessageChannel, Worker, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Clock } from "../../core/index.ts";
 import type { MetricsSnapshot } from "../../telemetry/index.ts";
 import { ThreadCalls, type MainServices } from "./calls.ts";
@@ -165,6 +165,9 @@ export class PoolThread {
   }
 
   #exited(code: number): void {
+    // The end of a thread may be told before what it said last.
+    for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port))
+      this.#heard(last.message as ToMain);
     this.state = "ended";
     this.#calls.end();
     this.#port.close();
