@@ -328,7 +328,12 @@ export class Committer {
 
   #retry(id: string): OpReply {
     const core = this.#core;
-    const location = locate(core, id);
+    let location = locate(core, id);
+    // Its time has come, and the commit under way has only not got to it: what is answered is what a read after this commit says.
+    if (location?.in === "parked" && location.row.state === 0 && location.row.at <= core.now) {
+      promoteDue(core);
+      location = locate(core, id);
+    }
     if (location?.in === "parked" && location.row.state !== 0) redrive(core, location.row);
     const state = readState(core, id);
     return state === undefined ? undefined : { state };

@@ -177,6 +177,22 @@ export function moveCases(bench: WithBench): void {
   );
 
   test(
+    "a job whose time has come is not said to be scheduled, whatever else comes at that moment",
+    bench({}, async (b) => {
+      const id = await b.enqueueOne({ name: "a" });
+      const job = await b.hands("a").takeOne("a");
+      // Side by side: a store that commits in groups gets both into one.
+      const [settled, redriven] = await Promise.all([
+        b.settle({ job, to: "retry", runAt: b.clock.now(), error: failure(job) }),
+        b.session.retry(id),
+      ]);
+      assert.deepEqual(settled, ["settled"]);
+      assert.ok(["ready", "running"].includes(String(value(redriven))), `it was said to be ${value(redriven)}`);
+      assert.equal(await b.state(id), "ready");
+    }),
+  );
+
+  test(
     "operations on a job that never was answer undefined",
     bench({}, async (b) => {
       for (const id of ["1", "999999999", "0", "-1", "x", "", "1.5", "1e3", "9999999999999999999"]) {

@@ -340,8 +340,7 @@ export function modelCase(makePlace: MakePlace): void {
           await bench.end();
         }
       }),
-      // The short form repeats one seed. Known and open: seed -588037798 finds a redriven job that is "scheduled" where the model says "ready".
-      { numRuns: runs, endOnFailure: runs < 100, ...(runs < 100 && { seed: 2026 }) },
+      { numRuns: runs, endOnFailure: runs < 100 },
     );
   });
 }
