@@ -7,12 +7,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tensileVersion } from "../environment.ts";
 import { cases } from "../http/cases.ts";
 import type { LoadReport } from "../load.ts";
 import { type Generator, startGenerator } from "../load-process.ts";
-import { peerVersion } from "../peers.ts";
-import { bytesWritten, type Measured, start } from "../processes.ts";
+import { type Measured, start } from "../processes.ts";
 import {
   type Bench,
   type BenchOptions,
@@ -24,48 +22,9 @@ import {
   target,
 } from "../result.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
-import {
-  type JobsOrder,
-  type JobsReady,
-  type JobsReport,
-  type JobsVerdict,
-  payloadOf,
-  type RunOrder,
-} from "./protocol.ts";
-
-interface System {
-  readonly name: string;
-  readonly file: string;
-  readonly arguments: readonly string[];
-  readonly peer: boolean;
-  readonly version: () => string;
-  /** How it is kept busy without growing a backlog. */
-  readonly single: Pick<RunOrder, "batch" | "unacknowledged" | "waiting">;
-  readonly bulk: Pick<RunOrder, "batch" | "unacknowledged" | "waiting">;
-}
-
-const path = (to: string): string => fileURLToPath(new URL(to, import.meta.url));
-const plainjob = {
-  file: path("../peers/jobs/plainjob.js"),
-  peer: true,
-  version: () => `${peerVersion("plainjob")} on better-sqlite3 ${peerVersion("better-sqlite3")}`,
-  // It blocks until each commit, so more calls at once would only let its worker starve.
-  single: { batch: 1, unacknowledged: 1, waiting: 100 },
-  bulk: { batch: 500, unacknowledged: 500, waiting: 500 },
-};
-const systems: readonly System[] = [
-  {
-    name: "tensile",
-    file: path("./tensile.ts"),
-    arguments: [],
-    peer: false,
-    version: tensileVersion,
-    single: { batch: 1, unacknowledged: 2_000, waiting: 5_000 },
-    bulk: { batch: 500, unacknowledged: 5_000, waiting: 10_000 },
-  },
-  { name: "plainjob", arguments: ["full"], ...plainjob },
-  { name: "plainjob-normal", arguments: ["normal"], ...plainjob },
-];
+import { type JobsOrder, type JobsReady, type JobsVerdict, payloadOf } from "./protocol.ts";
+import { type System, systems } from "./systems.ts";
+import { observe } from "./window.ts";
 
 const apiConnections = 32;
 const apiRate = 500;
@@ -83,8 +42,13 @@ export const jobsBench: Bench = {
 
 async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurement> {
   const windowMs = quick ? 2_000 : 4_000;
-  const chosen = systems.filter(({ name }) => only === undefined || only.includes(name));
-  const data = path("../.data/");
+  const chosen = systems.filter((system) => {
+    if (only !== undefined && !only.includes(system.name)) return false;
+    const missing = system.missing?.();
+    if (missing !== undefined) say(`Without ${system.name}: ${missing}.`);
+    return missing === undefined;
+  });
+  const data = fileURLToPath(new URL("../.data/", import.meta.url));
   mkdirSync(data, { recursive: true });
   const disk = describeDisk(data);
   const generator = await startGenerator(undefined);
@@ -122,7 +86,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
       ...target(
         "jobs per second, enqueued one by one, acknowledged after the commit",
         ">=",
-        120_000,
+        150_000,
         of("flat out", "jobsPerSecond"),
       ),
       ...target("API p99 while jobs run flat out, beside idle", "<=", 2, of("API beside jobs", "p99BesideIdle")),
@@ -149,8 +113,8 @@ async function measure(
   say: (line: string) => void,
 ): Promise<Measurements> {
   const { name } = system;
-  const file = join(folder, "jobs.db");
-  const child = await start(name, system.file, { arguments: [file, ...system.arguments] });
+  const { server, ...prepared } = await system.prepare(folder);
+  const child = await start(name, system.file, prepared);
   const { port, durability } = child.ready as JobsReady;
   const samples: Measurements["samples"] = [];
   const wrong: string[] = [];
@@ -163,7 +127,7 @@ async function measure(
     );
   };
   const window = (load: System["single"], ms: number, ratePerSecond?: number) =>
-    observe(child, { do: "run", ms, ...load, ...(ratePerSecond !== undefined && { ratePerSecond }) });
+    observe(child, { do: "run", ms, ...load, ...(ratePerSecond !== undefined && { ratePerSecond }) }, server);
 
   await window(system.single, windowMs / 2);
   const flatOut = await window(system.single, windowMs);
@@ -175,9 +139,10 @@ async function measure(
     wrong.push(...Object.entries(errors).map(([what, count]) => `API: ${what} (${count} times)`));
   }
   keep("bulk", await window(system.bulk, windowMs));
-  if (port !== undefined) keep("half load", await window(system.single, windowMs, (flatOut["jobsPerSecond"] ?? 0) / 2));
-  const syncs = await syncsSeen(child.pid, () => window(system.single, 500));
-  if (syncs === 0 && durability.includes("FULL")) wrong.push("jobs were acknowledged, but the file was never synced");
+  keep("half load", await window(system.single, windowMs, (flatOut["jobsPerSecond"] ?? 0) / 2));
+  const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
+  if (syncs === 0 && /FULL|always/.test(durability))
+    wrong.push("jobs were acknowledged, but the file was never synced");
 
   const verdict = (await child.order({ do: "settle" } satisfies JobsOrder)) as JobsVerdict;
   wrong.push(...verdict.wrong);
@@ -189,34 +154,8 @@ async function measure(
       `${syncs === undefined ? "" : `; ${syncs} syncs of the file seen in 0.5 s under strace`}`,
   );
   await child.stop();
+  await server?.stop();
   return { samples, wrong, durability };
-}
-
-/** One window, with what the process used meanwhile. */
-async function observe(child: Measured, order: JobsOrder): Promise<Sample["metrics"]> {
-  const before = await child.usage();
-  const writtenBefore = bytesWritten(child.pid);
-  let rssBytes = before.rssBytes;
-  const watch = setInterval(() => void child.usage().then((now) => (rssBytes = Math.max(rssBytes, now.rssBytes))), 250);
-  const report = (await child.order(order)) as JobsReport;
-  clearInterval(watch);
-  const after = await child.usage();
-  const writtenAfter = bytesWritten(child.pid);
-  const { ran } = report;
-  const cpuUs = after.userUs - before.userUs + after.systemUs - before.systemUs;
-  return {
-    jobsPerSecond: ran / report.seconds,
-    enqueueP50Ms: report.enqueueP50Us / 1000,
-    enqueueP99Ms: report.enqueueP99Us / 1000,
-    pickupP50Ms: report.pickupP50Us / 1000,
-    pickupP99Ms: report.pickupP99Us / 1000,
-    cpuUsPerJob: cpuUs / ran,
-    ...(report.mainThreadCpuUs !== undefined && { mainThreadUsPerJob: report.mainThreadCpuUs / ran }),
-    ...(writtenAfter !== undefined &&
-      writtenBefore !== undefined && { bytesWrittenPerJob: (writtenAfter - writtenBefore) / ran }),
-    rssMB: rssBytes / 1e6,
-    backlog: report.backlog,
-  };
 }
 
 /** The same open-loop load on the API of the process, first alone, then while jobs run flat out. */
