@@ -9,6 +9,7 @@ import {
   createJobs,
   type JobEngine,
   type JobLimits,
+  type Sealing,
   type Store,
   type StoreSession,
 } from "../src/jobs/index.ts";
@@ -30,6 +31,7 @@ export interface JobBenchOptions {
   readonly clock?: ManualClock;
   readonly limits?: Partial<JobLimits>;
   readonly maxWaiting?: number;
+  readonly sealing?: Sealing;
 }
 
 /** Lets what is under way come to rest: deliveries, turns of the dispatcher, commits. */
@@ -54,7 +56,7 @@ export async function jobBench(
   implement: (jobs: Contract) => Implemented,
   options: JobBenchOptions = {},
 ): Promise<JobBench> {
-  const { store = memoryStore(), clock = manualClock(), limits = {}, maxWaiting = 1_000_000 } = options;
+  const { store = memoryStore(), clock = manualClock(), limits = {}, maxWaiting = 1_000_000, sealing } = options;
   const events = new Events();
   const opened = await store.open({
     clock,
@@ -64,7 +66,7 @@ export async function jobBench(
   });
   if (!opened.ok) throw new Error(`The store did not open: ${opened.fault.message}`);
   const session = opened.value;
-  const jobs = createJobs({ contract, session, clock, events, limits });
+  const jobs = createJobs({ contract, session, clock, events, limits, sealing });
   const bound = bind(implement(contract), {
     clock,
     events,
@@ -72,6 +74,6 @@ export async function jobBench(
     shutdown: new AbortController().signal,
     newId: () => randomHex(),
   });
-  const engine = createJobEngine({ bound, session, clock, events, random: seededRandom(1), limits });
+  const engine = createJobEngine({ bound, session, clock, events, random: seededRandom(1), limits, sealing });
   return { clock, events, session, jobs, engine };
 }

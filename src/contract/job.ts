@@ -22,6 +22,11 @@ export interface JobOptions<I extends SchemaLike, O extends SchemaLike | undefin
   readonly unique?: true | ((input: Decoded<I>) => string);
   /** 0 (most urgent) to 9. Default 5. */
   readonly priority?: number;
+  /**
+   * What the store keeps of this job (payload, results, notes, error data) is encrypted. Default: where the app has keys (`encryption` of `serve` and `work`).
+   * `true`: an app without keys does not start. `false`: never.
+   */
+  readonly encrypt?: boolean;
   /** Enqueues itself by the clock. */
   readonly schedule?: JobSchedule<Written<I>>;
   readonly summary?: string;
@@ -63,6 +68,7 @@ export interface JobSettings {
   readonly concurrency: number | undefined;
   readonly unique: true | ((input: never) => string) | undefined;
   readonly priority: number;
+  readonly encrypt: boolean | undefined;
   readonly schedule: JobSchedule<unknown> | undefined;
   readonly summary: string | undefined;
   readonly description: string | undefined;
@@ -95,6 +101,7 @@ export function job<
         options.concurrency === undefined ? undefined : whole(name, "concurrency", options.concurrency, 1, 100_000),
       unique: options.unique,
       priority: whole(name, "priority", options.priority ?? 5, 0, 9),
+      encrypt: options.encrypt,
       schedule: options.schedule,
       summary: options.summary,
       description: options.description,

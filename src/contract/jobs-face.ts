@@ -37,6 +37,8 @@ export type JobEndFault =
   | Fault<"JOB_NOT_FOUND", { readonly id: string }>
   | Fault<"JOB_CRASHED", { readonly id: string }>
   | ReturnType<typeof InvalidPayload>
+  | Fault<"PAYLOAD_LOCKED", { readonly key: string }>
+  | Fault<"PAYLOAD_NEWER", { readonly version: number; readonly known: number }>
   | Fault<"QUEUE_FULL", { readonly limit: number; readonly retryAfterMs: number }>
   | Fault<"STORE_UNAVAILABLE", { readonly reason: string }>;
 

@@ -8,9 +8,9 @@
 import {
   Aborted,
   Timeouts,
+  Fault,
   isPromiseLike,
   type Clock,
-  type Fault,
   type MaybePromise,
   type Random,
   type Result,
@@ -21,7 +21,9 @@ import type { Invalid } from "../schema/index.ts";
 import { readContext, type JobContext } from "./job-context.ts";
 import { utf8Bytes, type JobCodec } from "./job-codec.ts";
 import type { JobLimits } from "./limits.ts";
+import { keepUntil } from "./keep.ts";
 import { decideRetry } from "./retry-decision.ts";
+import { isSealed, type Sealing } from "./sealing/index.ts";
 import type { AttemptError, ClaimedJob, Fence, Settlement } from "./store.ts";
 
 /** Reports a mistake in the program and returns the fault that stands for it. */
@@ -31,8 +33,11 @@ export interface AttemptRuntime {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: JobLimits;
+  readonly sealing: Sealing;
   readonly defect: Defect;
 }
+
+type Decoded = Result<unknown, Invalid | Fault>;
 
 /** What the handler is told. The costly texts are made when they are read. */
 class Run implements JobRun {
@@ -141,7 +146,7 @@ export class AttemptRunner {
     if (attempt.job.context !== undefined && attempt.deadline <= this.#runtime.clock.now())
       return this.#failed(attempt, DeadlineExceeded());
     try {
-      const decoded = this.#codec.decodeInput(attempt.job.payload);
+      const decoded = this.#decode(attempt.job);
       if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
       return this.#callLater(attempt, decoded);
     } catch (thrown) {
@@ -149,8 +154,17 @@ export class AttemptRunner {
     }
   }
 
-  /** A foreign schema validates asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */
-  #callLater(attempt: Attempt, decoded: Promise<Result<unknown, Invalid>>): Promise<Settlement> {
+  #decode(job: ClaimedJob): MaybePromise<Decoded> {
+    return isSealed(job.payload) ? this.#open(job) : this.#codec.decodeInput(job.payload);
+  }
+
+  async #open({ name, payload }: ClaimedJob): Promise<Decoded> {
+    const opened = await this.#runtime.sealing.open(payload, ["payload", name]);
+    return opened.ok ? this.#codec.decodeInput(opened.value) : opened;
+  }
+
+  /** A sealed payload, or a foreign schema, is read asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */
+  #callLater(attempt: Attempt, decoded: Promise<Decoded>): Promise<Settlement> {
     return new Promise((resolve) => {
       let late = false;
       const entry = this.#decodeTimeouts.add(() => {
@@ -170,8 +184,8 @@ export class AttemptRunner {
     });
   }
 
-  #call(attempt: Attempt, decoded: Result<unknown, Invalid>): MaybePromise<Settlement> {
-    if (!decoded.ok) return this.#failed(attempt, invalidPayload(decoded.fault));
+  #call(attempt: Attempt, decoded: Decoded): MaybePromise<Settlement> {
+    if (!decoded.ok) return this.#unreadable(attempt, decoded.fault);
     const result = this.#bound.run(attempt, decoded.value);
     return isPromiseLike(result) ? result.then((settled) => this.#end(attempt, settled)) : this.#end(attempt, result);
   }
@@ -191,6 +205,15 @@ export class AttemptRunner {
       // A foreign schema, or a getter of the output, that throws.
       return this.#broken(attempt, thrown);
     }
+  }
+
+  #unreadable(attempt: Attempt, problem: Invalid | Fault): Settlement {
+    const fault = problem instanceof Fault ? problem : invalidPayload(problem);
+    const { clock, limits } = this.#runtime;
+    const runAt = keepUntil(fault, attempt.job, clock.now(), limits);
+    if (runAt === undefined || runAt >= attempt.deadline || attempt.cancelAsked) return this.#failed(attempt, fault);
+    attempt.fault = fault;
+    return { job: attempt.job, to: "snoozed", runAt };
   }
 
   #broken(attempt: Attempt, error: unknown): Settlement {

@@ -15,6 +15,7 @@ import { codecOf, compileJobs, type JobCodecs } from "./job-codec.ts";
 import { Lane } from "./lane.ts";
 import { withJobLimits, type JobLimits } from "./limits.ts";
 import { newJob } from "./new-job.ts";
+import { plainSealing, sealedSession, type Sealing } from "./sealing/index.ts";
 import { Scheduler, type ScheduledJob } from "./schedule.ts";
 import { Settler } from "./settler.ts";
 import type { NewJob, StoreOpenOptions, StoreSession } from "./store.ts";
@@ -27,6 +28,8 @@ export interface JobEngineOptions {
   /** Default: `Math.random`. Spreads retries. */
   readonly random?: Random;
   readonly limits?: Partial<JobLimits>;
+  /** How texts are sealed and opened. Default: nothing is sealed, and what is compressed can be read. */
+  readonly sealing?: Sealing | undefined;
 }
 
 /** How a drain went. */
@@ -86,14 +89,16 @@ class Engine implements JobEngine {
   #onQuiet: (() => void) | undefined;
 
   constructor(options: JobEngineOptions) {
-    const { bound, session, clock, events, random = systemRandom } = options;
+    const { bound, clock, events, random = systemRandom } = options;
     const limits = withJobLimits(options.limits);
+    const { sealing = plainSealing(Math.max(limits.payloadBytes, limits.resultBytes)) } = options;
+    const session = sealedSession(options.session, sealing);
     const codecs = compileJobs(bound.contract, limits.payloadBytes);
-    this.#options = options;
+    this.#options = { ...options, session };
     this.#limits = limits;
     this.#names = [...bound.jobs.keys()];
     this.#settler = new Settler({ session, clock, events, limits, onSettled: () => this.#settled() });
-    const runtime = { clock, random, limits, defect: bound.defect };
+    const runtime = { clock, random, limits, sealing, defect: bound.defect };
     const lanes = [...bound.jobs.values()].map((boundJob) => {
       const { name, settings } = boundJob.job;
       return new Lane({

@@ -25,6 +25,7 @@ import { readResult } from "./job-result.ts";
 import { withJobLimits, type JobLimits } from "./limits.ts";
 import { newJob, type NewJobResult } from "./new-job.ts";
 import { nextTurn } from "./next-turn.ts";
+import { plainSealing, sealedSession, type Sealing } from "./sealing/index.ts";
 import type { EnqueueReceipt, NewJob, StoreFault, StoreSession } from "./store.ts";
 
 export interface JobsOptions {
@@ -33,6 +34,8 @@ export interface JobsOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly limits?: Partial<JobLimits>;
+  /** How texts are sealed and opened. Default: nothing is sealed, and what is compressed can be read. */
+  readonly sealing?: Sealing | undefined;
 }
 
 /** Makes the `Jobs` of a contract on an open store. Needs no worker: a process may only enqueue. */
@@ -48,6 +51,7 @@ const inputsOfTurn = 500;
 class StoreJobs implements Jobs {
   readonly #options: JobsOptions;
   readonly #limits: JobLimits;
+  readonly #sealing: Sealing;
   readonly #codecs: JobCodecs;
   readonly #batch: EnqueueBatch;
   readonly #refs: RefMaker = (codec, receipt) => this.#refTo(codec, receipt);
@@ -57,10 +61,12 @@ class StoreJobs implements Jobs {
   readonly ref: Jobs["ref"];
 
   constructor(options: JobsOptions) {
-    this.#options = options;
     this.#limits = withJobLimits(options.limits);
+    this.#sealing = options.sealing ?? plainSealing(Math.max(this.#limits.payloadBytes, this.#limits.resultBytes));
+    const session = sealedSession(options.session, this.#sealing);
+    this.#options = { ...options, session };
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
-    this.#batch = new EnqueueBatch(options.session, this.#limits.enqueueBatch, options.events);
+    this.#batch = new EnqueueBatch(session, this.#limits.enqueueBatch, options.events);
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
     this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];
@@ -125,7 +131,11 @@ class StoreJobs implements Jobs {
 
   async #prepare(job: Job, input: unknown, options?: EnqueueOptions): Promise<Result<PreparedJob, InvalidInputFault>> {
     const made = await newJob(codecOf(this.#codecs, job), input, options, this.#options.clock, this.#limits);
-    return map(made, (record) => ({ job, record }));
+    if (!made.ok) return made;
+    // It goes to the store itself, past the session.
+    const { name, payload } = made.value;
+    const record = this.#sealing.seals(name, payload) ? await this.#sealing.record(made.value) : made.value;
+    return new Ok({ job, record });
   }
 
   #refTo(codec: JobCodec, { id, duplicate }: EnqueueReceipt): JobRef {

@@ -29,3 +29,17 @@ export const JobCrashed = fault("JOB_CRASHED", {
   data: { id: t.string() },
   message: "The process ended while the job was running, and its attempts are used up.",
 });
+/** The job is kept, and tried again later: its attempt is not counted. */
+export const PayloadLocked = fault("PAYLOAD_LOCKED", {
+  kind: "failed_precondition",
+  data: { key: t.string() },
+  message: ({ key }) =>
+    `What the store keeps of this job is encrypted with the key "${key}", which this process does not have. Add it to encryption.keys.`,
+});
+/** The job is kept, and tried again later: its attempt is not counted. */
+export const PayloadNewer = fault("PAYLOAD_NEWER", {
+  kind: "failed_precondition",
+  data: { version: t.int(), known: t.int() },
+  message: ({ version, known }) =>
+    `The payload was written in version ${version} of the job's input, and this process knows ${known}. Deploy the newer version here too.`,
+});

@@ -26,3 +26,4 @@ export { QueueFull, StoreUnavailable } from "./faults.ts";
 export { createJobs } from "./enqueue.ts";
 export { attemptsOf, createJobEngine, type JobEngine } from "./engine.ts";
 export { withJobLimits, type JobLimits } from "./limits.ts";
+export { openSealing, type Encryption, type Sealing } from "./sealing/index.ts";

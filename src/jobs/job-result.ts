@@ -5,6 +5,7 @@ import { Err, ok, type Fault, type Result } from "../core/index.ts";
 import type { Defect } from "./attempt.ts";
 import { JobCancelled, JobCrashed, JobNotFound } from "./faults.ts";
 import type { JobCodec } from "./job-codec.ts";
+import { whyLocked } from "./sealing/index.ts";
 import type { JobRecord } from "./store.ts";
 
 export async function readResult(
@@ -14,6 +15,8 @@ export async function readResult(
   defect: Defect,
 ): Promise<Result<unknown, Fault>> {
   if (record === undefined || record.name !== codec.job.name) return new Err(JobNotFound({ id }));
+  const reason = whyLocked(record);
+  if (reason !== undefined) return new Err(reason);
   if (record.state === "cancelled") return new Err(JobCancelled({ id }));
   if (record.state === "failed") return new Err(await lastFault(record, codec, defect));
   if (codec.output === undefined) return ok();

@@ -34,6 +34,12 @@ export const jobLimits = Object.freeze({
   settleRetryMaxMs: 5_000,
   /** Longest delay that a retry policy or `retryAfter` can give. */
   retryDelayMs: 2_592_000_000,
+  /**
+   * Milliseconds before a job that this process cannot read (its key is missing, or its payload is newer than the code) is tried again: as long as it
+   * has been there, at least `keepMs` and at most `keepMaxMs`.
+   */
+  keepMs: 1_000,
+  keepMaxMs: 300_000,
   /** Milliseconds that a handler which ignores its timeout keeps its slot; then the slot goes to other work. */
   runawayMs: 30_000,
   /** Handlers that ignored their timeout and no longer hold a slot. At this number slots are held until the handler ends. */

@@ -2,7 +2,7 @@
 import type { StreamLimits } from "../contract/index.ts";
 import type { Clock, Duration } from "../core/index.ts";
 import type { EngineLimits, Http2Limits, OverloadLimits } from "../http/index.ts";
-import type { JobLimits, Retention, Store } from "../jobs/index.ts";
+import type { Encryption, JobLimits, Retention, Store } from "../jobs/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { CrashPolicy } from "./crash.ts";
 import type { ReadyCheck } from "./health.ts";
@@ -63,6 +63,13 @@ export interface RunOptions {
   readonly memory?: number;
   /** How long finished jobs are kept. */
   readonly retention?: Partial<Retention>;
+  /**
+   * Encrypts what the store keeps of jobs (payloads, results, notes, error data) with AES-256-GCM: `{ keys: { k1: process.env.JOB_KEY }, current: "k1" }`. To rotate, add
+   * a key and make it `current`; the old one stays as long as jobs sealed with it are kept. Default: as plain JSON. See docs/jobs.md.
+   */
+  readonly encryption?: Encryption;
+  /** Compresses (zstd) what is longer than `over` characters of JSON; `true`: 8,192. What is compressed can be read whatever this says. Default: false. */
+  readonly compression?: boolean | { readonly over: number };
   /** Listen here for what happens inside. Default: a table of its own, reachable as `server.events`. */
   readonly events?: Events;
   /** Default: the system clock. A manual one makes time stand still, for tests. */

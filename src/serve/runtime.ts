@@ -20,9 +20,11 @@ import {
   attemptsOf,
   createJobEngine,
   createJobs,
+  openSealing,
   withJobLimits,
   type JobEngine,
   type JobLimits,
+  type Sealing,
   type StoreSession,
 } from "../jobs/index.ts";
 import { defaultLimits, type SchemaLimits } from "../schema/index.ts";
@@ -169,10 +171,13 @@ function storeParts(
   }
   let session: StoreSession | undefined;
   let engine: JobEngine | undefined;
+  let sealing: Sealing | undefined;
   return [
     {
       name: "store",
       async start() {
+        // First, because it may be refused.
+        sealing = await sealingOf(bound, options);
         const opened = await store.open({
           clock,
           retention: { ...defaultRetention, ...options.retention },
@@ -190,9 +195,9 @@ function storeParts(
       name: "workers",
       async start() {
         const open = session as StoreSession;
-        jobs.set(createJobs({ contract: bound.contract, session: open, clock, events, limits }));
+        jobs.set(createJobs({ contract: bound.contract, session: open, clock, events, limits, sealing }));
         if (!workers) return;
-        engine = createJobEngine({ bound, session: open, clock, events, limits });
+        engine = createJobEngine({ bound, session: open, clock, events, limits, sealing });
         await engine.start();
       },
       drain: (signal) => engine?.part.drain?.(signal),
@@ -200,3 +205,15 @@ function storeParts(
     },
   ];
 }
+
+function sealingOf({ contract }: BoundApp, { encryption, compression = false, limits }: RunOptions): Promise<Sealing> {
+  const { payloadBytes, resultBytes } = withJobLimits(limits?.jobs);
+  const over = compression === false ? undefined : compression === true ? compressOver : compression.over;
+  if (over !== undefined && !(over >= 0)) {
+    throw new TypeError(`compression.over is a number of characters, not ${over}. Leave compression out for none.`);
+  }
+  return openSealing(contract, { encryption, compressOver: over, mostBytes: Math.max(payloadBytes, resultBytes) });
+}
+
+/** Shorter texts gain less than it costs to look. */
+const compressOver = 8_192;
