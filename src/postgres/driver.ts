@@ -1,0 +1,46 @@
+/** The optional peer `pg`, loaded when a store is opened, and how it reads PostgreSQL's types for this store. */
+import type { ConnectionOptions } from "node:tls";
+
+export type Driver = typeof import("pg").default;
+
+/** How to reach a server, where one address does not say it all. */
+export interface PostgresConnection {
+  /** `postgres://user:password@host:port/database`. A host that is a folder (percent-encoded) is that of a Unix socket. */
+  readonly url: string;
+  /** Asked at every connect, for passwords that change (IAM tokens). Instead of one in the address. */
+  readonly password?: () => string | Promise<string>;
+  /** TLS as `node:tls` says it. Without it the address decides (`?sslmode=`). */
+  readonly ssl?: ConnectionOptions;
+}
+
+export async function loadDriver(): Promise<Driver> {
+  try {
+    return (await import("pg")).default;
+  } catch (cause) {
+    throw new Error("Jobs on PostgreSQL need the package pg, which is not installed. Add it: npm install pg", {
+      cause,
+    });
+  }
+}
+
+const int8 = 20;
+const int8Array = 1016;
+
+/** int8 comes as a number: every one of this store's fits (ids, milliseconds). JSON stays text: nothing here reads it. */
+export function typesOf(driver: Driver): { getTypeParser: Driver["types"]["getTypeParser"] } {
+  const text = (value: string): string => value;
+  const numbers = (value: string): number[] =>
+    value.length === 2
+      ? []
+      : value
+          .slice(1, -1)
+          .split(",")
+          .map((item) => Number(item));
+  const own = (oid: number): unknown => {
+    if (oid === int8) return Number;
+    if (oid === int8Array) return numbers;
+    return oid === 114 || oid === 3802 ? text : undefined;
+  };
+  const getTypeParser = (oid: number, format?: "text"): unknown => own(oid) ?? driver.types.getTypeParser(oid, format);
+  return { getTypeParser: getTypeParser as Driver["types"]["getTypeParser"] };
+}

@@ -1,0 +1,21 @@
+/**
+ * Every bound of the PostgreSQL store in one table, so that start-up can print it and `docs/jobs-postgres.md` can be held against it.
+ */
+export const postgresLimits = Object.freeze({
+  /** Milliseconds that connecting may take. */
+  connectMs: 5_000,
+  /** Milliseconds without an answer after which a connection counts as broken. */
+  statementMs: 30_000,
+  /** Milliseconds before the second try to connect; it doubles with every further one. */
+  reconnectLeastMs: 50,
+  /** Milliseconds between two tries to connect at most. */
+  reconnectMostMs: 2_000,
+  /** Short-lived records (`store.kv()`) unless said otherwise; over it those go that end soonest. */
+  kvRecords: 1_000_000,
+  /** Writes of one process between two looks at how many short-lived records there are. */
+  kvCountEvery: 1_000,
+  /** Characters of the value of one short-lived record. */
+  kvValueChars: 262_144,
+});
+
+export type PostgresLimits = { readonly [K in keyof typeof postgresLimits]: number };
