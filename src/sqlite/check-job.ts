@@ -21,4 +21,18 @@ export function checkJob(job: NewJob): void {
       `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,
     );
   }
+  if (job.unique !== undefined) checkUnique(job, job.unique);
+  if (job.delayMs !== undefined && !(Number.isFinite(job.delayMs) && job.delayMs >= 0)) {
+    throw new TypeError(
+      `The delay of job "${job.name}" is ${job.delayMs}: it is a number of milliseconds, at least 0.`,
+    );
+  }
+}
+
+function checkUnique({ name, uniqueKey }: NewJob, { scope = "", windowMs = 0 }: NonNullable<NewJob["unique"]>): void {
+  if (uniqueKey === undefined) throw new TypeError(`Job "${name}" has a scope of uniqueness and no unique key.`);
+  if (Buffer.byteLength(scope) > limits.keyBytes)
+    throw new TypeError(`The unique scope of job "${name}" has more than ${limits.keyBytes} bytes.`);
+  if (!Number.isFinite(windowMs) || windowMs < 0)
+    throw new TypeError(`The window of job "${name}" is ${windowMs}: it is a number of milliseconds, at least 0.`);
 }

@@ -7,6 +7,7 @@ import type { ClaimedJob, Fence } from "../jobs/index.ts";
 import { bufferOf, entryKey, entryMoved } from "./entries.ts";
 import { contextMark } from "./payload-bytes.ts";
 import type { ClaimReply } from "./protocol.ts";
+import { plainKey } from "./unique-key.ts";
 
 /** A claimed job with its place in the claim, so that a settlement of it names a number instead of an id. */
 export interface SlottedJob extends ClaimedJob {
@@ -54,7 +55,7 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
       }
       if (flags & entryKey) {
         const length = bytes.readUInt16LE(from);
-        uniqueKey = bytes.toString("utf8", from + 2, from + 2 + length);
+        uniqueKey = plainKey(bytes.toString("utf8", from + 2, from + 2 + length));
         from += 2 + length;
       }
       let context: string | undefined;

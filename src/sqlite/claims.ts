@@ -6,6 +6,8 @@ import { moveCount, running, type Block, type Claim, type Core, type JobName, wa
 import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { ClaimReply } from "./protocol.ts";
+import { blockStarting } from "./tables.ts";
+import { freeStarted } from "./unique-key.ts";
 
 export interface Claimed {
   readonly reply: ClaimReply | undefined;
@@ -64,6 +66,7 @@ function takeFrom(
     numbers.push(name.local, priority, block.seq, lo, size, block.at);
     parts.push({ bytes: must(block.body), from, to: block.offset });
     core.sql.insertClaim.run(block.seq, lo, block.next, core.epoch, claim.id);
+    if (block.flags & blockStarting) freeStarted(core, block, from, size);
     claim.size += size;
     taken += size;
     bytes += block.offset - from;

@@ -6,6 +6,7 @@ import { must } from "./must.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
 import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
 import { blockKeyed, blockMoved, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
+import { freeKey } from "./unique-key.ts";
 
 interface Part {
   readonly lo: number;
@@ -164,7 +165,7 @@ export class Completions {
       for (let place = part.lo; place < part.hi; place++) {
         if (block.flags & blockKeyed) {
           const entry = this.entryOf(core, block, place);
-          if (entry.key !== undefined) core.sql.freeKey.run(block.lane.name.id, entry.key);
+          freeKey(core, block.lane.name, entry);
         }
         if (!keep && block.flags & blockMoved) forgetMoved(core, must(must(block.ids)[place]));
       }

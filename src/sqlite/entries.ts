@@ -78,6 +78,8 @@ export interface StoredEntry {
   readonly attempt: number;
   readonly enqueuedAt: number;
   readonly key: string | undefined;
+  readonly jobKey?: string | undefined;
+  readonly tenant?: string | undefined;
   readonly payload: Uint8Array;
 }
 

@@ -12,7 +12,7 @@ import { sqliteLimits as limits } from "./limits.ts";
 import { park } from "./parking.ts";
 import type { JobsReply } from "./protocol.ts";
 import { receipt } from "./receipt.ts";
-import { blockKeyed } from "./tables.ts";
+import { holderOf, keyFlags, takeKey, writeUniqueKey } from "./unique-key.ts";
 
 interface Gathered {
   at: number;
@@ -80,7 +80,7 @@ export class Intake {
     entries.forEach((entry, index) => {
       const later = entry.runAt !== undefined && entry.runAt > core.now;
       const id = later ? seq + n + scheduled : seq + kept.length;
-      const holder = admit(core, lane.name, entry, id);
+      const holder = admit(core, lane.name, { ...entry, id, enqueuedAt: at });
       ids[index] = holder ?? id;
       if (holder !== undefined) {
         duplicates[index] = 1;
@@ -89,7 +89,7 @@ export class Intake {
         scheduled++;
       } else {
         kept.push(writeEntry(entry, false));
-        if (entry.key !== undefined) keyed = blockKeyed;
+        keyed |= keyFlags(entry.key);
       }
     });
     if (kept.length > 0) appendBlock(core, lane, kept.length, at, Buffer.concat(kept), keyed, seq);
@@ -113,17 +113,16 @@ export class Intake {
 }
 
 /** Undefined: the job is new. Else the id of the job that holds its key, or 0 for an occurrence that was recorded before. */
-function admit(core: Core, name: JobName, entry: Entry, id: number): number | undefined {
-  const key = entry.key;
-  if (key !== undefined) {
-    const holder = core.sql.holderOfKey.get(name.id, key);
-    if (holder !== undefined) return holder.id;
+function admit(core: Core, name: JobName, entry: Entry): number | undefined {
+  if (entry.key !== undefined) {
+    const holder = holderOf(core, name, entry.key);
+    if (holder !== undefined) return holder;
   }
   if (entry.occurrence !== undefined) {
     const { schedule, at } = entry.occurrence;
     if (core.sql.recordOccurrence.run(schedule, at).changes === 0) return 0;
   }
-  if (key !== undefined) core.sql.takeKey.run(name.id, key, id);
+  takeKey(core, name, entry);
   return undefined;
 }
 
@@ -140,8 +139,8 @@ export function enqueueInTransaction(
       id: 0,
       attempt: 0,
       enqueuedAt: 0,
-      key: job.uniqueKey,
-      runAt: job.runAt,
+      key: writeUniqueKey(job),
+      runAt: job.delayMs === undefined ? job.runAt : core.now + job.delayMs,
       occurrence: job.occurrence,
       payload: writePayload(job),
     };

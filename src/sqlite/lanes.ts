@@ -6,7 +6,8 @@ import { must } from "./must.ts";
 import { bufferOf, entryOffsets, readEntry, writeEntry, type StoredEntry } from "./entries.ts";
 import { gone, waiting, type Block, type Core, type Lane } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { blockKeyed, blockMoved, unpackRanges } from "./tables.ts";
+import { blockMoved, unpackRanges } from "./tables.ts";
+import { keyFlags } from "./unique-key.ts";
 
 /** Sequence numbers reserved per write of the counter; a crash leaves a gap of at most this many. */
 const reserve = 65_536;
@@ -56,7 +57,7 @@ export function placeMoved(core: Core, lane: Lane, entries: readonly StoredEntry
   const parts = splitEntries(entries);
   if (front) parts.reverse();
   for (const part of parts) {
-    const keyed = part.some((entry) => entry.key !== undefined) ? blockKeyed : 0;
+    const keyed = part.reduce((flags, entry) => flags | keyFlags(entry.key), 0);
     const body = Buffer.concat(part.map((entry) => writeEntry(entry, true)));
     let seq: number;
     if (front) {

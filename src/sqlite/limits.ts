@@ -26,6 +26,8 @@ export const sqliteLimits = Object.freeze({
   contextBytes: 4_096,
   /** Bytes of a unique key or a schedule name. */
   keyBytes: 1_024,
+  /** Unique keys whose time (`windowMs`) is over that one enqueue with such a key removes. */
+  keysExpirePerTake: 4,
   /** Different job names in one store. */
   names: 10_000,
   /** Bytes of waiting jobs in memory, all lanes together; what is over it waits on disk only. */

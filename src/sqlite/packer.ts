@@ -7,6 +7,7 @@ import { entryKey, entryOccurrence, entryRunAt } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { contextMark } from "./payload-bytes.ts";
 import { jobsHeader, sectionJobs, sectionSuccesses, successesHeader, type Arena, type JobsReply } from "./protocol.ts";
+import { writeUniqueKey } from "./unique-key.ts";
 
 /** Jobs of one section; the writer's reply says their ids. */
 export interface Run {
@@ -14,7 +15,7 @@ export interface Run {
 }
 
 /** Room that an entry needs besides its strings. */
-const entryRoom = 64;
+const entryRoom = 96;
 
 export class Packer {
   readonly #spare: ArrayBuffer[] = [];
@@ -48,11 +49,18 @@ export class Packer {
 
   addJob(lane: number, job: NewJob, now: number): Run {
     const payload = job.payload;
-    const special = job.uniqueKey !== undefined || job.runAt !== undefined || job.occurrence !== undefined;
+    const special =
+      job.uniqueKey !== undefined ||
+      job.runAt !== undefined ||
+      job.delayMs !== undefined ||
+      job.occurrence !== undefined;
     const { context } = job;
     let room = payload.length * 3 + entryRoom + jobsHeader;
     if (context !== undefined) room += context.length * 3;
-    if (special) room += ((job.uniqueKey?.length ?? 0) + (job.occurrence?.schedule.length ?? 0)) * 3;
+    if (special) {
+      const { uniqueKey, unique, occurrence } = job;
+      room += ((uniqueKey?.length ?? 0) + (unique?.scope?.length ?? 0) + (occurrence?.schedule.length ?? 0)) * 3;
+    }
     if (this.#at + room > this.#bytes.length) this.#makeRoom(room);
     if (
       this.#kind !== sectionJobs ||
@@ -69,7 +77,7 @@ export class Packer {
     if (special) {
       bytes[this.#header + 1] = 1;
       flags = specialFlags(job);
-      at = writeSpecial(bytes, at, job);
+      at = writeSpecial(bytes, at, job, now);
     }
     if (context !== undefined) at = writeContext(bytes, at, context);
     at += bytes.write(payload, at);
@@ -194,19 +202,21 @@ function writeContext(bytes: Buffer, at: number, context: string): number {
 function specialFlags(job: NewJob): number {
   return (
     (job.uniqueKey === undefined ? 0 : entryKey) |
-    (job.runAt === undefined ? 0 : entryRunAt) |
+    (job.runAt === undefined && job.delayMs === undefined ? 0 : entryRunAt) |
     (job.occurrence === undefined ? 0 : entryOccurrence)
   );
 }
 
-function writeSpecial(bytes: Buffer, start: number, job: NewJob): number {
+function writeSpecial(bytes: Buffer, start: number, job: NewJob, now: number): number {
   let at = start;
-  if (job.uniqueKey !== undefined) {
-    const length = bytes.write(job.uniqueKey, at + 2);
+  const key = writeUniqueKey(job);
+  if (key !== undefined) {
+    const length = bytes.write(key, at + 2);
     bytes.writeUInt16LE(length, at);
     at += 2 + length;
   }
-  if (job.runAt !== undefined) at = bytes.writeDoubleLE(job.runAt, at);
+  const runAt = job.delayMs === undefined ? job.runAt : now + job.delayMs;
+  if (runAt !== undefined) at = bytes.writeDoubleLE(runAt, at);
   if (job.occurrence !== undefined) {
     at = bytes.writeDoubleLE(job.occurrence.at, at);
     const length = bytes.write(job.occurrence.schedule, at + 2);

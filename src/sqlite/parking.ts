@@ -9,6 +9,7 @@ import type { StoredEntry } from "./entries.ts";
 import { placeMoved } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { parkedStates, type ParkedRow, type ParkedState } from "./tables.ts";
+import { freeKey, takeKey } from "./unique-key.ts";
 
 /** `at`: when it becomes ready, or when it finished. */
 export function park(core: Core, lane: Lane, entry: StoredEntry, state: ParkedState, at: number): void {
@@ -21,9 +22,11 @@ export function park(core: Core, lane: Lane, entry: StoredEntry, state: ParkedSt
     entry.enqueuedAt,
     entry.key ?? null,
     entry.payload,
+    entry.jobKey ?? null,
+    entry.tenant ?? null,
   );
   core.sql.deletePlaced.run(entry.id);
-  if (state !== "scheduled" && entry.key !== undefined) core.sql.freeKey.run(lane.name.id, entry.key);
+  if (state === "failed" || state === "cancelled") freeKey(core, lane.name, entry);
 }
 
 export function recordError(core: Core, id: number, error: AttemptError): void {
@@ -38,6 +41,8 @@ function entryOfRow(row: ParkedRow): StoredEntry {
     attempt: row.attempt,
     enqueuedAt: row.enqueued,
     key: row.key ?? undefined,
+    jobKey: row.jobKey ?? undefined,
+    tenant: row.tenant ?? undefined,
     payload: row.payload,
   };
 }
@@ -68,7 +73,7 @@ export function nextDue(core: Core): number {
 /** By hand: a failed or cancelled job is ready again, unless another unfinished job took its unique key meanwhile. */
 export function redrive(core: Core, row: ParkedRow): boolean {
   const lane = laneOfNumber(core, row.lane);
-  if (row.key !== null && core.sql.takeKey.run(lane.name.id, row.key, row.id).changes === 0) return false;
+  if (!takeKey(core, lane.name, entryOfRow(row))) return false;
   core.sql.deleteParked.run(row.id);
   moveCount(core, lane.name, must(parkedStates[row.state]), "ready", 1);
   placeMoved(core, lane, [entryOfRow(row)], false);

@@ -18,6 +18,7 @@ import {
   type OutcomeRow,
   type ParkedRow,
 } from "./tables.ts";
+import { plainKey } from "./unique-key.ts";
 
 export type Location =
   | { readonly in: "parked"; readonly row: ParkedRow }
@@ -219,7 +220,7 @@ function recordOfParked(core: Core, row: ParkedRow): JobRecord {
     attempt: row.attempt,
     enqueuedAt: row.enqueued,
     ...(state === "scheduled" ? { runAt: row.at } : { finishedAt: row.at }),
-    ...(row.key === null ? undefined : { uniqueKey: row.key }),
+    ...(row.key === null ? undefined : { uniqueKey: plainKey(row.key) }),
     errors: readErrors(core, row.id),
   };
 }
@@ -309,7 +310,7 @@ class BlockReader {
       attempt: entry.attempt + (found.state === "ready" ? 0 : 1),
       enqueuedAt: entry.enqueuedAt === 0 ? this.row.at : entry.enqueuedAt,
       ...found,
-      ...(entry.key === undefined ? undefined : { uniqueKey: entry.key }),
+      ...(entry.key === undefined ? undefined : { uniqueKey: plainKey(entry.key) }),
       errors: readErrors(this.#core, id),
     };
   }

@@ -4,19 +4,21 @@
  */
 import { must } from "./must.ts";
 import type { DatabaseSync, SQLInputValue, StatementResultingChanges } from "node:sqlite";
+import { flowSchema, flowStatements, type FlowRows } from "./flow-tables.ts";
 
 /** Parked jobs' states as stored. */
-export const parkedStates = ["scheduled", "failed", "cancelled"] as const;
+export const parkedStates = ["scheduled", "failed", "cancelled", "waiting"] as const;
 export type ParkedState = (typeof parkedStates)[number];
 
 export const blockMoved = 1;
 export const blockKeyed = 2;
+/** Some key of the block is given up when its job starts. */
+export const blockStarting = 64;
 export const outcomeSucceeded = 0;
 export const outcomeGone = 1;
 
-const schemaVersion = 1;
-
-const schema = `
+/** The tables of a file of version 1. What later versions add stands below: a new file gets all of them, an older one those that it lacks. */
+const version1 = `
 CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tensile_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE tensile_block (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, flags INTEGER NOT NULL, body BLOB NOT NULL);
@@ -34,6 +36,16 @@ CREATE TABLE tensile_occurrence (schedule TEXT PRIMARY KEY, at INTEGER NOT NULL)
 CREATE TABLE tensile_migration (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL);
 `;
 
+const version2 = `
+ALTER TABLE tensile_parked ADD COLUMN job_key TEXT;
+ALTER TABLE tensile_parked ADD COLUMN tenant TEXT;
+ALTER TABLE tensile_unique ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tensile_unique ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX tensile_unique_held ON tensile_unique (held) WHERE done = 1;
+${flowSchema}`;
+
+const versions = [version1, version2];
+
 /** Came after version 1: made where it is missing, and of no concern to a program that does not know it. */
 const kvSchema = `
 CREATE TABLE IF NOT EXISTS tensile_kv (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, version INTEGER NOT NULL, ends REAL NOT NULL, pinned INTEGER NOT NULL);
@@ -41,6 +53,8 @@ CREATE INDEX IF NOT EXISTS tensile_kv_ends ON tensile_kv (ends);
 `;
 
 const statements = {
+  ...flowStatements,
+
   kvGet: "SELECT value, version, ends FROM tensile_kv WHERE key = ?",
   kvPut:
     "INSERT INTO tensile_kv VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, ends = excluded.ends, pinned = excluded.pinned",
@@ -93,17 +107,19 @@ const statements = {
   placedAfter: "SELECT id, block FROM tensile_placed WHERE id > ? ORDER BY id LIMIT ?",
   deletePlaced: "DELETE FROM tensile_placed WHERE id = ?",
 
-  insertParked: "INSERT INTO tensile_parked VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-  getParked: "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id = ?",
+  insertParked:
+    "INSERT INTO tensile_parked (id, lane, state, at, attempt, enqueued, key, payload, job_key, tenant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+  getParked:
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE id = ?",
   deleteParked: "DELETE FROM tensile_parked WHERE id = ?",
   dueParked:
-    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
   oldestParked: "SELECT id, lane, at FROM tensile_parked WHERE state = ? ORDER BY at LIMIT 1",
   parkedTotals: "SELECT lane, state, count(*) AS n FROM tensile_parked GROUP BY state, lane",
   parkedAfter:
-    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked WHERE id > ? ORDER BY id LIMIT ?",
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE id > ? ORDER BY id LIMIT ?",
   parkedOfState:
-    "SELECT id, lane, state, at, attempt, enqueued, key, payload FROM tensile_parked INDEXED BY tensile_parked_list WHERE state = ? AND lane = ? AND id > ? ORDER BY id LIMIT ?",
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked INDEXED BY tensile_parked_list WHERE state = ? AND lane = ? AND id > ? ORDER BY id LIMIT ?",
 
   insertError:
     "INSERT INTO tensile_error SELECT ?1, coalesce((SELECT max(n) FROM tensile_error WHERE id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6",
@@ -111,17 +127,13 @@ const statements = {
   errorsOf: "SELECT attempt, at, code, message, data FROM tensile_error WHERE id = ? ORDER BY n",
   deleteErrors: "DELETE FROM tensile_error WHERE id = ?",
 
-  takeKey: "INSERT INTO tensile_unique VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-  holderOfKey: "SELECT id FROM tensile_unique WHERE name = ? AND key = ?",
-  freeKey: "DELETE FROM tensile_unique WHERE name = ? AND key = ?",
-
   recordOccurrence:
     "INSERT INTO tensile_occurrence VALUES (?, ?) ON CONFLICT (schedule) DO UPDATE SET at = excluded.at WHERE excluded.at > at",
   occurrences: "SELECT schedule, at FROM tensile_occurrence ORDER BY schedule",
 } as const;
 
 /** What the statements that are read give back. */
-interface Rows {
+interface Rows extends FlowRows {
   kvGet: KvRow;
   kvCount: { n: number };
   getMeta: { value: number };
@@ -148,7 +160,6 @@ interface Rows {
   parkedAfter: ParkedRow;
   parkedOfState: ParkedRow;
   errorsOf: { attempt: number; at: number; code: string; message: string; data: string | null };
-  holderOfKey: { id: number };
   occurrences: { schedule: string; at: number };
 }
 
@@ -196,23 +207,23 @@ export interface ParkedRow {
   readonly enqueued: number;
   readonly key: string | null;
   readonly payload: Uint8Array;
+  readonly jobKey: string | null;
+  readonly tenant: string | null;
 }
 
-/** Creates the tables in a new file; refuses a file that a later version has written. */
+/** Creates the tables in a new file, and those that an older file lacks; refuses a file that a later version has written. */
 export function createTables(db: DatabaseSync): void {
-  const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tensile_meta'").get();
   db.exec("BEGIN IMMEDIATE");
   try {
-    if (known === undefined) {
-      db.exec(schema);
-      db.prepare("INSERT INTO tensile_meta VALUES ('version', ?)").run(schemaVersion);
-    }
-    const version = db.prepare("SELECT value FROM tensile_meta WHERE key = 'version'").get()?.["value"];
-    if (version !== schemaVersion) {
+    const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tensile_meta'").get() !== undefined;
+    const version = known ? db.prepare("SELECT value FROM tensile_meta WHERE key = 'version'").get()?.["value"] : 0;
+    if (typeof version !== "number" || version > versions.length) {
       throw new Error(
-        `its tables have version ${String(version)}, this program knows version ${schemaVersion}; run the program that wrote it, or a newer one`,
+        `its tables have version ${String(version)}, this program knows version ${versions.length}; run the program that wrote it, or a newer one`,
       );
     }
+    for (const text of versions.slice(version)) db.exec(text);
+    db.prepare("INSERT OR REPLACE INTO tensile_meta VALUES ('version', ?)").run(versions.length);
     db.exec(kvSchema);
     db.exec("COMMIT");
   } catch (thrown) {

@@ -1,0 +1,91 @@
+/**
+ * The tables of version 2 that hold what jobs wait for and what they keep between their runs, and every statement on them.
+ *
+ *   tensile_wait        a job in state `waiting`: how many jobs it still waits for, or the name of its signal
+ *   tensile_dependency  a job and one that it named; `open` while the end of that one has not reached it
+ *   tensile_ended       a job that others named and that has ended: what they may ask of it, also when retention has removed it;
+ *                       `told` is the last of its dependents that heard of it, or `toldAll`
+ *   tensile_note        what a job keeps; its progress has number 0
+ */
+export const flowSchema = `
+CREATE TABLE tensile_wait (id INTEGER PRIMARY KEY, pending INTEGER NOT NULL, wants INTEGER NOT NULL, run_at INTEGER, signal TEXT);
+CREATE TABLE tensile_dependency (child INTEGER NOT NULL, n INTEGER NOT NULL, parent INTEGER NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (child, n)) WITHOUT ROWID;
+CREATE INDEX tensile_dependency_parent ON tensile_dependency (parent, child);
+CREATE TABLE tensile_ended (id INTEGER PRIMARY KEY, name INTEGER, state INTEGER NOT NULL, result TEXT, told INTEGER NOT NULL);
+CREATE INDEX tensile_ended_untold ON tensile_ended (id) WHERE told < 9007199254740991;
+CREATE TABLE tensile_note (id INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (id, n)) WITHOUT ROWID;
+CREATE UNIQUE INDEX tensile_note_name ON tensile_note (id, name);
+`;
+
+export const flowStatements = {
+  insertWait: "INSERT INTO tensile_wait VALUES (?, ?, ?, ?, ?)",
+  getWait: "SELECT pending, wants, run_at AS runAt, signal FROM tensile_wait WHERE id = ?",
+  setPending: "UPDATE tensile_wait SET pending = ? WHERE id = ?",
+  deleteWait: "DELETE FROM tensile_wait WHERE id = ?",
+
+  insertDependency: "INSERT INTO tensile_dependency VALUES (?, ?, ?, ?)",
+  anyDependency: "SELECT 1 AS one FROM tensile_dependency LIMIT 1",
+  dependenciesOf: "SELECT parent FROM tensile_dependency WHERE child = ? ORDER BY n",
+  deleteDependencies: "DELETE FROM tensile_dependency WHERE child BETWEEN ? AND ?",
+  hasDependents: "SELECT 1 AS one FROM tensile_dependency WHERE parent BETWEEN ? AND ? LIMIT 1",
+  openDependents:
+    "SELECT child FROM tensile_dependency WHERE parent = ? AND child > ? AND open = 1 ORDER BY child LIMIT ?",
+
+  putEnded:
+    "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, result = excluded.result",
+  getEnded: "SELECT id, name, state, result FROM tensile_ended WHERE id = ?",
+  nextUntold: "SELECT id, name, state, told FROM tensile_ended WHERE told < 9007199254740991 LIMIT 1",
+  setTold: "UPDATE tensile_ended SET told = ? WHERE id = ?",
+  dropEnded:
+    "DELETE FROM tensile_ended WHERE id IN (SELECT parent FROM tensile_dependency WHERE child BETWEEN ?1 AND ?2) AND NOT EXISTS (SELECT 1 FROM tensile_dependency d WHERE d.parent = tensile_ended.id AND d.child NOT BETWEEN ?1 AND ?2)",
+
+  anyNote: "SELECT 1 AS one FROM tensile_note LIMIT 1",
+  putNote:
+    "INSERT INTO tensile_note SELECT ?1, coalesce((SELECT max(n) FROM tensile_note WHERE id = ?1), 0) + 1, ?2, ?3 WHERE true ON CONFLICT (id, name) DO UPDATE SET value = excluded.value",
+  putSignal:
+    "INSERT INTO tensile_note SELECT ?1, coalesce((SELECT max(n) FROM tensile_note WHERE id = ?1), 0) + 1, ?2, ?3 WHERE true ON CONFLICT (id, name) DO NOTHING",
+  putProgress: "INSERT INTO tensile_note VALUES (?, 0, '', ?) ON CONFLICT (id, n) DO UPDATE SET value = excluded.value",
+  countNotes: "SELECT count(*) AS n FROM tensile_note WHERE id = ?",
+  notesOf: "SELECT name, value FROM tensile_note WHERE id = ? AND n > 0 ORDER BY n",
+  progressOf: "SELECT value FROM tensile_note WHERE id = ? AND n = 0",
+  hasNote: "SELECT 1 AS one FROM tensile_note WHERE id = ? AND name = ?",
+  hasNotes: "SELECT 1 AS one FROM tensile_note WHERE id BETWEEN ? AND ? AND n > 0 LIMIT 1",
+  deleteNotes: "DELETE FROM tensile_note WHERE id BETWEEN ? AND ?",
+
+  takeKey:
+    "INSERT INTO tensile_unique VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT (name, key) DO UPDATE SET id = excluded.id, held = excluded.held, done = 0 WHERE done = 1 AND (held <= ?5 OR id = excluded.id)",
+  holderOfKey: "SELECT id, held, done FROM tensile_unique WHERE name = ? AND key = ?",
+  freeKey: "DELETE FROM tensile_unique WHERE name = ?1 AND key = ?2 AND id = ?3 AND held <= ?4",
+  holdByTime: "UPDATE tensile_unique SET done = 1 WHERE name = ? AND key = ? AND id = ?",
+  expireKeys:
+    "DELETE FROM tensile_unique WHERE (name, key) IN (SELECT name, key FROM tensile_unique WHERE done = 1 AND held <= ? ORDER BY held LIMIT ?)",
+  nextHeld: "SELECT held FROM tensile_unique WHERE done = 1 ORDER BY held LIMIT 1",
+} as const;
+
+/** What the statements that are read give back. */
+export interface FlowRows {
+  getWait: WaitRow;
+  anyDependency: { one: number };
+  dependenciesOf: { parent: number };
+  hasDependents: { one: number };
+  openDependents: { child: number };
+  getEnded: { id: number; name: number | null; state: number; result: string | null };
+  nextUntold: { id: number; name: number | null; state: number; told: number };
+  anyNote: { one: number };
+  countNotes: { n: number };
+  notesOf: { name: string; value: string };
+  progressOf: { value: string };
+  hasNote: { one: number };
+  hasNotes: { one: number };
+  holderOfKey: { id: number; held: number; done: number };
+  nextHeld: { held: number };
+}
+
+export interface WaitRow {
+  /** Jobs that it still waits for; 0 where it waits for a signal. */
+  readonly pending: number;
+  /** 0: success; 1: the end. */
+  readonly wants: number;
+  readonly runAt: number | null;
+  readonly signal: string | null;
+}
