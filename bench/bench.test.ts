@@ -127,10 +127,12 @@ test("a command that makes no sense is answered with what would", () => {
     return typeof command === "object" && "mistake" in command ? command.mistake : "";
   };
   assert.match(mistake(), /Say which benchmark: http/);
-  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs, routes, overload, soak\./);
+  assert.match(mistake("htp"), /no benchmark "htp"\. Known: http, jobs, jobs-postgres, routes, overload, soak\./);
   assert.match(mistake("http", "--rounds", "0"), /whole number from 1 to 100/);
   assert.match(mistake("http", "--only", "fastify,koa"), /names of tensile, net-floor, node, fastify.*not "koa"/);
   assert.match(mistake("http", "--slow"), /--slow/);
+  assert.match(mistake("jobs-postgres", "--backlog", "1.5"), /whole number of jobs/);
+  assert.match(mistake("jobs-postgres", "--postgres", "9"), /embedded or machine, not "9"/);
   const command = readCommand(["http", "--quick", "--only", "tensile", "--json", "x.json"]);
   assert.ok(typeof command === "object" && "bench" in command);
   assert.deepEqual([command.bench.name, command.rounds, command.quick, command.only], ["http", 1, true, ["tensile"]]);

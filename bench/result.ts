@@ -55,6 +55,10 @@ export interface BenchOptions {
   readonly only?: readonly string[] | undefined;
   /** How long the load lasts, for benchmarks that watch over time; absent: their own choice. */
   readonly minutes?: number | undefined;
+  /** Jobs that wait while a few are worked off, for `jobs-postgres`; absent: its own choice. */
+  readonly backlog?: number | undefined;
+  /** Which PostgreSQL; absent: version 18 of the npm package where it is to be had, or else the machine's. */
+  readonly postgres?: "embedded" | "machine" | undefined;
   /** Where progress is told. */
   readonly say: (line: string) => void;
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--rounds N] [--quick] [--minutes N] [--json FILE] [--only SYSTEM,…]`: runs one benchmark, prints its table and
+ * `npm run bench -- NAME [--rounds N] [--quick] [--minutes N] [--backlog N] [--postgres embedded|machine] [--json FILE] [--only SYSTEM,…]`: runs one benchmark, prints its table and
  * writes it to bench/results/NAME.json with a chart beside it. Exits with 1 when an answer was wrong, with 2 when it could
  * not run; a missed target is printed and changes nothing.
  */
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { chartOf } from "./chart.ts";
 import { describeEnvironment, pinnedCores } from "./environment.ts";
 import { httpBench } from "./http/bench.ts";
+import { jobsPostgresBench } from "./jobs-postgres/bench.ts";
 import { jobsBench } from "./jobs/bench.ts";
 import { overloadBench } from "./overload/bench.ts";
 import { CannotRun, ensurePeers } from "./peers.ts";
@@ -21,7 +22,7 @@ import { seriesChart } from "./series-chart.ts";
 import { soakBench } from "./soak/bench.ts";
 import { report } from "./table.ts";
 
-const benches: readonly Bench[] = [httpBench, jobsBench, routesBench, overloadBench, soakBench];
+const benches: readonly Bench[] = [httpBench, jobsBench, jobsPostgresBench, routesBench, overloadBench, soakBench];
 const results = fileURLToPath(new URL("./results/", import.meta.url));
 const known = benches.map(({ name }) => name).join(", ");
 const say = (line: string): void => console.log(line);
@@ -31,6 +32,8 @@ export interface Command {
   readonly rounds: number;
   readonly quick: boolean;
   readonly minutes: number | undefined;
+  readonly backlog: number | undefined;
+  readonly postgres: "embedded" | "machine" | undefined;
   readonly json: string;
   readonly only: readonly string[] | undefined;
 }
@@ -48,6 +51,8 @@ export function readCommand(args: readonly string[]): Command | "list" | "readme
         quick: { type: "boolean", default: false },
         json: { type: "string" },
         only: { type: "string" },
+        backlog: { type: "string" },
+        postgres: { type: "string" },
       },
     });
   } catch (error) {
@@ -73,14 +78,22 @@ export function readCommand(args: readonly string[]): Command | "list" | "readme
   if (unknown.length > 0 || only?.length === 0) {
     return { mistake: `--only takes names of ${bench.systems.join(", ")}, not "${unknown.join(",")}".` };
   }
+  const backlog = values.backlog === undefined ? undefined : Number(values.backlog);
+  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 0 && backlog <= 100_000_000)) {
+    return { mistake: `--backlog takes a whole number of jobs up to 100000000, not "${values.backlog}".` };
+  }
+  const { postgres } = values;
+  if (postgres !== undefined && postgres !== "embedded" && postgres !== "machine") {
+    return { mistake: `--postgres takes embedded or machine, not "${postgres}".` };
+  }
   const json = resolve(values.json ?? `${results}${name}.json`);
-  return { bench, rounds, quick: values.quick, minutes, json, only };
+  return { bench, rounds, quick: values.quick, minutes, backlog, postgres, json, only };
 }
 
 async function main(): Promise<number> {
   const command = readCommand(process.argv.slice(2));
   if (command === "list") {
-    for (const { name, text } of benches) say(`${name.padEnd(6)} ${text}`);
+    for (const { name, text } of benches) say(`${name.padEnd(13)} ${text}`);
     return 0;
   }
   if (command === "readme") return writeReadme(results, say);
@@ -89,13 +102,15 @@ async function main(): Promise<number> {
     return 2;
   }
   endChildrenWithThisProcess();
-  const { bench, rounds, quick, minutes, json, only } = command;
+  const { bench, rounds, quick, minutes, backlog, postgres, json, only } = command;
   if (bench.needsPeers(only ?? bench.systems)) ensurePeers(say);
   if (bench.pinned && !pinning())
     say("No cores to pin to (two cores and `taskset` are needed): the figures will be noisier.");
   else if (bench.pinned)
-    say(`The server runs on core ${pinnedCores().server}, the load generator on core ${pinnedCores().load}.`);
-  const { settings, ...measured } = await bench.run({ rounds, quick, minutes, only, say });
+    say(
+      `The measured process runs on core ${pinnedCores().server}, what it stands beside on core ${pinnedCores().load}.`,
+    );
+  const { settings, ...measured } = await bench.run({ rounds, quick, minutes, backlog, postgres, only, say });
   const environment = describeEnvironment(settings, bench.pinned, quick, rounds);
   const result: BenchResult = { bench: bench.name, environment, ...measured };
   mkdirSync(dirname(json), { recursive: true });

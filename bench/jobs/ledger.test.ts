@@ -19,6 +19,20 @@ test("every acknowledged job that ran is accounted for, and the backlog stays bo
   assert.deepEqual([neverRan, ranAgain, wrong], [0, 0, []]);
 });
 
+test("a preloaded backlog is worked off, from its first job on", async () => {
+  const book = ledger();
+  const waiting: Payload[] = [];
+  const keep = async (payloads: readonly Payload[]): Promise<void> => void waiting.push(...payloads);
+  const filled = await book.preload(keep, { jobs: 250, batch: 100, unacknowledged: 200 });
+  assert.equal(waiting.length, 250);
+  const drained = book.drain(1_000);
+  for (const payload of waiting) setImmediate(() => book.ran(payload));
+  const report = await drained;
+  assert.ok(filled.seconds > 0 && report.seconds > 0);
+  assert.equal(report.ran, 250);
+  assert.deepEqual(book.verdict(), { acknowledged: 250, neverRan: 0, ranAgain: 0, wrong: [] });
+});
+
 test("a lost job, a job that ran twice and a refusal are told", async () => {
   const book = ledger();
   const queue = async (payloads: readonly Payload[]): Promise<void> => {

@@ -4,7 +4,15 @@
  */
 import { nowUs } from "../child.ts";
 import { histogram } from "../histogram.ts";
-import { type JobsReport, type JobsVerdict, type Payload, payloadOf, type RunOrder } from "./protocol.ts";
+import {
+  type JobsReport,
+  type JobsVerdict,
+  type Payload,
+  payloadOf,
+  type PreloadOrder,
+  type PreloadReport,
+  type RunOrder,
+} from "./protocol.ts";
 
 /** Makes jobs durable; resolves when they are. Rejects when they were refused. */
 export type Enqueue = (payloads: readonly Payload[]) => Promise<void>;
@@ -13,6 +21,10 @@ export interface Ledger {
   /** The handler's part. */
   ran(payload: { readonly n: number; readonly sentAt: number }): void;
   run(enqueue: Enqueue, order: RunOrder): Promise<JobsReport>;
+  /** Enqueues a backlog; resolves when all of it is acknowledged. Rejects with the first refusal. */
+  preload(enqueue: Enqueue, order: PreloadOrder): Promise<PreloadReport>;
+  /** From the first job that begins until every acknowledged one has begun, `ms` at most. */
+  drain(ms: number): Promise<JobsReport>;
   /** Resolves when every acknowledged job has run, or after `ms`. */
   untilAllRan(ms: number): Promise<void>;
   verdict(): Omit<JobsVerdict, "left">;
@@ -33,22 +45,24 @@ export function ledger(): Ledger {
   let ackedInWindow = 0;
   let ranInWindow = 0;
   let backlog = 0;
+  let firstRanAt: number | undefined;
 
   const ran = ({ n, sentAt }: { readonly n: number; readonly sentAt: number }): void => {
     pickups.record(nowUs() - sentAt);
     ranInWindow++;
+    firstRanAt ??= nowUs();
     const before = runs[n] ?? 0;
     if (before === 0) begun++;
     if (before < 255) runs[n] = before + 1;
   };
-  const make = (count: number): Payload[] => {
+  const make = (count: number, keys?: number): Payload[] => {
     if (sent + count > runs.length) {
       runs = grown(runs);
       acknowledged = grown(acknowledged);
     }
     const sentAt = nowUs();
     const payloads: Payload[] = [];
-    for (let i = 0; i < count; i++) payloads.push(payloadOf(sent++, sentAt));
+    for (let i = 0; i < count; i++) payloads.push(payloadOf(sent++, sentAt, keys));
     return payloads;
   };
   const acknowledge = (payloads: readonly Payload[]): void => {
@@ -68,14 +82,50 @@ export function ledger(): Ledger {
     }
   };
 
+  const reset = (): void => {
+    enqueues.reset();
+    pickups.reset();
+    ackedInWindow = ranInWindow = backlog = 0;
+    firstRanAt = undefined;
+  };
+  const reportOf = (seconds: number, mainThreadUs: number | undefined): JobsReport => ({
+    seconds,
+    ran: ranInWindow,
+    acknowledged: ackedInWindow,
+    enqueueP50Us: enqueues.percentile(0.5),
+    enqueueP99Us: enqueues.percentile(0.99),
+    pickupP50Us: pickups.percentile(0.5),
+    pickupP99Us: pickups.percentile(0.99),
+    mainThreadCpuUs: mainThreadUs,
+    backlog,
+  });
+
   return {
     ran,
-    async run(enqueue, { ms, batch, unacknowledged, waiting, ratePerSecond }) {
+    async preload(enqueue, { jobs, batch, unacknowledged }) {
+      const startedAt = nowUs();
+      let left = jobs;
+      const one = async (): Promise<void> => {
+        while (left > 0) {
+          const count = Math.min(batch, left);
+          left -= count;
+          const payloads = make(count);
+          await enqueue(payloads);
+          acknowledge(payloads);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.max(1, Math.floor(unacknowledged / batch)) }, one));
+      return { seconds: (nowUs() - startedAt) / 1e6 };
+    },
+    async drain(ms) {
+      reset();
+      await untilAllRan(ms);
+      return reportOf((nowUs() - (firstRanAt ?? nowUs())) / 1e6, undefined);
+    },
+    async run(enqueue, { ms, batch, unacknowledged, waiting, ratePerSecond, keys }) {
       // What the window before left waiting would be counted as picked up late in this one.
-      await untilAllRan(5_000);
-      enqueues.reset();
-      pickups.reset();
-      ackedInWindow = ranInWindow = backlog = 0;
+      await untilAllRan(20_000);
+      reset();
       const startedAt = nowUs();
       const cpuBefore = mainThreadCpuUs();
       let outstanding = 0;
@@ -84,7 +134,7 @@ export function ledger(): Ledger {
         ratePerSecond === undefined ? Infinity : ((nowUs() - startedAt) / 1e6) * ratePerSecond;
       let asked = 0;
       const send = (): void => {
-        const payloads = make(batch);
+        const payloads = make(batch, keys);
         asked += batch;
         outstanding += batch;
         enqueue(payloads).then(
@@ -124,17 +174,10 @@ export function ledger(): Ledger {
       producing = false;
       const seconds = (nowUs() - startedAt) / 1e6;
       const cpuAfter = mainThreadCpuUs();
-      const report: JobsReport = {
+      const report = reportOf(
         seconds,
-        ran: ranInWindow,
-        acknowledged: ackedInWindow,
-        enqueueP50Us: enqueues.percentile(0.5),
-        enqueueP99Us: enqueues.percentile(0.99),
-        pickupP50Us: pickups.percentile(0.5),
-        pickupP99Us: pickups.percentile(0.99),
-        mainThreadCpuUs: cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore,
-        backlog,
-      };
+        cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore,
+      );
       await ended;
       clearTimeout(timer);
       return report;

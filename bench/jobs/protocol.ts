@@ -2,6 +2,10 @@
 
 export type JobsOrder =
   | ({ readonly do: "run" } & RunOrder)
+  /** Enqueues a backlog in bulk, before any worker has begun. */
+  | ({ readonly do: "preload" } & PreloadOrder)
+  /** Lets the workers begin where they have not, and watches them until everything has run, `ms` at most. */
+  | { readonly do: "drain"; readonly ms: number }
   /** Works off what is left and tells what became of everything since the start. */
   | { readonly do: "settle" };
 
@@ -15,6 +19,18 @@ export interface RunOrder {
   readonly waiting: number;
   /** Jobs sent on a schedule; absent: as many as the two bounds allow. */
   readonly ratePerSecond?: number;
+  /** Jobs carry one of so many keys, of which each lets one job at a time run. Absent: no key. */
+  readonly keys?: number;
+}
+
+export interface PreloadOrder {
+  readonly jobs: number;
+  readonly batch: number;
+  readonly unacknowledged: number;
+}
+
+export interface PreloadReport {
+  readonly seconds: number;
 }
 
 export interface JobsReport {
@@ -63,10 +79,11 @@ export interface Payload {
   readonly template: string;
   readonly locale: string;
   readonly subject: string;
+  readonly key?: string;
 }
 
 /** The same digits in every payload: the first ones are what differs. */
-export function payloadOf(n: number, sentAt: number): Payload {
+export function payloadOf(n: number, sentAt: number, keys?: number): Payload {
   return {
     n,
     sentAt,
@@ -74,5 +91,6 @@ export function payloadOf(n: number, sentAt: number): Payload {
     template: "order-confirmation",
     locale: "en-GB",
     subject: "Your order is on its way to you",
+    ...(keys !== undefined && { key: `customer-${n % keys}` }),
   };
 }

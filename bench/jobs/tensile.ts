@@ -3,7 +3,8 @@ import { contract, type Fault, implement, job, query, type Result, serve, t } fr
 import { sqlite } from "../../src/sqlite/index.ts";
 import { announce } from "../child.ts";
 import { type Enqueue, ledger } from "./ledger.ts";
-import type { JobsOrder, JobsReady, JobsVerdict } from "./protocol.ts";
+import type { JobsReady, JobsVerdict } from "./protocol.ts";
+import { orderTaker } from "./order-taker.ts";
 
 const sendMail = job("sendMail", {
   input: {
@@ -89,7 +90,4 @@ const ready: JobsReady = {
   port: server.port,
   durability: "WAL, synchronous=FULL: acknowledged after the commit's fsync",
 };
-announce(ready, (message) => {
-  const order = message as JobsOrder;
-  return order.do === "run" ? book.run(enqueue, order) : settle();
-});
+announce(ready, orderTaker({ book, enqueue, settle }));

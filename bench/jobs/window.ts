@@ -5,37 +5,46 @@ import type { JobsOrder, JobsReport } from "./protocol.ts";
 
 /** A database beside the measured process. */
 export interface Beside {
-  readonly pid: number;
+  /** Of the process that writes the data; absent where many do. */
+  readonly pid?: number;
   cpuUs(): number | undefined;
 }
 
-export async function observe(child: Measured, order: JobsOrder, server?: Beside): Promise<Sample["metrics"]> {
+/** `ran` is what the others are divided by. */
+export type WindowMetrics = Sample["metrics"] & { readonly ran: number };
+
+export async function observe(child: Measured, order: JobsOrder, server?: Beside): Promise<WindowMetrics> {
   const before = await child.usage();
-  const writer = server?.pid ?? child.pid;
-  const writtenBefore = bytesWritten(writer);
+  const writer = server === undefined ? child.pid : server.pid;
+  const writtenBefore = writer === undefined ? undefined : bytesWritten(writer);
   const serverBefore = server?.cpuUs();
   let rssBytes = before.rssBytes;
   const watch = setInterval(() => void child.usage().then((now) => (rssBytes = Math.max(rssBytes, now.rssBytes))), 250);
   const report = (await child.order(order)) as JobsReport;
   clearInterval(watch);
   const after = await child.usage();
-  const writtenAfter = bytesWritten(writer);
+  const writtenAfter = writer === undefined ? undefined : bytesWritten(writer);
   const serverAfter = server?.cpuUs();
   const { ran } = report;
+  const rssMB = rssBytes / 1e6;
+  if (ran === 0) return { ran, jobsPerSecond: 0, rssMB };
   const cpuUs = after.userUs - before.userUs + after.systemUs - before.systemUs;
+  const share = (name: string, from: number | undefined, to: number | undefined): Sample["metrics"] =>
+    from === undefined || to === undefined ? {} : { [name]: (to - from) / ran };
   return {
+    ran,
     jobsPerSecond: ran / report.seconds,
-    enqueueP50Ms: report.enqueueP50Us / 1000,
-    enqueueP99Ms: report.enqueueP99Us / 1000,
-    pickupP50Ms: report.pickupP50Us / 1000,
-    pickupP99Ms: report.pickupP99Us / 1000,
+    ...(order.do === "run" && {
+      enqueueP50Ms: report.enqueueP50Us / 1000,
+      enqueueP99Ms: report.enqueueP99Us / 1000,
+      pickupP50Ms: report.pickupP50Us / 1000,
+      pickupP99Ms: report.pickupP99Us / 1000,
+    }),
     cpuUsPerJob: cpuUs / ran,
-    ...(report.mainThreadCpuUs !== undefined && { mainThreadUsPerJob: report.mainThreadCpuUs / ran }),
-    ...(serverBefore !== undefined &&
-      serverAfter !== undefined && { serverCpuUsPerJob: (serverAfter - serverBefore) / ran }),
-    ...(writtenAfter !== undefined &&
-      writtenBefore !== undefined && { bytesWrittenPerJob: (writtenAfter - writtenBefore) / ran }),
-    rssMB: rssBytes / 1e6,
-    backlog: report.backlog,
+    ...share("mainThreadUsPerJob", 0, report.mainThreadCpuUs),
+    ...share("serverCpuUsPerJob", serverBefore, serverAfter),
+    ...share("bytesWrittenPerJob", writtenBefore, writtenAfter),
+    rssMB,
+    ...(order.do === "run" && { backlog: report.backlog }),
   };
 }

@@ -6,6 +6,7 @@ import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { announce } from "../../child.ts";
 import { ledger } from "../../jobs/ledger.ts";
+import { orderTaker } from "../../jobs/order-taker.ts";
 
 const [path, durability] = process.argv.slice(2);
 // A worker blocks on its connection, so it has one of its own.
@@ -41,5 +42,5 @@ announce(
         ? "append-only file, appendfsync always: acknowledged after the fsync"
         : "append-only file, appendfsync everysec: a power loss may take the last second of acknowledged jobs",
   },
-  (order) => (order.do === "run" ? book.run(enqueue, order) : settle()),
+  orderTaker({ book, enqueue, settle }),
 );

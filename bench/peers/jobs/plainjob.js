@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { better, defineQueue, defineWorker, JobStatus } from "plainjob";
 import { announce } from "../../child.ts";
 import { ledger } from "../../jobs/ledger.ts";
+import { orderTaker } from "../../jobs/order-taker.ts";
 
 const [file, durability] = process.argv.slice(2);
 const database = new Database(file);
@@ -42,6 +43,4 @@ async function settle() {
   return { ...verdict, acknowledged, wrong, left: queue.countJobs() - done };
 }
 
-announce({ durability: `WAL, synchronous=${isFull ? "FULL" : "NORMAL: a power loss may take acknowledged jobs"}` }, (order) =>
-  order.do === "run" ? book.run(enqueue, order) : settle(),
-);
+announce({ durability: `WAL, synchronous=${isFull ? "FULL" : "NORMAL: a power loss may take acknowledged jobs"}` }, orderTaker({ book, enqueue, settle }));

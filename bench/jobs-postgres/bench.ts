@@ -1,0 +1,232 @@
+/**
+ * The `jobs-postgres` benchmark: a producer and workers in one process on a PostgreSQL that the benchmark starts, each system on a database of its own.
+ * The server has one core, the process the other.
+ *
+ *   preload -> drain -> flat out -> bulk -> half load -> held snapshot -> keyed -> everything worked off and accounted for
+ *   once more from empty: a deep backlog -> drain
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pinnedCores } from "../environment.ts";
+import { describeDisk } from "../jobs/disk.ts";
+import { type JobsReady, type JobsVerdict, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
+import { observe } from "../jobs/window.ts";
+import { type Measured, start } from "../processes.ts";
+import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
+import { type Counters, type Watch, watch } from "./counters.ts";
+import { type PostgresServer, serverSettings, startPostgres } from "./server.ts";
+import { type PostgresSystem, systems } from "./systems.ts";
+import { targetsOf } from "./targets.ts";
+
+const keys = 1_000;
+
+export const jobsPostgresBench: Bench = {
+  name: "jobs-postgres",
+  text: "enqueue + run + acknowledge on PostgreSQL with synchronous_commit=on",
+  systems: systems.map(({ name }) => name),
+  pinned: true,
+  rounds: 2,
+  needsPeers: (names) => systems.some(({ name, peer }) => peer && names.includes(name)),
+  chart: { metric: "jobsPerSecond", title: "Jobs enqueued, run and acknowledged on PostgreSQL", unit: "/s" },
+  run,
+};
+
+interface Sizes {
+  readonly windowMs: number;
+  readonly preload: number;
+  /** 0: no deep backlog in this round. */
+  readonly backlog: number;
+}
+
+interface Context {
+  readonly server: PostgresServer;
+  readonly system: PostgresSystem;
+  readonly keep: (which: string, metrics: Sample["metrics"]) => void;
+  readonly complain: (what: string) => void;
+}
+
+async function run({ rounds, quick, only, backlog, postgres, say }: BenchOptions): Promise<Measurement> {
+  const chosen = systems.filter(({ name }) => only === undefined || only.includes(name));
+  const data = fileURLToPath(new URL("../.data/", import.meta.url));
+  mkdirSync(data, { recursive: true });
+  const disk = describeDisk(data);
+  const folder = mkdtempSync(join(data, "postgres-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once("exit", remove);
+  const server = await startPostgres(folder, pinnedCores().load, postgres);
+  say(`PostgreSQL ${server.version}`);
+  const depth = backlog ?? (quick ? 20_000 : 1_000_000);
+  const samples: Sample[] = [];
+  const wrong: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const system of chosen) {
+      const { name } = system;
+      const keep = (which: string, metrics: Sample["metrics"]): void => {
+        samples.push({ case: which, system: name, round, metrics });
+        const figures = Object.entries(metrics).map(([key, value]) => `${key} ${Math.round(value * 100) / 100}`);
+        say(`${name.padEnd(23)} ${which}: ${figures.join(", ")}`);
+      };
+      const complain = (what: string): void => void wrong.push(`${name}, round ${round + 1}: ${what}`);
+      // The deep backlog takes long to fill, and one look at it is enough.
+      const sizes = {
+        windowMs: quick ? 1_000 : 4_000,
+        preload: quick ? 5_000 : 100_000,
+        backlog: round === 0 ? depth : 0,
+      };
+      await measure({ server, system, keep, complain }, sizes);
+    }
+  }
+  await server.stop();
+  process.off("exit", remove);
+  remove();
+  return {
+    rows: rowsOf(samples, (name) => chosen.find((system) => system.name === name)?.version() ?? ""),
+    ratios: ratiosOf(samples, "tensile", ["jobsPerSecond"]),
+    targets: targetsOf(samples),
+    wrong,
+    settings: {
+      postgres: server.version,
+      durability: "fsync, full_page_writes and synchronous_commit on for all",
+      serverSettings: Object.entries(serverSettings)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(", "),
+      ...disk,
+      payloadBytes: JSON.stringify(payloadOf(123_456, 1234567.891)).length,
+      windowMs: quick ? 1_000 : 4_000,
+      preload: quick ? 5_000 : 100_000,
+      backlog: depth,
+      keys,
+    },
+  };
+}
+
+async function measure(context: Context, sizes: Sizes): Promise<void> {
+  const { system } = context;
+  if (system.cases !== "slow") {
+    await onNewDatabase(context, async (child, counters) => {
+      await preloadAndDrain(context, child, counters, "preload", sizes.preload, 60_000);
+      await steady(context, child, counters, sizes.windowMs);
+      await accountFor(context, child);
+    });
+    if (system.cases === "full" && sizes.backlog > 0) {
+      await onNewDatabase(context, (child, counters) =>
+        preloadAndDrain(context, child, counters, "deep backlog", sizes.backlog, sizes.windowMs),
+      );
+    }
+    return;
+  }
+  await onNewDatabase(context, async (child, counters) => {
+    const { jobsPerSecond = 0 } = await window(context, child, counters, "flat out", {
+      ...system.single,
+      ms: 2 * sizes.windowMs,
+    });
+    await window(context, child, counters, "half load", {
+      ...system.single,
+      ms: 2 * sizes.windowMs,
+      ratePerSecond: jobsPerSecond / 2,
+    });
+    await accountFor(context, child);
+  });
+}
+
+async function onNewDatabase(
+  { server, system }: Context,
+  work: (child: Measured, counters: Watch) => Promise<void>,
+): Promise<void> {
+  const name = `bench-${system.name}`;
+  await server.dropDatabase(name);
+  const address = await server.createDatabase(name);
+  const child = await start(system.name, system.file, {
+    ...coreOfProcess(),
+    arguments: [address, system.mode],
+  });
+  const counters = await watch(address);
+  try {
+    await work(child, counters);
+  } finally {
+    await counters.end();
+    await child.stop();
+    await server.dropDatabase(name);
+  }
+}
+
+/** A backlog enqueued in bulk before any worker has begun, then worked off, for so long at most. */
+async function preloadAndDrain(
+  { server, system, keep }: Context,
+  child: Measured,
+  counters: Watch,
+  which: string,
+  jobs: number,
+  ms: number,
+): Promise<void> {
+  const { batch, unacknowledged } = system.bulk;
+  const filled = (await child.order({ do: "preload", jobs, batch, unacknowledged })) as PreloadReport;
+  const { walBytes, commits } = await counters.read();
+  const drained = await observe(child, { do: "drain", ms }, { cpuUs: server.cpuUs });
+  const after = await counters.read();
+  keep(which, {
+    ...drained,
+    ...shares(drained.ran, { walBytes, commits }, after),
+    enqueuedPerSecond: jobs / filled.seconds,
+  });
+}
+
+async function window(
+  { server, keep }: Context,
+  child: Measured,
+  counters: Watch,
+  which: string,
+  order: RunOrder,
+  more?: (metrics: Sample["metrics"]) => Promise<Sample["metrics"]>,
+): Promise<Sample["metrics"]> {
+  const before = await counters.read();
+  const metrics = await observe(child, { do: "run", ...order }, { cpuUs: server.cpuUs });
+  const after = await counters.read();
+  const all = { ...metrics, ...shares(metrics.ran, before, after) };
+  keep(which, { ...all, ...(await more?.(all)) });
+  return all;
+}
+
+function shares(ran: number, before: Counters, after: Counters): Sample["metrics"] {
+  if (ran === 0) return {};
+  return {
+    walBytesPerJob: (after.walBytes - before.walBytes) / ran,
+    commitsPerJob: (after.commits - before.commits) / ran,
+  };
+}
+
+async function steady(context: Context, child: Measured, counters: Watch, ms: number): Promise<void> {
+  const { single, bulk } = context.system;
+  await child.order({ do: "run", ...single, ms: ms / 2 });
+  const flatOut = await window(context, child, counters, "flat out", { ...single, ms });
+  const rate = flatOut["jobsPerSecond"] ?? 0;
+  const beside = ({ jobsPerSecond = 0 }: Sample["metrics"]): Sample["metrics"] => ({
+    besideFlatOut: jobsPerSecond / rate,
+  });
+  await window(context, child, counters, "bulk", { ...bulk, ms });
+  await window(context, child, counters, "half load", { ...single, ms, ratePerSecond: rate / 2 });
+  const deadBefore = await counters.deadRows();
+  const release = await counters.holdSnapshot();
+  await window(context, child, counters, "held snapshot", { ...single, ms: 2 * ms }, async (metrics) => {
+    const deadRows = (await counters.deadRows()) - deadBefore;
+    return { ...beside(metrics), deadRows, deadRowsPerJob: deadRows / Math.max(1, metrics["ran"] ?? 0) };
+  });
+  await release();
+  await window(context, child, counters, "keyed", { ...single, ms, keys }, async (metrics) => beside(metrics));
+}
+
+async function accountFor({ complain }: Context, child: Measured): Promise<void> {
+  const verdict = (await child.order({ do: "settle" })) as JobsVerdict;
+  for (const what of verdict.wrong) complain(what);
+  if (verdict.neverRan > 0) complain(`${verdict.neverRan} of ${verdict.acknowledged} acknowledged jobs never ran`);
+  if (verdict.left > 0) complain(`${verdict.left} jobs are not done`);
+  if (verdict.acknowledged === 0) complain("no job was acknowledged");
+  if (!/synchronous_commit=on/.test((child.ready as JobsReady).durability))
+    complain("it does not say that its commits are durable");
+}
+
+function coreOfProcess(): { readonly core?: number } {
+  const core = pinnedCores().server;
+  return core === undefined ? {} : { core };
+}
