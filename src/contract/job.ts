@@ -7,8 +7,14 @@ import type { FrameworkFault, InvalidPayload } from "./framework-faults.ts";
 import { checkFaults, checkName } from "./names.ts";
 import type { Decoded, SchemaLike, Written } from "./operation.ts";
 import { exponential, type Backoff, type RetryDecision, type RetryPolicy } from "./retry.ts";
+import { checkUpcasts, checkVersion, type Upcasts, type UpcastTable } from "./upcast.ts";
 
-export interface JobOptions<I extends SchemaLike, O extends SchemaLike | undefined, F extends readonly AnyFaultType[]> {
+export interface JobOptions<
+  I extends SchemaLike,
+  O extends SchemaLike | undefined,
+  F extends readonly AnyFaultType[],
+  V extends number = number,
+> {
   readonly input: I;
   /** What a run returns and an awaiting caller receives. Default: nothing. */
   readonly output?: O;
@@ -22,6 +28,13 @@ export interface JobOptions<I extends SchemaLike, O extends SchemaLike | undefin
   readonly unique?: true | ((input: Decoded<I>) => string);
   /** 0 (most urgent) to 9. Default 5. */
   readonly priority?: number;
+  /**
+   * Of the input's schema: 1 to 999, default 1. Raise it when a change of the schema does not accept what is enqueued already, and say in `upcast` how the old
+   * becomes the new. A job with a later version than the code is kept, not run: `PAYLOAD_NEWER`.
+   */
+  readonly version?: V;
+  /** `{ 1: (old) => … }`: from each earlier version to the next. Steps run one after the other; the last one's answer must fit `input`. */
+  readonly upcast?: Upcasts<V, Written<I>>;
   /**
    * What the store keeps of this job (payload, results, notes, error data) is encrypted. Default: where the app has keys (`encryption` of `serve` and `work`).
    * `true`: an app without keys does not start. `false`: never.
@@ -68,6 +81,8 @@ export interface JobSettings {
   readonly concurrency: number | undefined;
   readonly unique: true | ((input: never) => string) | undefined;
   readonly priority: number;
+  readonly version: number;
+  readonly upcast: UpcastTable;
   readonly encrypt: boolean | undefined;
   readonly schedule: JobSchedule<unknown> | undefined;
   readonly summary: string | undefined;
@@ -77,14 +92,16 @@ export interface JobSettings {
 /**
  * Declares a job.
  *
- * Throws a TypeError for a name, priority, concurrency, timeout or attempts out of range.
+ * Throws a TypeError for a name, priority, concurrency, timeout, version or attempts out of range.
  */
 export function job<
   I extends SchemaLike,
   O extends SchemaLike | undefined = undefined,
   const F extends readonly AnyFaultType[] = [],
->(name: string, options: JobOptions<I, O, F>): Job<I, O, FaultsOf<F>> {
+  const V extends number = 1,
+>(name: string, options: JobOptions<I, O, F, V>): Job<I, O, FaultsOf<F>> {
   checkName("job", name);
+  const version = checkVersion(name, options.version ?? 1);
   const retry = options.retry ?? {};
   return Object.freeze({
     type: "job",
@@ -101,6 +118,8 @@ export function job<
         options.concurrency === undefined ? undefined : whole(name, "concurrency", options.concurrency, 1, 100_000),
       unique: options.unique,
       priority: whole(name, "priority", options.priority ?? 5, 0, 9),
+      version,
+      upcast: checkUpcasts(name, version, options.upcast ?? {}),
       encrypt: options.encrypt,
       schedule: options.schedule,
       summary: options.summary,

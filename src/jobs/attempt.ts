@@ -146,7 +146,7 @@ export class AttemptRunner {
     if (attempt.job.context !== undefined && attempt.deadline <= this.#runtime.clock.now())
       return this.#failed(attempt, DeadlineExceeded());
     try {
-      const decoded = this.#decode(attempt.job);
+      const decoded = this.#decode(attempt);
       if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
       return this.#callLater(attempt, decoded);
     } catch (thrown) {
@@ -154,13 +154,15 @@ export class AttemptRunner {
     }
   }
 
-  #decode(job: ClaimedJob): MaybePromise<Decoded> {
-    return isSealed(job.payload) ? this.#open(job) : this.#codec.decodeInput(job.payload);
+  #decode(attempt: Attempt): MaybePromise<Decoded> {
+    const { payload, context } = attempt.job;
+    const version = context === undefined ? 1 : (attempt.context.version ?? 1);
+    return isSealed(payload) ? this.#open(attempt.job, version) : this.#codec.decodeInput(payload, version);
   }
 
-  async #open({ name, payload }: ClaimedJob): Promise<Decoded> {
+  async #open({ name, payload }: ClaimedJob, version: number): Promise<Decoded> {
     const opened = await this.#runtime.sealing.open(payload, ["payload", name]);
-    return opened.ok ? this.#codec.decodeInput(opened.value) : opened;
+    return opened.ok ? this.#codec.decodeInput(opened.value, version) : opened;
   }
 
   /** A sealed payload, or a foreign schema, is read asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */

@@ -13,6 +13,7 @@ import {
   type Job,
 } from "../contract/index.ts";
 import { compile, type Codec, type Invalid } from "../schema/index.ts";
+import { PayloadNewer } from "./faults.ts";
 
 type AnyCodec = Codec<unknown, unknown>;
 
@@ -25,9 +26,11 @@ export class JobCodec {
   readonly output: AnyCodec | undefined;
   readonly #faults: ReadonlyMap<string, { readonly type: AnyFaultType; readonly codec: AnyCodec }>;
   readonly #payloadBytes: number;
+  readonly version: number;
 
   constructor(job: Job, contractFaults: readonly AnyFaultType[], payloadBytes: number) {
     this.job = job;
+    this.version = job.settings.version;
     this.input = compile(schemaOf(job.input));
     this.output = job.output === undefined ? undefined : compile(schemaOf(job.output));
     this.#payloadBytes = payloadBytes;
@@ -43,8 +46,27 @@ export class JobCodec {
     return bytes <= this.#payloadBytes ? written : new Err(tooLong(bytes, this.#payloadBytes));
   }
 
-  decodeInput(payload: string): MaybePromise<Result<unknown, Invalid>> {
-    return this.input.parseJson(payload);
+  /** `version`: of the input's schema, when the payload was written. Throws what a step of `upcast` throws. */
+  decodeInput(payload: string, version: number): MaybePromise<Result<unknown, Invalid | Fault>> {
+    return version === this.version ? this.input.parseJson(payload) : this.#decodeOther(payload, version);
+  }
+
+  #decodeOther(payload: string, version: number): MaybePromise<Result<unknown, Invalid | Fault>> {
+    const known = this.version;
+    if (version > known) return new Err(PayloadNewer({ version, known }));
+    const { upcast } = this.job.settings;
+    // Nothing to do to it: the schema accepts the old form, or says where it does not.
+    if (upcast[version] === undefined) return this.input.parseJson(payload);
+    let value: unknown;
+    try {
+      value = JSON.parse(payload);
+    } catch {
+      return this.input.parseJson(payload);
+    }
+    // Every step from the oldest on is there: the contract was checked.
+    for (let step = version; step < known; step++) value = upcast[step]?.(value);
+    const written = this.input.serialize(value);
+    return written.ok ? this.input.parseJson(written.value) : written;
   }
 
   /** JSON text of a fault's data; undefined where it has none or where the data is not what the fault declares. */

@@ -1,5 +1,5 @@
 /**
- * What a job keeps of the call that enqueued it: by when it must be done, and which trace it belongs to. A store keeps it as one
+ * What a job keeps of the call that enqueued it: by when it must be done, which trace it belongs to, and in which version its payload was written. A store keeps it as one
  * short text beside the payload and never looks inside.
  */
 import { durationMs, type Clock } from "../core/index.ts";
@@ -10,14 +10,27 @@ export interface JobContext {
   /** Wall-clock milliseconds. */
   readonly deadline?: number;
   readonly trace?: TraceContext | undefined;
+  /** Of the input's schema; absent: 1. */
+  readonly version?: number;
 }
 
 /** Undefined where there is nothing to keep. Throws a TypeError for a deadline that is none, or one to inherit where nobody has any. */
-export function writeContext(name: string, options: EnqueueOptions, clock: Clock): string | undefined {
-  const deadline = deadlineOf(name, options, clock);
-  const trace = options.parent?.trace;
-  if (deadline === undefined && trace === undefined) return undefined;
-  return JSON.stringify({ deadline, traceparent: trace?.traceparent, tracestate: trace?.tracestate });
+export function writeContext(
+  name: string,
+  version: number,
+  options: EnqueueOptions | undefined,
+  clock: Clock,
+): string | undefined {
+  const deadline = options === undefined ? undefined : deadlineOf(name, options, clock);
+  const trace = options?.parent?.trace;
+  const written = version === 1 ? undefined : version;
+  if (deadline === undefined && trace === undefined && written === undefined) return undefined;
+  return JSON.stringify({
+    version: written,
+    deadline,
+    traceparent: trace?.traceparent,
+    tracestate: trace?.tracestate,
+  });
 }
 
 function deadlineOf(name: string, { deadline, parent }: EnqueueOptions, clock: Clock): number | undefined {
@@ -48,9 +61,13 @@ export function readContext(text: string | undefined): JobContext {
     return none;
   }
   if (typeof read !== "object" || read === null) return none;
-  const { deadline, traceparent, tracestate } = read as { readonly [name: string]: unknown };
+  const { version, deadline, traceparent, tracestate } = read as { readonly [name: string]: unknown };
   const trace = readTraceContext(textOf(traceparent), textOf(tracestate));
-  return { ...(typeof deadline === "number" && { deadline }), ...(trace !== undefined && { trace }) };
+  return {
+    ...(typeof version === "number" && { version }),
+    ...(typeof deadline === "number" && { deadline }),
+    ...(trace !== undefined && { trace }),
+  };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -23,7 +23,8 @@ export function newJob(
   if (!payload.ok) return payload;
   const { settings, name } = codec.job;
   const timed = options === undefined ? undefined : runAtOf(name, options, clock);
-  const context = options === undefined ? undefined : writeContext(name, options, clock);
+  const { version } = codec;
+  const context = options === undefined && version === 1 ? undefined : writeContext(name, version, options, clock);
   const record: NewJob = {
     name,
     priority: options?.priority === undefined ? settings.priority : checkedPriority(name, options.priority),
@@ -37,7 +38,7 @@ export function newJob(
   if (options?.uniqueKey !== undefined) return keyed(options.uniqueKey);
   if (unique === true) return keyed(canonicalJson(record.payload));
   // The function reads the decoded input: with its defaults, and as a handler will see it.
-  const decoded = codec.decodeInput(record.payload);
+  const decoded = codec.input.parseJson(record.payload);
   // The type says `never` because each job has its own input; this is the input of the same job.
   const keyOf = (value: unknown): NewJobResult => keyed(checkedKey(name, unique?.(value as never)));
   if (isPromiseLike(decoded)) {
