@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs";
 import { randomHex, systemClock } from "../src/core/index.ts";
 import { bind } from "../src/contract/index.ts";
-import { attemptsOf, createJobEngine, createJobs } from "../src/jobs/index.ts";
+import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
 import { Events } from "../src/telemetry/index.ts";
 import { killContract, killWorker } from "./engine-kill-jobs.ts";
@@ -32,6 +32,7 @@ const opened = await sqlite(path).open({
   retention: keepMany,
   maxWaiting: 1_000_000,
   maxAttempts: attemptsOf(killContract),
+  policy: policyOf(killContract),
 });
 const session = value(opened);
 const jobs = createJobs({ contract: killContract, session, clock, events });

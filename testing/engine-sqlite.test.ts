@@ -20,7 +20,7 @@ import {
   type Contract,
   type Implemented,
 } from "../src/contract/index.ts";
-import { attemptsOf, createJobEngine, createJobs } from "../src/jobs/index.ts";
+import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
 import { t } from "../src/schema/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
 import { Events } from "../src/telemetry/index.ts";
@@ -40,7 +40,13 @@ async function worker(path: string, of: Contract, implemented: Implemented) {
   const clock = systemClock;
   const events = new Events();
   const session = value(
-    await sqlite(path).open({ clock, retention: keepMany, maxWaiting: 1_000_000, maxAttempts: attemptsOf(of) }),
+    await sqlite(path).open({
+      clock,
+      retention: keepMany,
+      maxWaiting: 1_000_000,
+      maxAttempts: attemptsOf(of),
+      policy: policyOf(of),
+    }),
   );
   const jobs = createJobs({ contract: of, session, clock, events });
   const shutdown = new AbortController().signal;

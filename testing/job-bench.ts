@@ -7,6 +7,7 @@ import {
   attemptsOf,
   createJobEngine,
   createJobs,
+  policyOf,
   type JobEngine,
   type JobLimits,
   type Sealing,
@@ -63,6 +64,7 @@ export async function jobBench(
     retention: { succeeded: keepAll, failed: keepAll, cancelled: keepAll },
     maxWaiting,
     maxAttempts: attemptsOf(contract),
+    policy: policyOf(contract),
   });
   if (!opened.ok) throw new Error(`The store did not open: ${opened.fault.message}`);
   const session = opened.value;

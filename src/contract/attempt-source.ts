@@ -1,10 +1,10 @@
 /** One attempt of a job, and what a call sees of it. */
 import { ReplyFields, type Reply, type TraceContext } from "../exchange/index.ts";
 import type { CallSource } from "./call-scope.ts";
-import type { JobRun } from "./handler.ts";
+import type { JobRun, Leavable } from "./job-run.ts";
 
 /** As the engine hands it over. */
-export interface JobAttempt {
+export interface JobAttempt extends Leavable {
   readonly run: JobRun;
   /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
   readonly signal: AbortSignal | undefined;
@@ -22,6 +22,10 @@ export class AttemptSource implements CallSource {
 
   constructor(attempt: JobAttempt) {
     this.#attempt = attempt;
+  }
+
+  get leavable(): Leavable {
+    return this.#attempt;
   }
 
   get requestId(): string {

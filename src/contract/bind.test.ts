@@ -4,6 +4,7 @@ import { err, manualClock, ok, type Fault, type Result } from "../core/index.ts"
 import { ReplyFields } from "../exchange/index.ts";
 import { t } from "../schema/index.ts";
 import { Events } from "../telemetry/index.ts";
+import { MemoryRun } from "./memory-run.ts";
 import {
   Unauthenticated,
   bind,
@@ -324,8 +325,8 @@ test("a client that goes away and a shutdown abort the signal; the handler's rej
 });
 
 test("a job runs through the same waist, and tells when its handler outlives the deadline", async () => {
-  const run = { id: "9", attempt: 1, maxAttempts: 5, enqueuedAt: new Date(0), idempotencyKey: "9", fence: "1.1" };
-  const rig = bench((given) => ({ n: (given as unknown as { job: typeof run }).job.attempt }));
+  const run = new MemoryRun(work, 0);
+  const rig = bench((given) => ({ n: (given as unknown as { job: MemoryRun }).job.attempt }));
   assert.deepEqual(await rig.app.jobs.get("work")?.run({ run, signal: undefined }, { n: 1 }), ok({ n: 1 }));
 
   const { promise, resolve } = Promise.withResolvers<{ n: number }>();

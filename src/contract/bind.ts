@@ -27,7 +27,7 @@ import type { Jobs } from "./jobs-face.ts";
 import { refused } from "./refusal.ts";
 import type { Middleware } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
-import { settleStream } from "./stream-handler.ts";
+import { settlerOf } from "./settle-member.ts";
 import type { StreamLimits } from "./stream-limits.ts";
 import { StreamRegistry } from "./stream-registry.ts";
 import { thrownFault } from "./thrown-fault.ts";
@@ -258,12 +258,12 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
   const { name } = member;
   const { makeContext, sharedContext, middleware } = implemented;
   const handler = implemented.handlers[name] as (call: object) => unknown;
-  const settle = member.type === "subscription" ? settleStream : settleHandler;
+  const settle = settlerOf(member);
   if (middleware.length === 0 && makeContext === undefined) {
-    return (scope, input) => safely(name, defect, () => settle(handler(scope.arguments(input, sharedContext))));
+    return (scope, input) => safely(name, defect, () => settle(handler(scope.arguments(input, sharedContext)), scope));
   }
   let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
-    safely(name, defect, () => settle(handler(scope.arguments(input, context))));
+    safely(name, defect, () => settle(handler(scope.arguments(input, context)), scope));
   for (const one of middleware.toReversed()) if (one["~passes"] !== true) inner = wrap(one, inner, defect);
   const outer = inner;
   if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);

@@ -2,6 +2,7 @@
 import { durationMs } from "../core/index.ts";
 import type { Member } from "./contract.ts";
 import type { AnyFaultType } from "./fault.ts";
+import { JobSuspended, SignalTimedOut } from "./framework-faults.ts";
 import { bodyFaults } from "./http-faults.ts";
 import type { Operation } from "./operation.ts";
 
@@ -18,5 +19,6 @@ export function timeoutMsOf({ options: { body, timeout } }: Operation): number {
 
 /** The faults that a member may answer with by itself: a handler that reads a body may let pass what broke it off. */
 export function ownFaults(member: Member): readonly AnyFaultType[] {
-  return member.type === "job" || member.options.body === undefined ? member.faults : [...member.faults, ...bodyFaults];
+  if (member.type === "job") return [...member.faults, SignalTimedOut, JobSuspended];
+  return member.options.body === undefined ? member.faults : [...member.faults, ...bodyFaults];
 }

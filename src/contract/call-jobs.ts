@@ -17,12 +17,19 @@ export class CallJobs implements Jobs {
   readonly enqueueMany: Jobs["enqueueMany"] = (job, inputs, options) =>
     this.#jobs.enqueueMany(job, inputs, this.#with(options));
   readonly prepare: Jobs["prepare"] = (job, input, options) => this.#jobs.prepare(job, input, this.#with(options));
+  readonly graph: Jobs["graph"] = (options) => this.#jobs.graph(this.#with(options));
+  readonly batch: Jobs["batch"] = (job, inputs, last, options) =>
+    this.#jobs.batch(job, inputs, last, this.#with(options));
   readonly ref: Jobs["ref"] = (job, id) => this.#jobs.ref(job, id);
   readonly get: Jobs["get"] = (id) => this.#jobs.get(id);
   readonly list: Jobs["list"] = (filter) => this.#jobs.list(filter);
   readonly counts: Jobs["counts"] = (name) => this.#jobs.counts(name);
   readonly cancel: Jobs["cancel"] = (id) => this.#jobs.cancel(id);
   readonly retry: Jobs["retry"] = (id) => this.#jobs.retry(id);
+  readonly signal: Jobs["signal"] = (...call) => this.#jobs.signal(...call);
+  readonly pause: Jobs["pause"] = (target) => this.#jobs.pause(target);
+  readonly resume: Jobs["resume"] = (target) => this.#jobs.resume(target);
+  readonly paused: Jobs["paused"] = () => this.#jobs.paused();
 
   #with<O extends { readonly parent?: CallParent }>(options: O | undefined): O {
     // A parent that was named comes first. `O` is made of optional members.

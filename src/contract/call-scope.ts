@@ -8,7 +8,7 @@ import type { Principal } from "./access.ts";
 import { CallJobs } from "./call-jobs.ts";
 import type { CallDeadline, CallParent } from "./call-parent.ts";
 import type { Member } from "./contract.ts";
-import type { JobRun } from "./handler.ts";
+import type { JobRun, Leavable } from "./job-run.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { MiddlewareCall } from "./middleware.ts";
 
@@ -24,6 +24,8 @@ export interface CallSource {
   /** What the caller gives the call, in milliseconds from its start. Read only when somebody must know. */
   readonly callerTimeoutMs?: number | undefined;
   readonly trace?: TraceContext | undefined;
+  /** Of a job's attempt. */
+  readonly leavable?: Leavable;
   /** Where the operation declares a streamed one. */
   readonly body?: unknown;
   header(name: string): string | undefined;
@@ -92,6 +94,11 @@ export class CallScope implements CallParent {
 
   get trace(): TraceContext | undefined {
     return this.#trace ?? this.#source.trace;
+  }
+
+  /** Of a job's attempt. */
+  get leavable(): Leavable | undefined {
+    return this.#source.leavable;
   }
 
   continueTrace(trace: TraceContext): void {

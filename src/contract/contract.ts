@@ -4,7 +4,8 @@
 import type { Fault } from "../core/index.ts";
 import type { AnyFaultType, FaultsOf } from "./fault.ts";
 import type { FrameworkFault } from "./framework-faults.ts";
-import type { Job } from "./job.ts";
+import { defaultQueue, type Job, type Signals } from "./job.ts";
+import { queueName, sharedLimits, type QueueOptions, type SharedLimits } from "./job-policy.ts";
 import { checkFaults } from "./names.ts";
 import type { Decoded, Operation, SchemaLike, Written } from "./operation.ts";
 import type { StreamFault } from "./stream-faults.ts";
@@ -21,6 +22,8 @@ export interface Contract<M extends Members = Members, F extends Fault = Fault> 
   readonly jobs: readonly Job[];
   /** Faults that any operation may end with: what middleware answers. */
   readonly faults: readonly AnyFaultType[];
+  /** What the jobs of a queue share, by the queue's name. */
+  readonly queues: { readonly [name: string]: SharedLimits };
   /** Type only: the contract-wide faults. */
   readonly "~faults"?: F;
 }
@@ -46,11 +49,23 @@ export type HandlerOutputOf<T> = T extends { readonly output: infer O }
   : never;
 /** The faults that it declares. */
 export type DeclaredFaultOf<T> = T extends { readonly "~faults"?: infer F } ? Extract<F, Fault> : never;
+/** What a job can be told while it waits. */
+export type SignalsOf<T> = T extends { readonly signals: infer S extends Signals } ? S : Record<never, never>;
 /** Every fault that a call can end with: declared, and the framework's own. */
 export type CallFaultOf<T> =
   | DeclaredFaultOf<T>
   | FrameworkFault
   | (T extends { readonly type: "subscription" } ? StreamFault : never);
+
+export interface ContractOptions<F extends readonly AnyFaultType[]> {
+  /** Faults that any operation may end with. */
+  readonly faults?: F;
+  /**
+   * What the jobs of a queue share in all processes together: `{ mail: { globalConcurrency: 10, rate: { limit: 600, per: "1m" } } }`.
+   * Default: nothing.
+   */
+  readonly queues?: { readonly [name: string]: QueueOptions };
+}
 
 const contractNamePattern = /^[a-z][a-z0-9-]*(\.v[1-9]\d*)?$/;
 
@@ -61,12 +76,12 @@ const contractNamePattern = /^[a-z][a-z0-9-]*(\.v[1-9]\d*)?$/;
  * export const atlas = contract("atlas.v1", { getCity, importCities });
  *
  * Throws a TypeError when the name is not lower case with an optional `.v1`, when a member stands under another name than its
- * own (clients and logs would disagree), or when two names differ only in case.
+ * own (clients and logs would disagree), when two names differ only in case, or when no job is in a queue that has limits.
  */
 export function contract<const M extends Members, const F extends readonly AnyFaultType[] = []>(
   name: string,
   members: M,
-  options: { readonly faults?: F } = {},
+  options: ContractOptions<F> = {},
 ): Contract<M, FaultsOf<F>> {
   if (!contractNamePattern.test(name)) {
     throw new TypeError(`contract("${name}"): write a lower-case name with a version, such as "atlas.v1".`);
@@ -88,11 +103,32 @@ export function contract<const M extends Members, const F extends readonly AnyFa
     folded.add(lower);
   }
   const all = Object.values(members);
+  const jobs = Object.freeze(all.filter((member): member is Job => member.type === "job"));
   return Object.freeze({
     name,
     members,
     operations: Object.freeze(all.filter((member): member is Operation => member.type !== "job")),
-    jobs: Object.freeze(all.filter((member): member is Job => member.type === "job")),
+    jobs,
     faults: checkFaults("contract", name, options.faults ?? []),
+    queues: checkQueues(name, jobs, options.queues ?? {}),
   });
+}
+
+function checkQueues(
+  name: string,
+  jobs: readonly Job[],
+  queues: { readonly [name: string]: QueueOptions },
+): Contract["queues"] {
+  const used = new Set(jobs.map(({ settings }) => settings.queue));
+  const checked: [string, SharedLimits][] = Object.entries(queues).map(([queue, options]) => {
+    const where = `contract("${name}"): queue "${queue}"`;
+    // Most often a name that was written wrong on one of the two sides.
+    if (!used.has(queueName(where, queue))) {
+      const known = [...used].map((one) => `"${one}"`).join(", ");
+      const write = queue === defaultQueue ? "Add a job" : `Write queue: "${queue}" in a job's options`;
+      throw new TypeError(`${where} has no jobs. ${write}; queues with jobs: ${known === "" ? "none" : known}.`);
+    }
+    return [queue, sharedLimits(where, options)];
+  });
+  return Object.freeze(Object.fromEntries(checked));
 }

@@ -57,6 +57,18 @@ export const InvalidPayload = fault("INVALID_PAYLOAD", {
   message: "The stored payload does not fit the job's input schema.",
 });
 
+/** Jobs only: what `job.waitFor` answers when its time is up. */
+export const SignalTimedOut = fault("SIGNAL_TIMED_OUT", {
+  kind: "deadline_exceeded",
+  data: { signal: t.string() },
+  message: ({ signal }) => `The signal "${signal}" did not come in time.`,
+});
+/** Jobs only: how a run looks to middleware that goes on later. Never the outcome of a job. */
+export const JobSuspended = fault("JOB_SUSPENDED", {
+  kind: "cancelled",
+  message: "The job sleeps or waits, and goes on later.",
+});
+
 /** Faults that any bound call can end with, whatever its contract declares. */
 export type FrameworkFault =
   | ReturnType<typeof InvalidInput>

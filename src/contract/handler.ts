@@ -7,7 +7,10 @@ import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
 import type { CallDeadline } from "./call-parent.ts";
 import type { Body, BodyOf, HandlerBody } from "./body.ts";
-import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members } from "./contract.ts";
+import type { DeclaredFaultOf, DecodedInputOf, HandlerOutputOf, Member, Members, SignalsOf } from "./contract.ts";
+import type { SignalTimedOut } from "./framework-faults.ts";
+import type { Signals } from "./job.ts";
+import type { JobRun } from "./job-run.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { StreamReturn } from "./stream-handler.ts";
 
@@ -38,22 +41,9 @@ export interface CallTools<P extends Principal | undefined> {
   readonly jobs: Jobs;
 }
 
-/** What a job handler is told about its run. */
-export interface JobRun {
-  readonly id: string;
-  /** 1 for the first run. */
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  readonly enqueuedAt: Date;
-  /** The same through every attempt: give it to downstream services, so that a repeated run has one effect. */
-  readonly idempotencyKey: string;
-  /** Grows with every claim: a downstream store that keeps the highest one seen can refuse a run that was given up. */
-  readonly fence: string;
-}
-
-export interface JobTools {
-  readonly job: JobRun;
-  /** Aborts at the attempt's time limit, when the job is cancelled, and when a drain runs out of time. */
+export interface JobTools<S extends Signals = Record<never, never>> {
+  readonly job: JobRun<S>;
+  /** Aborts at the attempt's time limit, when the job is cancelled, when its claim is lost, and when a drain runs out of time. */
   readonly signal: AbortSignal;
   /** How long the attempt may still take. */
   readonly deadline: CallDeadline;
@@ -69,17 +59,19 @@ export interface StreamTools {
 }
 
 type Tools<M extends Member, P extends Principal> = M["type"] extends "job"
-  ? JobTools
+  ? JobTools<SignalsOf<M>>
   : CallTools<true extends KnownOf<M> ? P : P | undefined> & (M["type"] extends "subscription" ? StreamTools : unknown);
 /** What an operation with a streamed body is given beside its input. */
 type BodyTools<M> = [BodyOf<M>] extends [Body] ? { readonly body: HandlerBody<BodyOf<M>> } : unknown;
+/** What the tools of a job's handler answer with. */
+type OwnFaultOf<M extends Member> = M["type"] extends "job" ? ReturnType<typeof SignalTimedOut> : never;
 type KnownOf<M> = M extends { readonly "~known"?: infer Known } ? Known : never;
 
 export type Handler<M extends Member, C, P extends Principal, F extends Fault = never> = (
   call: { readonly input: DecodedInputOf<M> } & BodyTools<M> & Tools<M, P> & C,
 ) => M["type"] extends "subscription"
   ? StreamReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>
-  : HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F>;
+  : HandlerReturn<HandlerOutputOf<M>, DeclaredFaultOf<M> | F | OwnFaultOf<M>>;
 
 /** One handler for every operation and job of a contract. */
 export type Handlers<M extends Members, C, P extends Principal, F extends Fault = never> = {

@@ -39,7 +39,8 @@ export {
   type UploadedFile,
   type UploadOptions,
 } from "./body.ts";
-export { job, type Job, type JobOptions, type JobSchedule, type JobSettings } from "./job.ts";
+export { job, type Job, type JobOptions, type JobSchedule, type JobSettings, type Signals } from "./job.ts";
+export type { KeyOptions, QueueOptions, RateLimit, RateSettings, SharedLimits, UniqueOptions } from "./job-policy.ts";
 export {
   backoffMs,
   discard,
@@ -48,6 +49,7 @@ export {
   linear,
   retry,
   retryAfter,
+  snooze,
   type Backoff,
   type BackoffOptions,
   type RetryDecision,
@@ -57,6 +59,7 @@ export {
   contract,
   type CallFaultOf,
   type Contract,
+  type ContractOptions,
   type DeclaredFaultOf,
   type InputOf,
   type Members,
@@ -75,7 +78,8 @@ export {
 } from "./implement.ts";
 export type { AdmitCall, Incoming } from "./incoming.ts";
 export { refuseCaller } from "./refusal.ts";
-export type { CallTools, Handler, Handlers, JobRun, JobTools, StreamTools } from "./handler.ts";
+export type { CallTools, Handler, Handlers, JobTools, StreamTools } from "./handler.ts";
+export type { JobParent, JobRun, StepOptions, StepRun, WaitOptions } from "./job-run.ts";
 export {
   middleware,
   type Admit,
@@ -90,12 +94,18 @@ export { event, type StreamEvent } from "./stream-handler.ts";
 export type {
   EnqueueFault,
   EnqueueOptions,
+  GraphNode,
+  JobBatch,
   JobEndFault,
+  JobGraph,
   JobInfo,
   JobInfoState,
   JobRef,
   Jobs,
+  NodeOptions,
+  PauseTarget,
   PreparedJob,
+  StartedGraph,
 } from "./jobs-face.ts";
 export { defaultChallenges } from "./challenges.ts";
 export type { CallDeadline, CallParent } from "./call-parent.ts";
@@ -105,9 +115,11 @@ export {
   Internal,
   InvalidInput,
   InvalidPayload,
+  JobSuspended,
   Overloaded,
   PermissionDenied,
   ShuttingDown,
+  SignalTimedOut,
   Unauthenticated,
   Unavailable,
   frameworkFaults,

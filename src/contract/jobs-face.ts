@@ -4,9 +4,11 @@
  */
 import type { Duration, Fault, Result } from "../core/index.ts";
 import type { CallParent } from "./call-parent.ts";
-import type { CallFaultOf, InputOf, OutputOf } from "./contract.ts";
-import type { InvalidInput, InvalidPayload } from "./framework-faults.ts";
+import type { Json } from "../schema/index.ts";
+import type { CallFaultOf, InputOf, OutputOf, SignalsOf } from "./contract.ts";
+import type { InvalidInput, InvalidPayload, SignalTimedOut } from "./framework-faults.ts";
 import type { Job } from "./job.ts";
+import type { Written } from "./operation.ts";
 
 export interface EnqueueOptions {
   /** Not before this much time has passed. */
@@ -24,6 +26,17 @@ export interface EnqueueOptions {
   readonly parent?: CallParent;
   /** Instead of the key that the job's `unique` derives from the input. */
   readonly uniqueKey?: string;
+  /** Instead of what the job's `key` makes of the input. Of a job without `perKey` it changes nothing. */
+  readonly key?: string;
+  /** Instead of what the job's `tenant` makes of the input. */
+  readonly tenant?: string;
+  /** Not before these have ended: references or ids, at most 100,000. One that is not kept any more counts as cancelled. */
+  readonly after?: readonly (JobRef | string)[];
+  /**
+   * How those of `after` must end. `succeeded`: if one fails for good or is cancelled, this job is cancelled, and so on. `finished`: however they
+   * end. Default `succeeded`.
+   */
+  readonly on?: "succeeded" | "finished";
 }
 
 export type EnqueueFault =
@@ -39,6 +52,7 @@ export type JobEndFault =
   | ReturnType<typeof InvalidPayload>
   | Fault<"PAYLOAD_LOCKED", { readonly key: string }>
   | Fault<"PAYLOAD_NEWER", { readonly version: number; readonly known: number }>
+  | ReturnType<typeof SignalTimedOut>
   | Fault<"QUEUE_FULL", { readonly limit: number; readonly retryAfterMs: number }>
   | Fault<"STORE_UNAVAILABLE", { readonly reason: string }>;
 
@@ -60,6 +74,10 @@ export interface PreparedJob<J extends Job = Job> {
     readonly payload: string;
     readonly runAt?: number;
     readonly uniqueKey?: string;
+    readonly unique?: { readonly scope?: string; readonly until?: "finished" | "started"; readonly windowMs?: number };
+    readonly key?: string;
+    readonly tenant?: string;
+    readonly after?: { readonly jobs: readonly (string | number)[]; readonly on: "succeeded" | "finished" };
     readonly context?: string;
   };
 }
@@ -72,11 +90,15 @@ export interface JobInfo {
   readonly name: string;
   readonly state: JobInfoState;
   readonly priority: number;
-  /** Runs begun so far. */
+  /** Attempts begun so far. */
   readonly attempt: number;
   readonly enqueuedAt: Date;
   readonly runAt: Date | undefined;
   readonly finishedAt: Date | undefined;
+  readonly key: string | undefined;
+  readonly tenant: string | undefined;
+  /** What the running job last said by `job.progress`. */
+  readonly progress: Json | undefined;
   readonly errors: readonly {
     readonly attempt: number;
     readonly at: Date;
@@ -84,6 +106,40 @@ export interface JobInfo {
     readonly message: string;
   }[];
 }
+
+/** A job of a graph that is not enqueued yet. */
+export interface GraphNode<J extends Job = Job> {
+  readonly job: J;
+  /** Its place in the graph, from 0. */
+  readonly place: number;
+}
+
+export interface NodeOptions extends Omit<EnqueueOptions, "after" | "parent"> {
+  /** Nodes of the same graph, and jobs that are enqueued already. */
+  readonly after?: readonly (GraphNode | JobRef | string)[];
+}
+
+export interface JobGraph {
+  /** Adds a job. Throws a TypeError for a node of another graph, and for more than 100,000 nodes. */
+  add<J extends Job>(job: J, input: InputOf<J>, options?: NodeOptions): GraphNode<J>;
+  /** Checks every input and enqueues all in one commit, or nothing. A graph is enqueued once. */
+  enqueue(): Promise<Result<StartedGraph, EnqueueFault>>;
+}
+
+export interface StartedGraph {
+  /** In the order in which they were added. */
+  readonly refs: readonly JobRef[];
+  ref<J extends Job>(node: GraphNode<J>): JobRef<J>;
+}
+
+export interface JobBatch<J extends Job = Job, C extends Job = Job> {
+  readonly jobs: readonly JobRef<J>[];
+  /** The one that runs when they have ended. */
+  readonly last: JobRef<C>;
+}
+
+/** What is paused and resumed: a job, or every job of a queue. */
+export type PauseTarget = Job | { readonly queue: string };
 
 export interface Jobs {
   /** Checks the input and makes the job durable. `ok` means committed. */
@@ -100,6 +156,29 @@ export interface Jobs {
     input: InputOf<J>,
     options?: EnqueueOptions,
   ): Promise<Result<PreparedJob<J>, ReturnType<typeof InvalidInput>>>;
+  /**
+   * Jobs that depend on each other, to be enqueued in one commit.
+   *
+   * @example
+   * const graph = running.jobs.graph();
+   * const pay = graph.add(charge, { order: 7 });
+   * graph.add(ship, { order: 7 }, { after: [pay] });
+   * const started = await graph.enqueue();
+   */
+  graph(options?: Pick<EnqueueOptions, "parent">): JobGraph;
+  /**
+   * Many jobs, and one that runs when all of them have ended (`on: "finished"`, the default) or have succeeded, in one commit. The
+   * last one reads what they came to by `job.parents`.
+   *
+   * @example
+   * const made = await running.jobs.batch(resize, photos, { job: announce, input: { album: "2026" } });
+   */
+  batch<J extends Job, C extends Job>(
+    job: J,
+    inputs: readonly InputOf<J>[],
+    last: { readonly job: C; readonly input: InputOf<C>; readonly on?: "succeeded" | "finished" },
+    options?: Omit<EnqueueOptions, "uniqueKey" | "on">,
+  ): Promise<Result<JobBatch<J, C>, EnqueueFault>>;
   /** A job by id, to await it after a restart. Does not look whether it exists; `result` does. */
   ref<J extends Job>(job: J, id: string): JobRef<J>;
   get(id: string): Promise<Result<JobInfo | undefined, EnqueueFault>>;
@@ -114,4 +193,21 @@ export interface Jobs {
   cancel(id: string): Promise<Result<JobInfoState | undefined, EnqueueFault>>;
   /** Runs a failed or cancelled job again. Undefined: no such job; else the state after. */
   retry(id: string): Promise<Result<JobInfoState | undefined, EnqueueFault>>;
+  /**
+   * Tells a job what it waits for, or will wait for. The first value of a name counts. Undefined: no such job, or it has ended; else its state after.
+   *
+   * @example
+   * const state = await running.jobs.signal(order, id, "approved", { by: "ada" });
+   */
+  signal<J extends Job, N extends keyof SignalsOf<J> & string>(
+    job: J,
+    id: string,
+    name: N,
+    value: Written<SignalsOf<J>[N]>,
+  ): Promise<Result<JobInfoState | undefined, EnqueueFault>>;
+  /** Of what is paused no job begins, in no process, until it is resumed, also after restarts. What runs goes on, and enqueueing too. */
+  pause(target: PauseTarget): Promise<Result<void, EnqueueFault>>;
+  resume(target: PauseTarget): Promise<Result<void, EnqueueFault>>;
+  /** Names of the jobs that are paused. */
+  paused(): Promise<Result<readonly string[], EnqueueFault>>;
 }

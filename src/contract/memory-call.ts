@@ -2,12 +2,13 @@
  * Calls an app's operations and jobs in the same process: for tests, and for server code that would otherwise call itself over
  * the network. Input and output pass through the same codecs as on the wire, so a call that works here works there.
  */
-import { Err, ok, randomHex, type Fault, type MaybePromise, type Result } from "../core/index.ts";
+import { Err, ok, type Fault, type MaybePromise, type Result } from "../core/index.ts";
 import { compile, type AnySchema, type Codec } from "../schema/index.ts";
 import type { BoundApp, BoundJob, BoundOperation } from "./bind.ts";
 import type { CallFaultOf, InputOf, Members, OutputOf } from "./contract.ts";
 import { invalidInput } from "./framework-faults.ts";
 import { incomingOf, type MemoryCallOptions } from "./memory-incoming.ts";
+import { MemoryRun } from "./memory-run.ts";
 import { memoryStream } from "./memory-stream.ts";
 import { schemaOf } from "./operation.ts";
 import type { ResultStream } from "./result-stream.ts";
@@ -62,16 +63,7 @@ async function callOperation(bound: BoundOperation, input: unknown, options: Mem
 }
 
 function runJob(bound: BoundJob, input: unknown, options: MemoryCallOptions, now: number): MaybePromise<AnyResult> {
-  const id = randomHex();
-  const run = {
-    id,
-    attempt: 1,
-    maxAttempts: bound.job.settings.attempts,
-    enqueuedAt: new Date(now),
-    idempotencyKey: id,
-    fence: "0",
-  };
-  return bound.run({ run, signal: options.signal }, input);
+  return bound.run({ run: new MemoryRun(bound.job, now), signal: options.signal }, input);
 }
 
 /** encode input -> decode input -> run -> encode output -> decode output. */

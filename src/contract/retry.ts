@@ -9,6 +9,8 @@ export type RetryDecision =
   | { readonly do: "retry" }
   /** Try again after this time instead of the backoff, while attempts are left. */
   | { readonly do: "retry_after"; readonly ms: number }
+  /** Nothing is wrong, it is too early: go on after this time, and do not count the attempt. */
+  | { readonly do: "snooze"; readonly ms: number }
   /** Never try again: the job has failed. */
   | { readonly do: "discard" };
 
@@ -21,6 +23,18 @@ export const discard: RetryDecision = Object.freeze({ do: "discard" });
 /** Try again after a time that the failure itself told, such as a `Retry-After` header. */
 export function retryAfter(delay: Duration): RetryDecision {
   return Object.freeze({ do: "retry_after", ms: durationMs(delay) });
+}
+
+/**
+ * Run again after this time, and do not count the attempt: for what is no failure, such as a report that is not ready yet. A job can be put
+ * off for 30 days from its enqueueing on (`snoozeMs` of the job limits); after that it counts as a failure like others.
+ *
+ * @example
+ * const NotReady = fault("NOT_READY", { kind: "unavailable" });
+ * const fetchReport = job("fetchReport", { input: {}, faults: [NotReady], retry: { on: { NOT_READY: snooze("10m") } } });
+ */
+export function snooze(delay: Duration): RetryDecision {
+  return Object.freeze({ do: "snooze", ms: durationMs(delay) });
 }
 
 /** Delay before attempt `attempt + 1`, where `attempt` (from 1) has just failed. `random` is in [0, 1). */
@@ -91,6 +105,6 @@ export interface RetryPolicy<F extends Fault = Fault> {
   readonly attempts?: number;
   /** Default: exponential from 1 s to 1 h. */
   readonly backoff?: Backoff;
-  /** By fault code. Declared faults and the framework's own (`INTERNAL`, `DEADLINE_EXCEEDED`, `INVALID_PAYLOAD`). */
+  /** By fault code. Declared faults and the framework's own (`INTERNAL`, `DEADLINE_EXCEEDED`, `INVALID_PAYLOAD`, `SIGNAL_TIMED_OUT`). */
   readonly on?: RetryRules<F>;
 }

@@ -9,4 +9,10 @@ export function thrownFault(where: string, defect: (where: string, error: unknow
   return thrown instanceof Aborted ? abortFaults[thrown.why]() : defect(where, thrown);
 }
 
-const abortFaults = { timeout: DeadlineExceeded, client: Cancelled, cancelled: Cancelled, shutdown: ShuttingDown };
+const abortFaults = {
+  timeout: DeadlineExceeded,
+  client: Cancelled,
+  cancelled: Cancelled,
+  shutdown: ShuttingDown,
+  lost: Cancelled,
+};

@@ -8,14 +8,15 @@
 import type { Clock, Timer } from "./clock.ts";
 import type { Kind } from "./kinds.ts";
 
-/** `timeout`: the time is up. `client`: the caller went away. `cancelled`: somebody asked. `shutdown`: the process stops. */
-export type AbortWhy = "timeout" | "client" | "cancelled" | "shutdown";
+/** `timeout`: the time is up. `client`: the caller went away. `cancelled`: somebody asked. `shutdown`: the process stops. `lost`: what runs is another process's by now. */
+export type AbortWhy = "timeout" | "client" | "cancelled" | "shutdown" | "lost";
 
 const sentences: { readonly [why in AbortWhy]: string } = {
   timeout: "The deadline passed before the call ended.",
   client: "The caller went away before the call ended.",
   cancelled: "The call was cancelled.",
   shutdown: "The process is shutting down.",
+  lost: "The claim ended: another process may run the job by now.",
 };
 
 const kindOfWhy: { readonly [why in AbortWhy]: Kind } = {
@@ -23,6 +24,7 @@ const kindOfWhy: { readonly [why in AbortWhy]: Kind } = {
   client: "cancelled",
   cancelled: "cancelled",
   shutdown: "unavailable",
+  lost: "cancelled",
 };
 
 /**

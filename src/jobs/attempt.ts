@@ -1,69 +1,66 @@
 /**
- * One attempt of a job, from its payload to the settlement that says what becomes of the job. Never sees the store.
- *
- *   decode payload -> bound call under its deadline -> result | fault -> settlement by the retry policy
- *
- * When nothing on the way is asynchronous, no promise is made.
+ * One attempt of a job while this process has it: what its handler is told, its signal, and how its run can be left. Whatever costs something is made when it is
+ * first read.
  */
-import {
-  Aborted,
-  Timeouts,
-  Fault,
-  isPromiseLike,
-  type Clock,
-  type MaybePromise,
-  type Random,
-  type Result,
-} from "../core/index.ts";
-import { DeadlineExceeded, InvalidPayload, type BoundJob, type JobAttempt, type JobRun } from "../contract/index.ts";
+import { Aborted, Err, type Fault } from "../core/index.ts";
+import { JobSuspended, type JobAttempt, type JobRun, type Signals } from "../contract/index.ts";
 import type { TraceContext } from "../exchange/index.ts";
-import type { Invalid } from "../schema/index.ts";
+import { JobFlow, type FlowRun, type FlowTools, type Suspension } from "./flow.ts";
 import { readContext, type JobContext } from "./job-context.ts";
-import { utf8Bytes, type JobCodec } from "./job-codec.ts";
-import type { JobLimits } from "./limits.ts";
-import { keepUntil } from "./keep.ts";
-import { decideRetry } from "./retry-decision.ts";
-import { isSealed, type Sealing } from "./sealing/index.ts";
-import type { AttemptError, ClaimedJob, Fence, Settlement } from "./store.ts";
+import type { ClaimedJob, Fence } from "./store.ts";
 
-/** Reports a mistake in the program and returns the fault that stands for it. */
-export type Defect = (where: string, error: unknown) => Fault;
-
-export interface AttemptRuntime {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly limits: JobLimits;
-  readonly sealing: Sealing;
-  readonly defect: Defect;
-}
-
-type Decoded = Result<unknown, Invalid | Fault>;
-
-/** What the handler is told. The costly texts are made when they are read. */
-class Run implements JobRun {
+/** What the handler is told. The costly texts and the tools are made when they are read. */
+class Run implements JobRun<Signals> {
   readonly id: string;
   readonly attempt: number;
   readonly maxAttempts: number;
-  readonly #job: ClaimedJob;
+  readonly #attempt: Attempt;
 
-  constructor(job: ClaimedJob, maxAttempts: number) {
-    this.id = job.id;
-    this.attempt = job.attempt;
+  constructor(attempt: Attempt, maxAttempts: number) {
+    this.id = attempt.job.id;
+    this.attempt = attempt.job.attempt;
     this.maxAttempts = maxAttempts;
-    this.#job = job;
+    this.#attempt = attempt;
   }
 
   get enqueuedAt(): Date {
-    return new Date(this.#job.enqueuedAt);
+    return new Date(this.#attempt.job.enqueuedAt);
   }
 
   /** Holds the time as well, because a store that was set up anew counts its ids from the start again. */
   get idempotencyKey(): string {
-    return `${this.#job.name}-${this.#job.id}-${this.#job.enqueuedAt.toString(36)}`;
+    const { name, id, enqueuedAt } = this.#attempt.job;
+    return `${name}-${id}-${enqueuedAt.toString(36)}`;
   }
 
   get fence(): string {
-    return fenceText(this.#job.fence);
+    return fenceText(this.#attempt.job.fence);
+  }
+
+  get draining(): AbortSignal {
+    return this.#attempt.needFlow().draining;
+  }
+
+  get step(): JobRun["step"] {
+    return this.#attempt.needFlow().step;
+  }
+
+  get sleep(): JobRun["sleep"] {
+    return this.#attempt.needFlow().sleep;
+  }
+
+  get waitFor(): JobRun<Signals>["waitFor"] {
+    // The flow decodes with the schema of the signal that is named.
+    return this.#attempt.needFlow().waitFor;
+  }
+
+  get progress(): JobRun["progress"] {
+    return this.#attempt.needFlow().progress;
+  }
+
+  get parents(): JobRun["parents"] {
+    // Outputs are decoded with the schema of the job that is named.
+    return this.#attempt.needFlow().parents as JobRun["parents"];
   }
 }
 
@@ -73,23 +70,61 @@ function fenceText({ epoch, claim }: Fence): string {
 }
 
 /** A claimed job while this process has it. */
-export class Attempt implements JobAttempt {
+export class Attempt implements JobAttempt, FlowRun {
   readonly job: ClaimedJob;
-  readonly #clock: Clock;
-  #context: JobContext | undefined;
   readonly run: JobRun;
   /** Somebody asked the job to stop. */
   cancelAsked = false;
+  /** The claim is gone: the outcome is nobody's. */
+  lost = false;
+  /** The handler is told nothing more, and is asked for nothing more. */
+  ended = false;
   /** Set when the deadline answered while the handler still runs: settles when it ends. */
   abandoned: Promise<unknown> | undefined;
   /** Set when the attempt did not succeed. */
   fault: Fault | undefined;
+  /** Set when the run was left, to go on later. */
+  suspension: Suspension | undefined;
+  leave: JobAttempt["leave"];
+  readonly #tools: FlowTools;
+  #context: JobContext | undefined;
   #controller: AbortController | undefined;
+  #flow: JobFlow | undefined;
 
-  constructor(job: ClaimedJob, maxAttempts: number, clock: Clock) {
+  constructor(job: ClaimedJob, maxAttempts: number, tools: FlowTools) {
     this.job = job;
-    this.#clock = clock;
-    this.run = new Run(job, maxAttempts);
+    this.#tools = tools;
+    this.run = new Run(this, maxAttempts);
+  }
+
+  /** Made for the first handler that asks for one of its tools. */
+  needFlow(): JobFlow {
+    return (this.#flow ??= new JobFlow(this, this.#tools));
+  }
+
+  get flow(): JobFlow | undefined {
+    return this.#flow;
+  }
+
+  get isOver(): boolean {
+    return this.ended || this.lost || this.abandoned !== undefined || this.#tools.drain.over;
+  }
+
+  suspend(suspension: Suspension): void {
+    this.suspension = suspension;
+    this.quit();
+  }
+
+  quit(): void {
+    this.leave?.(new Err(JobSuspended()));
+  }
+
+  lose(): void {
+    if (this.lost) return;
+    this.lost = true;
+    this.abort("lost");
+    const { id, name, attempt } = this.job;
+    this.#tools.events.emit("job.lost", { id, name, attempt });
   }
 
   /** What the job keeps of the call that enqueued it. */
@@ -104,7 +139,7 @@ export class Attempt implements JobAttempt {
 
   get callerTimeoutMs(): number | undefined {
     const { deadline } = this;
-    return deadline === Infinity ? undefined : Math.max(0, deadline - this.#clock.now());
+    return deadline === Infinity ? undefined : Math.max(0, deadline - this.#tools.clock.now());
   }
 
   get trace(): TraceContext | undefined {
@@ -116,7 +151,7 @@ export class Attempt implements JobAttempt {
     return (this.#controller ??= new AbortController()).signal;
   }
 
-  abort(why: "cancelled" | "shutdown"): void {
+  abort(why: "cancelled" | "shutdown" | "lost"): void {
     if (why === "cancelled") this.cancelAsked = true;
     (this.#controller ??= new AbortController()).abort(new Aborted(why));
   }
@@ -124,160 +159,4 @@ export class Attempt implements JobAttempt {
   onAbandoned(ended: Promise<unknown>): void {
     this.abandoned = ended;
   }
-}
-
-/** Everything about one kind of job that is the same for each attempt, made once. */
-export class AttemptRunner {
-  readonly #bound: BoundJob;
-  readonly #codec: JobCodec;
-  readonly #runtime: AttemptRuntime;
-  readonly #decodeTimeouts: Timeouts;
-
-  constructor(bound: BoundJob, codec: JobCodec, runtime: AttemptRuntime) {
-    this.#bound = bound;
-    this.#codec = codec;
-    this.#runtime = runtime;
-    this.#decodeTimeouts = new Timeouts(runtime.clock, bound.job.settings.timeoutMs);
-  }
-
-  /** Never throws, never rejects. Leaves the fault of a failed attempt in `attempt.fault`. */
-  run(attempt: Attempt): MaybePromise<Settlement> {
-    // Whoever wanted it has stopped waiting.
-    if (attempt.job.context !== undefined && attempt.deadline <= this.#runtime.clock.now())
-      return this.#failed(attempt, DeadlineExceeded());
-    try {
-      const decoded = this.#decode(attempt);
-      if (!isPromiseLike(decoded)) return this.#call(attempt, decoded);
-      return this.#callLater(attempt, decoded);
-    } catch (thrown) {
-      return this.#broken(attempt, thrown);
-    }
-  }
-
-  #decode(attempt: Attempt): MaybePromise<Decoded> {
-    const { payload, context } = attempt.job;
-    const version = context === undefined ? 1 : (attempt.context.version ?? 1);
-    return isSealed(payload) ? this.#open(attempt.job, version) : this.#codec.decodeInput(payload, version);
-  }
-
-  async #open({ name, payload }: ClaimedJob, version: number): Promise<Decoded> {
-    const opened = await this.#runtime.sealing.open(payload, ["payload", name]);
-    return opened.ok ? this.#codec.decodeInput(opened.value, version) : opened;
-  }
-
-  /** A sealed payload, or a foreign schema, is read asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */
-  #callLater(attempt: Attempt, decoded: Promise<Decoded>): Promise<Settlement> {
-    return new Promise((resolve) => {
-      let late = false;
-      const entry = this.#decodeTimeouts.add(() => {
-        late = true;
-        resolve(this.#failed(attempt, DeadlineExceeded()));
-      });
-      decoded.then(
-        (settled) => {
-          entry.cancel();
-          if (!late) resolve(this.#call(attempt, settled));
-        },
-        (thrown: unknown) => {
-          entry.cancel();
-          if (!late) resolve(this.#broken(attempt, thrown));
-        },
-      );
-    });
-  }
-
-  #call(attempt: Attempt, decoded: Decoded): MaybePromise<Settlement> {
-    if (!decoded.ok) return this.#unreadable(attempt, decoded.fault);
-    const result = this.#bound.run(attempt, decoded.value);
-    return isPromiseLike(result) ? result.then((settled) => this.#end(attempt, settled)) : this.#end(attempt, result);
-  }
-
-  #end(attempt: Attempt, result: Result<unknown, Fault>): Settlement {
-    if (!result.ok) return this.#failed(attempt, result.fault);
-    const { output } = this.#codec;
-    if (output === undefined) return { job: attempt.job, to: "succeeded" };
-    try {
-      const written = output.serialize(result.value);
-      if (!written.ok) return this.#broken(attempt, wrongOutput(attempt.job.name, written.fault.message));
-      const most = this.#runtime.limits.resultBytes;
-      const bytes = utf8Bytes(written.value, most);
-      if (bytes > most) return this.#broken(attempt, tooLong(attempt.job.name, bytes, most));
-      return { job: attempt.job, to: "succeeded", result: written.value };
-    } catch (thrown) {
-      // A foreign schema, or a getter of the output, that throws.
-      return this.#broken(attempt, thrown);
-    }
-  }
-
-  #unreadable(attempt: Attempt, problem: Invalid | Fault): Settlement {
-    const fault = problem instanceof Fault ? problem : invalidPayload(problem);
-    const { clock, limits } = this.#runtime;
-    const runAt = keepUntil(fault, attempt.job, clock.now(), limits);
-    if (runAt === undefined || runAt >= attempt.deadline || attempt.cancelAsked) return this.#failed(attempt, fault);
-    attempt.fault = fault;
-    return { job: attempt.job, to: "snoozed", runAt };
-  }
-
-  #broken(attempt: Attempt, error: unknown): Settlement {
-    return this.#failed(attempt, this.#runtime.defect(attempt.job.name, error));
-  }
-
-  #failed(attempt: Attempt, fault: Fault): Settlement {
-    const { job } = attempt;
-    const { clock, random, limits, defect } = this.#runtime;
-    const now = clock.now();
-    attempt.fault = fault;
-    if (attempt.cancelAsked) {
-      return fault.code === "CANCELLED"
-        ? { job, to: "cancelled" }
-        : { job, to: "cancelled", error: this.#errorOf(job, fault, now) };
-    }
-    const verdict = decideRetry(this.#bound.job.settings, {
-      fault,
-      attempt: job.attempt,
-      now,
-      random: random.next(),
-      maxDelayMs: limits.retryDelayMs,
-    });
-    if (verdict.brokenRule !== undefined) defect(job.name, verdict.brokenRule);
-    const error = this.#errorOf(job, fault, now);
-    return verdict.to === "retry" && verdict.runAt < attempt.deadline
-      ? { job, to: "retry", runAt: verdict.runAt, error }
-      : { job, to: "failed", error };
-  }
-
-  /** Bounded, and never the payload. */
-  #errorOf(job: ClaimedJob, fault: Fault, at: number): AttemptError {
-    const { errorMessageChars, errorDataChars } = this.#runtime.limits;
-    const data = this.#codec.faultData(fault);
-    return {
-      attempt: job.attempt,
-      at,
-      code: fault.code,
-      message: shortened(fault.message, errorMessageChars),
-      ...(data !== undefined && data.length <= errorDataChars && { data }),
-    };
-  }
-}
-
-/** Cut on a whole character. */
-function shortened(text: string, chars: number): string {
-  return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1)).toWellFormed()}…`;
-}
-
-const issuesKept = 10;
-
-function invalidPayload(invalid: Invalid): Fault {
-  const issues = invalid.issues.slice(0, issuesKept).map(({ pointer, code, message }) => ({ pointer, code, message }));
-  return InvalidPayload({ issues }, `The stored payload does not fit the job's input schema: ${invalid.message}`);
-}
-
-function wrongOutput(name: string, message: string): TypeError {
-  return new TypeError(`The output of job "${name}" does not fit its schema: ${message}`);
-}
-
-function tooLong(name: string, bytes: number, most: number): TypeError {
-  return new TypeError(
-    `The output of job "${name}" has ${bytes} bytes as JSON, at most ${most} are kept. Store the data and return its key.`,
-  );
 }

@@ -6,13 +6,14 @@
  * Everything happens in turns of the event loop. A turn runs jobs for about a millisecond, sends the outcomes as one batch, grants new
  * credit, and lets the sockets have their turn before it goes on. Between turns nothing is running that the user did not write.
  */
-import { Timeouts, isPromiseLike, type Clock } from "../core/index.ts";
+import { Timeouts, isPromiseLike, type Clock, type Fault } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { Attempt } from "./attempt.ts";
 import type { Lane } from "./lane.ts";
 import type { JobLimits } from "./limits.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { Settler } from "./settler.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { ClaimedJob, Consumer, JobId, Settlement } from "./store.ts";
 
 /** Jobs of one lane before the others are looked at again. */
@@ -24,6 +25,8 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly limits: JobLimits;
+  /** What attempts see of the end of the process. */
+  readonly drain: { began: boolean; over: boolean };
 }
 
 export class Dispatcher {
@@ -31,8 +34,11 @@ export class Dispatcher {
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #order: readonly Lane[];
   readonly #runawayTimeouts: Timeouts;
+  readonly #watch: StallWatch;
   /** Begun and not ended, by id. */
   readonly #attempts = new Map<JobId, Attempt>();
+  /** Begun and not ended, and no longer this process's. The same job may run here again meanwhile. */
+  readonly #lost = new Set<Attempt>();
   /** Asked to stop while they wait for a slot. */
   readonly #cancelled = new Set<JobId>();
   #consumer: Consumer | undefined;
@@ -51,12 +57,13 @@ export class Dispatcher {
     this.#options = options;
     this.#order = options.lanes;
     this.#lanes = new Map(options.lanes.map((lane) => [lane.name, lane]));
+    this.#watch = new StallWatch(options, () => this.#attempts.size > 0);
     this.#runawayTimeouts = new Timeouts(options.clock, options.limits.runawayMs);
   }
 
   /** Attempts that have begun and not ended. */
   get active(): number {
-    return this.#attempts.size;
+    return this.#attempts.size + this.#lost.size;
   }
 
   /** Jobs handed back without having begun. */
@@ -95,9 +102,26 @@ export class Dispatcher {
     else this.#options.settler.cancel(id);
   }
 
-  /** Begins nothing more and hands back what has not begun. */
+  /** The claims of these are gone. What has not begun never does, what runs is told to end, and nothing of it is settled. */
+  lost(ids: readonly JobId[]): void {
+    const gone = new Set(ids);
+    for (const lane of this.#order) lane.drop(gone);
+    for (const id of gone) {
+      this.#cancelled.delete(id);
+      const attempt = this.#attempts.get(id);
+      if (attempt === undefined) continue;
+      this.#attempts.delete(id);
+      this.#lost.add(attempt);
+      attempt.lose();
+    }
+    this.#schedule();
+  }
+
+  /** Begins nothing more, hands back what has not begun, and lets what has steps end at the next of them. */
   async stopClaims(): Promise<void> {
     this.#phase = "draining";
+    this.#options.drain.began = true;
+    for (const attempt of this.#attempts.values()) attempt.flow?.drain();
     for (const lane of this.#order) {
       for (let job = lane.take(); job !== undefined; job = lane.take()) this.#release(job);
     }
@@ -141,7 +165,9 @@ export class Dispatcher {
         const job = lane.take();
         if (job === undefined) break;
         this.#begin(lane, job);
+        const before = this.#now;
         this.#now = clock.monotonic();
+        if (this.#now - before >= limits.stallMs) this.#watch.stalled(this.#now - before, lane.name);
         if (this.#now >= end) return true;
       }
     }
@@ -171,30 +197,32 @@ export class Dispatcher {
   }
 
   #begin(lane: Lane, job: ClaimedJob): void {
-    const attempt = new Attempt(job, lane.maxAttempts, this.#options.clock);
+    const attempt = new Attempt(job, lane.maxAttempts, lane.runner.tools);
     const startedAt = this.#now;
     if (this.#cancelled.size > 0 && this.#cancelled.delete(job.id)) {
-      this.#settle(attempt, { job, to: "cancelled" }, startedAt);
+      this.#settle({ job, to: "cancelled" }, undefined, startedAt);
       return;
     }
     const settlement = lane.runner.run(attempt);
     if (!isPromiseLike(settlement)) {
       lane.ended();
-      this.#settle(attempt, settlement, startedAt);
+      this.#settle(settlement, attempt.fault, startedAt);
       return;
     }
     lane.running++;
     this.#running++;
     this.#attempts.set(job.id, attempt);
+    this.#watch.begun();
     void settlement.then((settled) => this.#ended(lane, attempt, settled, startedAt));
   }
 
   #ended(lane: Lane, attempt: Attempt, settlement: Settlement, startedAt: number): void {
-    this.#attempts.delete(attempt.job.id);
     lane.ended();
-    this.#settle(attempt, settlement, startedAt);
+    if (!this.#lost.delete(attempt)) this.#attempts.delete(attempt.job.id);
+    if (!attempt.lost) this.#settle(settlement, attempt.fault, startedAt);
     if (attempt.abandoned === undefined) this.#freeSlot(lane);
     else this.#holdSlot(lane, attempt, attempt.abandoned);
+    if (attempt.lost) this.#options.settler.nothing();
     this.#schedule();
   }
 
@@ -231,19 +259,18 @@ export class Dispatcher {
   #release(job: ClaimedJob): void {
     this.#released++;
     this.#cancelled.delete(job.id);
-    this.#settle(new Attempt(job, 0, this.#options.clock), { job, to: "released" }, this.#now);
+    this.#settle({ job, to: "released" }, undefined, this.#now);
   }
 
-  #settle(attempt: Attempt, settlement: Settlement, startedAt: number): void {
+  #settle(settlement: Settlement, fault: Fault | undefined, startedAt: number): void {
     const { settler, events, clock } = this.#options;
     settler.add(settlement);
     if (!events.heard("job.attempt")) return;
-    const { fault } = attempt;
-    const { id, name } = attempt.job;
+    const { id, name, attempt } = settlement.job;
     events.emit("job.attempt", {
       id,
       name,
-      attempt: attempt.job.attempt,
+      attempt,
       durationMs: clock.monotonic() - startedAt,
       to: settlement.to,
       ...(fault !== undefined && { fault: { code: fault.code, message: fault.message } }),

@@ -8,7 +8,7 @@
 import { systemRandom, type Clock, type LifecyclePart, type Random, type Timer } from "../core/index.ts";
 import type { BoundApp, Contract } from "../contract/index.ts";
 import type { Events } from "../telemetry/index.ts";
-import { AttemptRunner } from "./attempt.ts";
+import { AttemptRunner } from "./attempt-runner.ts";
 import { occurrencesOf } from "./cron.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { codecOf, compileJobs, type JobCodecs } from "./job-codec.ts";
@@ -86,6 +86,7 @@ class Engine implements JobEngine {
   readonly part: LifecyclePart;
   #started: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
+  readonly #drain: { began: boolean; over: boolean };
   #onQuiet: (() => void) | undefined;
 
   constructor(options: JobEngineOptions) {
@@ -98,7 +99,9 @@ class Engine implements JobEngine {
     this.#limits = limits;
     this.#names = [...bound.jobs.keys()];
     this.#settler = new Settler({ session, clock, events, limits, onSettled: () => this.#settled() });
-    const runtime = { clock, random, limits, sealing, defect: bound.defect };
+    const drain = { began: false, over: false };
+    this.#drain = drain;
+    const runtime = { clock, random, limits, defect: bound.defect, session, events, codecs, drain, sealing };
     const lanes = [...bound.jobs.values()].map((boundJob) => {
       const { name, settings } = boundJob.job;
       return new Lane({
@@ -110,13 +113,13 @@ class Engine implements JobEngine {
         prefetchJobs: limits.prefetchJobs,
       });
     });
-    this.#dispatcher = new Dispatcher({ lanes, settler: this.#settler, clock, events, limits });
+    this.#dispatcher = new Dispatcher({ lanes, settler: this.#settler, clock, events, limits, drain });
     const jobs = scheduledJobs(bound.contract, codecs, clock, limits);
     this.#scheduler = new Scheduler({ session, clock, events, limits, jobs });
     this.part = {
       name: "workers",
       start: () => this.start(),
-      drain: async (signal) => void (await this.#drain(signal)),
+      drain: async (signal) => void (await this.#drainUntil(signal)),
       stop: () => this.stop(),
     };
   }
@@ -133,7 +136,7 @@ class Engine implements JobEngine {
     const { clock } = this.#options;
     const up = new AbortController();
     const timer = clock.setTimer(deadlineMs, () => up.abort(), true);
-    return this.#drain(up.signal).finally(() => timer.cancel());
+    return this.#drainUntil(up.signal).finally(() => timer.cancel());
   }
 
   stop(): void {
@@ -141,6 +144,7 @@ class Engine implements JobEngine {
     this.#scheduler.stop();
     void this.#dispatcher.stopClaims();
     this.#dispatcher.abortAll();
+    this.#drain.over = true;
     this.#settler.flush();
     this.#settler.stop();
   }
@@ -156,6 +160,7 @@ class Engine implements JobEngine {
       names: this.#names,
       onClaimed: (jobs) => dispatcher.claimed(jobs),
       onCancelRequested: (id) => dispatcher.cancel(id),
+      onLost: (ids) => dispatcher.lost(ids),
       onTrouble: (fault) => events.emit("store.trouble", { code: fault.code, message: fault.message }),
     });
     dispatcher.start(consumer);
@@ -166,7 +171,7 @@ class Engine implements JobEngine {
     return this.#drained !== undefined;
   }
 
-  #drain(timeUp: AbortSignal): Promise<DrainReport> {
+  #drainUntil(timeUp: AbortSignal): Promise<DrainReport> {
     return (this.#drained ??= this.#drainOnce(timeUp));
   }
 
@@ -182,6 +187,7 @@ class Engine implements JobEngine {
       this.#dispatcher.abortAll();
       await within(clock, quiet, this.#limits.drainGraceMs);
     }
+    this.#drain.over = true;
     this.#settler.stop();
     const unfinished = this.#dispatcher.active + this.#settler.unsettled;
     return { outcome, released: this.#dispatcher.released, interrupted, unfinished };

@@ -226,10 +226,13 @@ test("what operators see never holds the payload", async () => {
     "errors",
     "finishedAt",
     "id",
+    "key",
     "name",
     "priority",
+    "progress",
     "runAt",
     "state",
+    "tenant",
   ]);
   assert.ok(!JSON.stringify(info).includes("hunter2"));
 });

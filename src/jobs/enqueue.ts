@@ -11,17 +11,20 @@ import {
   type EnqueueFault,
   type EnqueueOptions,
   type Job,
+  type JobBatch,
   type JobRef,
   type Jobs,
   type PreparedJob,
 } from "../contract/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { announceEnqueued } from "./announce.ts";
-import type { Defect } from "./attempt.ts";
+import type { Defect } from "./attempt-runner.ts";
 import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
+import { Graph, planBatch, type PlannedJob } from "./graph.ts";
 import { jobInfo } from "./job-info.ts";
 import { readResult } from "./job-result.ts";
+import { JobSignals } from "./job-signals.ts";
 import { withJobLimits, type JobLimits } from "./limits.ts";
 import { newJob, type NewJobResult } from "./new-job.ts";
 import { nextTurn } from "./next-turn.ts";
@@ -59,6 +62,12 @@ class StoreJobs implements Jobs {
   readonly enqueueMany: Jobs["enqueueMany"];
   readonly prepare: Jobs["prepare"];
   readonly ref: Jobs["ref"];
+  readonly graph: Jobs["graph"];
+  readonly batch: Jobs["batch"];
+  readonly signal: Jobs["signal"];
+  readonly pause: Jobs["pause"];
+  readonly resume: Jobs["resume"];
+  readonly paused: Jobs["paused"];
 
   constructor(options: JobsOptions) {
     this.#limits = withJobLimits(options.limits);
@@ -71,6 +80,13 @@ class StoreJobs implements Jobs {
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
     this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];
     this.prepare = this.#prepare.bind(this) as Jobs["prepare"];
+    this.graph = (parent = {}) => new Graph(this.#enqueuePlanned.bind(this), parent, this.#limits.enqueueMany);
+    this.batch = this.#enqueueBatch.bind(this) as Jobs["batch"];
+    const signals = new JobSignals(options, this.#codecs, this.#limits);
+    this.signal = (job, id, name, value) => signals.signal(job, id, name, value);
+    this.pause = (target) => signals.pause(target);
+    this.resume = (target) => signals.resume(target);
+    this.paused = () => signals.paused();
     this.ref = (job, id) => this.#refTo(codecOf(this.#codecs, job), { id, duplicate: false });
   }
 
@@ -110,14 +126,18 @@ class StoreJobs implements Jobs {
     inputs: readonly unknown[],
     options?: Omit<EnqueueOptions, "uniqueKey">,
   ): Promise<Result<readonly JobRef[], EnqueueFault>> {
-    const codec = codecOf(this.#codecs, job);
     const most = this.#limits.enqueueMany;
     if (inputs.length > most) {
       throw new TypeError(`enqueueMany() takes at most ${most} inputs, not ${inputs.length}. Call it with parts.`);
     }
+    return this.#enqueuePlanned(inputs.map((input) => ({ job, input, options })));
+  }
+
+  /** In one commit, all or nothing. */
+  async #enqueuePlanned(planned: readonly PlannedJob[]): Promise<Result<readonly JobRef[], EnqueueFault>> {
     const records: NewJob[] = [];
-    for (const [index, input] of inputs.entries()) {
-      const made = newJob(codec, input, options, this.#options.clock, this.#limits);
+    for (const [index, { job, input, options }] of planned.entries()) {
+      const made = newJob(codecOf(this.#codecs, job), input, options, this.#options.clock, this.#limits);
       const settled = isPromiseLike(made) ? await made : made;
       if (!settled.ok) return new Err(atIndex(settled.fault, index));
       records.push(settled.value);
@@ -126,7 +146,19 @@ class StoreJobs implements Jobs {
     if (records.length === 0) return new Ok([]);
     const receipts = await this.#options.session.enqueue(records);
     if (receipts.ok) announceEnqueued(this.#options.events, records, receipts.value);
-    return map(receipts, (all) => all.map((receipt) => this.#refTo(codec, receipt)));
+    return map(receipts, (all) =>
+      all.map((receipt, index) => this.#refTo(codecOf(this.#codecs, (planned[index] as PlannedJob).job), receipt)),
+    );
+  }
+
+  async #enqueueBatch(...[job, inputs, last, options]: BatchCall): Promise<Result<JobBatch, EnqueueFault>> {
+    const most = this.#limits.enqueueMany - 1;
+    if (inputs.length > most) {
+      throw new TypeError(`batch() takes at most ${most} inputs, not ${inputs.length}. Call it with parts.`);
+    }
+    const made = await this.#enqueuePlanned(planBatch(job, inputs, last, options));
+    // The last of them is the last job's.
+    return map(made, (refs) => ({ jobs: refs.slice(0, -1), last: refs.at(-1) as JobRef }));
   }
 
   async #prepare(job: Job, input: unknown, options?: EnqueueOptions): Promise<Result<PreparedJob, InvalidInputFault>> {
@@ -160,6 +192,7 @@ class StoreJobs implements Jobs {
   };
 }
 
+type BatchCall = Parameters<typeof planBatch>;
 type RefMaker = (codec: JobCodec, receipt: EnqueueReceipt) => JobRef;
 
 /** One caller of `enqueue`. */

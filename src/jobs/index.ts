@@ -25,5 +25,6 @@ export { QueueFull, StoreUnavailable } from "./faults.ts";
 // For serve: the way in, and the worker.
 export { createJobs } from "./enqueue.ts";
 export { attemptsOf, createJobEngine, type JobEngine } from "./engine.ts";
+export { policyOf } from "./policy.ts";
 export { withJobLimits, type JobLimits } from "./limits.ts";
 export { openSealing, type Encryption, type Sealing } from "./sealing/index.ts";

@@ -5,6 +5,7 @@ import { Err, Fault, type MaybePromise, type Result } from "../core/index.ts";
 import {
   InvalidInput,
   InvalidPayload,
+  SignalTimedOut,
   frameworkFaults,
   invalidInput,
   schemaOf,
@@ -21,20 +22,31 @@ const emptyObject = "{}";
 
 export class JobCodec {
   readonly job: Job;
+  /** Its record has no keys and no tenant, unless options say so. */
+  readonly plain: boolean;
   readonly input: AnyCodec;
   /** Undefined: the job returns nothing. */
   readonly output: AnyCodec | undefined;
+  readonly #signals = new Map<string, AnyCodec>();
   readonly #faults: ReadonlyMap<string, { readonly type: AnyFaultType; readonly codec: AnyCodec }>;
   readonly #payloadBytes: number;
   readonly version: number;
 
   constructor(job: Job, contractFaults: readonly AnyFaultType[], payloadBytes: number) {
+    const { unique, key, tenant } = job.settings;
     this.job = job;
     this.version = job.settings.version;
+    this.plain = this.version === 1 && unique === undefined && key === undefined && tenant === undefined;
     this.input = compile(schemaOf(job.input));
     this.output = job.output === undefined ? undefined : compile(schemaOf(job.output));
     this.#payloadBytes = payloadBytes;
-    const types: readonly AnyFaultType[] = [...frameworkFaults, InvalidPayload, ...contractFaults, ...job.faults];
+    const types: readonly AnyFaultType[] = [
+      ...frameworkFaults,
+      InvalidPayload,
+      SignalTimedOut,
+      ...contractFaults,
+      ...job.faults,
+    ];
     this.#faults = new Map(types.map((type) => [type.code, { type, codec: compile(schemaOf(type.schema)) }]));
   }
 
@@ -44,6 +56,16 @@ export class JobCodec {
     if (!written.ok) return new Err(invalidInput(written.fault));
     const bytes = utf8Bytes(written.value, this.#payloadBytes);
     return bytes <= this.#payloadBytes ? written : new Err(tooLong(bytes, this.#payloadBytes));
+  }
+
+  /** Of a signal that the job declares; undefined: it declares none of that name. Compiled when it is first needed. */
+  signal(name: string): AnyCodec | undefined {
+    const { signals } = this.job;
+    const schema = Object.hasOwn(signals, name) ? signals[name] : undefined;
+    if (schema === undefined) return undefined;
+    const codec = this.#signals.get(name) ?? compile(schemaOf(schema));
+    this.#signals.set(name, codec);
+    return codec;
   }
 
   /** `version`: of the input's schema, when the payload was written. Throws what a step of `upcast` throws. */

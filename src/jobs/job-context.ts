@@ -14,11 +14,13 @@ export interface JobContext {
   readonly version?: number;
 }
 
+type ContextOptions = Pick<EnqueueOptions, "deadline" | "parent">;
+
 /** Undefined where there is nothing to keep. Throws a TypeError for a deadline that is none, or one to inherit where nobody has any. */
 export function writeContext(
   name: string,
   version: number,
-  options: EnqueueOptions | undefined,
+  options: ContextOptions | undefined,
   clock: Clock,
 ): string | undefined {
   const deadline = options === undefined ? undefined : deadlineOf(name, options, clock);
@@ -33,7 +35,7 @@ export function writeContext(
   });
 }
 
-function deadlineOf(name: string, { deadline, parent }: EnqueueOptions, clock: Clock): number | undefined {
+function deadlineOf(name: string, { deadline, parent }: ContextOptions, clock: Clock): number | undefined {
   if (deadline === undefined) return undefined;
   if (deadline === "inherit") {
     if (parent?.deadline === undefined) {

@@ -2,7 +2,7 @@
  * What an awaited job ended with, read back from its record: the output, the fault of the last attempt, or why there is neither.
  */
 import { Err, ok, type Fault, type Result } from "../core/index.ts";
-import type { Defect } from "./attempt.ts";
+import type { Defect } from "./attempt-runner.ts";
 import { JobCancelled, JobCrashed, JobNotFound } from "./faults.ts";
 import type { JobCodec } from "./job-codec.ts";
 import { whyLocked } from "./sealing/index.ts";

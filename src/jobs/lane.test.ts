@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AttemptRunner } from "./attempt.ts";
+import type { AttemptRunner } from "./attempt-runner.ts";
 import { Lane } from "./lane.ts";
 import type { ClaimedJob } from "./store.ts";
 

@@ -6,7 +6,7 @@
  * and doubles with each delivery: a job that kills its process is claimed alone again after each restart, and cannot use up its
  * neighbours' attempts. A lane whose jobs have a single attempt never claims ahead of a free slot.
  */
-import type { AttemptRunner } from "./attempt.ts";
+import type { AttemptRunner } from "./attempt-runner.ts";
 import type { ClaimedJob } from "./store.ts";
 
 const priorities = 10;
@@ -98,6 +98,17 @@ export class Lane {
     return this.#queues.some((queue) => queue?.has(id) === true);
   }
 
+  /** Takes out what waits here of these: their claims are gone. */
+  drop(ids: ReadonlySet<string>): void {
+    for (let priority = this.#headPriority; priority < priorities; priority++) {
+      for (const job of this.#queues[priority]?.drop(ids) ?? []) {
+        this.queued--;
+        this.queuedBytes -= job.payload.length;
+      }
+    }
+    while (this.#headPriority < priorities && (this.#queues[this.#headPriority]?.isEmpty ?? true)) this.#headPriority++;
+  }
+
   /** An attempt ended. */
   ended(): void {
     this.#ended++;
@@ -184,5 +195,16 @@ class Fifo {
 
   has(id: string): boolean {
     return this.#items.some((job) => job?.id === id);
+  }
+
+  drop(ids: ReadonlySet<string>): ClaimedJob[] {
+    const dropped: ClaimedJob[] = [];
+    this.#items = this.#items.slice(this.#head).filter((job) => {
+      if (job === undefined || !ids.has(job.id)) return true;
+      dropped.push(job);
+      return false;
+    });
+    this.#head = 0;
+    return dropped;
   }
 }

@@ -40,6 +40,22 @@ export const jobLimits = Object.freeze({
    */
   keepMs: 1_000,
   keepMaxMs: 300_000,
+  /** Milliseconds from the enqueueing on during which a retry rule may `snooze` a job; after that the failure counts. */
+  snoozeMs: 2_592_000_000,
+  /** Longest `job.sleep`, and longest `timeout` of `job.waitFor`, which is also its default. */
+  sleepMs: 31_622_400_000,
+  /** A `job.sleep` that is not longer stays in the process, if the attempt has the time. */
+  sleepInPlaceMs: 1_000,
+  /** A run that comes so much before its time, because the store's clock is ahead, waits for it in the process. */
+  clockSkewMs: 60_000,
+  /** Names of steps, sleeps and waits of one job. */
+  steps: 1_000,
+  /** Characters of such a name. */
+  stepNameChars: 150,
+  /** Characters of JSON of a `job.progress`. */
+  progressChars: 4_096,
+  /** The event `job.stalled` tells of a process whose other work had no turn for so many milliseconds while jobs ran. */
+  stallMs: 5_000,
   /** Milliseconds that a handler which ignores its timeout keeps its slot; then the slot goes to other work. */
   runawayMs: 30_000,
   /** Handlers that ignored their timeout and no longer hold a slot. At this number slots are held until the handler ends. */

@@ -20,9 +20,10 @@ const base = job("work", { input: { n: t.int() } }).settings;
 const fault = new Fault("BUSY", "unavailable", { wait: 5 }, "busy");
 const now = 1_000_000;
 const maxDelayMs = 86_400_000;
+const snoozeUntil = now + 3_600_000;
 
 function decide(settings: Partial<JobSettings>, attempt = 1, given: Fault = fault, random = 0): RetryVerdict {
-  return decideRetry({ ...base, ...settings }, { fault: given, attempt, now, random, maxDelayMs });
+  return decideRetry({ ...base, ...settings }, { fault: given, attempt, now, random, maxDelayMs, snoozeUntil });
 }
 
 const backoffs = fc

@@ -15,22 +15,31 @@ export interface FailedAttempt {
   readonly random: number;
   /** No delay is longer. */
   readonly maxDelayMs: number;
+  /** Until this time a rule may put the job off without an attempt being counted. */
+  readonly snoozeUntil: number;
 }
 
 export type RetryVerdict =
   /** `brokenRule`: what the policy's own function threw; the fault was then retried after the backoff. */
   | { readonly to: "retry"; readonly runAt: number; readonly brokenRule?: unknown }
+  | { readonly to: "snoozed"; readonly runAt: number; readonly brokenRule?: undefined }
   | { readonly to: "failed"; readonly brokenRule?: unknown };
 
 /**
  * A rule for the fault's code comes first; without one the fault is retried after the backoff. An attempt that was cut short
- * by a shutdown is tried again at once: it did nothing wrong. Attempts are counted whatever the rule says.
+ * by a shutdown is tried again at once: it did nothing wrong. Attempts are counted whatever the rule says, unless it is to snooze; a job
+ * that has snoozed for too long is retried like others instead.
  */
 export function decideRetry(settings: JobSettings, failed: FailedAttempt): RetryVerdict {
-  const { fault, attempt, now, random, maxDelayMs } = failed;
+  const { fault, attempt, now, random, maxDelayMs, snoozeUntil } = failed;
   const ruled = applyRule(settings, fault);
   const broken = "brokenRule" in ruled ? { brokenRule: ruled.brokenRule } : {};
   const { decision } = ruled;
+  if (decision?.do === "snooze") {
+    // At least so long, or a job that is never ready would run without a pause.
+    const runAt = Math.ceil(now + Math.min(Math.max(decision.ms, shortestSnoozeMs), maxDelayMs));
+    if (runAt <= snoozeUntil) return { to: "snoozed", runAt };
+  }
   if (decision?.do === "discard" || attempt >= settings.attempts) return { to: "failed", ...broken };
   const delay =
     decision?.do === "retry_after"
@@ -40,6 +49,8 @@ export function decideRetry(settings: JobSettings, failed: FailedAttempt): Retry
         : backoffMs(settings.backoff, attempt, random);
   return { to: "retry", runAt: Math.ceil(now + Math.min(delay, maxDelayMs)), ...broken };
 }
+
+const shortestSnoozeMs = 100;
 
 interface Ruled {
   readonly decision: RetryDecision | undefined;
@@ -60,11 +71,14 @@ function applyRule({ rules }: JobSettings, fault: Fault): Ruled {
 
 function isDecision(value: unknown): value is RetryDecision {
   if (typeof value !== "object" || value === null || !("do" in value)) return false;
-  if (value.do === "retry_after") return "ms" in value && typeof value.ms === "number" && value.ms >= 0;
+  if (value.do === "retry_after" || value.do === "snooze")
+    return "ms" in value && typeof value.ms === "number" && value.ms >= 0;
   return value.do === "retry" || value.do === "discard";
 }
 
 function brokenAnswer(code: string): Ruled {
-  const problem = new TypeError(`The retry rule for ${code} returns retry, discard or retryAfter(…), and did not.`);
+  const problem = new TypeError(
+    `The retry rule for ${code} returns retry, discard, retryAfter(…) or snooze(…), and did not.`,
+  );
   return { decision: undefined, brokenRule: problem };
 }

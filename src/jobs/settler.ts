@@ -40,7 +40,12 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#batch.push(settlement);
     this.#waiting++;
-    if (settlement.to === "retry" || settlement.to === "released") this.#again.set(settlement.job.id, false);
+    if (goesOn.has(settlement.to)) this.#again.set(settlement.job.id, false);
+  }
+
+  /** An attempt ended without an outcome. */
+  nothing(): void {
+    this.#options.onSettled();
   }
 
   /** A job was asked to stop. If its attempt has just ended with another run to come, it is cancelled as soon as that is committed. */
@@ -101,6 +106,9 @@ export class Settler {
     });
   }
 }
+
+/** Outcomes after which the job runs again. */
+const goesOn: ReadonlySet<Settlement["to"]> = new Set(["retry", "released", "snoozed", "waiting"] as const);
 
 /** A store that throws has a defect; the outcomes must not be lost by it, nor the process. */
 async function settleSafely(

@@ -20,6 +20,12 @@ export class JobsSwitch implements Jobs {
   readonly counts: Jobs["counts"] = async (name) => this.#engine?.counts(name) ?? err(noStore());
   readonly cancel: Jobs["cancel"] = async (id) => this.#engine?.cancel(id) ?? err(noStore());
   readonly retry: Jobs["retry"] = async (id) => this.#engine?.retry(id) ?? err(noStore());
+  readonly graph: Jobs["graph"] = (options) => this.#required().graph(options);
+  readonly batch: Jobs["batch"] = async (...call) => this.#engine?.batch(...call) ?? err(noStore());
+  readonly signal: Jobs["signal"] = async (...call) => this.#engine?.signal(...call) ?? err(noStore());
+  readonly pause: Jobs["pause"] = async (target) => this.#engine?.pause(target) ?? err(noStore());
+  readonly resume: Jobs["resume"] = async (target) => this.#engine?.resume(target) ?? err(noStore());
+  readonly paused: Jobs["paused"] = async () => this.#engine?.paused() ?? err(noStore());
 
   ref<J extends Job>(job: J, id: string): JobRef<J> {
     return this.#required().ref(job, id);

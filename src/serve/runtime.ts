@@ -21,6 +21,7 @@ import {
   createJobEngine,
   createJobs,
   openSealing,
+  policyOf,
   withJobLimits,
   type JobEngine,
   type JobLimits,
@@ -183,6 +184,7 @@ function storeParts(
           retention: { ...defaultRetention, ...options.retention },
           maxWaiting: withJobLimits(limits).waitingJobs,
           maxAttempts: attemptsOf(bound.contract),
+          policy: policyOf(bound.contract),
         });
         // The reason alone: "cannot take work now" is what a running store says.
         if (!opened.ok)

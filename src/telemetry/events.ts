@@ -88,6 +88,22 @@ export interface EventTable {
   };
   /** An attempt ended after its claim was no longer valid; its outcome changed nothing. */
   "job.stale": { readonly id: string; readonly name: string };
+  /** A step of a job was carried out and kept; a later run is given what it gave, and says nothing. */
+  "job.step": {
+    readonly id: string;
+    readonly name: string;
+    readonly attempt: number;
+    readonly step: string;
+    readonly durationMs: number;
+  };
+  /** The claim of a running attempt is gone, as after a stall that outlasted its lease: its signal aborts, and its outcome counts no more. */
+  "job.lost": { readonly id: string; readonly name: string; readonly attempt: number };
+  /** While jobs ran, nothing else of this process got its turn for so long. `name`: a job that did it without a pause; undefined: it is not known who. */
+  "job.stalled": { readonly blockedMs: number; readonly name: string | undefined };
+  /** A signal was kept for a job by this process. */
+  "job.signalled": { readonly id: string; readonly name: string; readonly signal: string };
+  /** This process paused jobs, or resumed them. */
+  "jobs.paused": { readonly names: readonly string[]; readonly paused: boolean };
   /** An attempt timed out and its handler still runs after the grace. `slotFreed`: its slot was given to other work. */
   "job.runaway": { readonly id: string; readonly name: string; readonly attempt: number; readonly slotFreed: boolean };
   /** A schedule could not enqueue its job, or its record is not to be believed. */
