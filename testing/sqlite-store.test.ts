@@ -5,7 +5,26 @@ import { join } from "node:path";
 import { sqlite } from "../src/sqlite/index.ts";
 import { storeConformance } from "../src/testing/index.ts";
 
-storeConformance("sqlite", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-store-"));
-  return { store: () => sqlite(join(folder, "jobs.db")), remove: () => rm(folder, { recursive: true }) };
-});
+// What is listed here is being built; a feature that is there leaves the list.
+storeConformance(
+  "sqlite",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tensile-store-"));
+    return { store: () => sqlite(join(folder, "jobs.db")), remove: () => rm(folder, { recursive: true }) };
+  },
+  {
+    without: [
+      "signals",
+      "notes",
+      "dependencies",
+      "keys",
+      "gates",
+      "tenants",
+      "ageing",
+      "unique",
+      "delay",
+      "pause",
+      "backlog",
+    ],
+  },
+);

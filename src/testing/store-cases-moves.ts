@@ -1,8 +1,13 @@
 /** Conformance: every move of the table in `src/jobs/state.ts`, the legal ones by doing them, the illegal ones by trying. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jobMoves, jobStates, type ClaimedJob, type JobMove, type JobState } from "../jobs/index.ts";
+import { jobMoves, type ClaimedJob, type JobMove, type JobState } from "../jobs/index.ts";
 import { failure, value, type Hands, type StoreBench, type WithBench } from "./store-harness.ts";
+
+type Has = (feature: "snooze" | "signals" | "dependencies") => boolean;
+
+/** How a job came to be in its state. There are two ways of waiting. */
+type Way = Exclude<JobState, "waiting"> | "waiting for a signal" | "waiting for another";
 
 /** A job in a state, and the claim that it came through, when it was claimed. */
 interface Subject {
@@ -11,10 +16,20 @@ interface Subject {
   readonly hands: Hands;
 }
 
-// What a store of issue 4 must add stands in the seam; its cases come with it.
-const reach: { readonly [S in Exclude<JobState, "waiting">]: (b: StoreBench) => Promise<Subject> } = {
+const reach: { readonly [W in Way]: (b: StoreBench, move: JobMove) => Promise<Subject> } = {
+  "waiting for a signal": async (b) => {
+    const subject = await claimNew(b);
+    await b.settle({ job: subject.job, to: "waiting", signal: "go" });
+    return subject;
+  },
+  "waiting for another": async (b, move) => {
+    const other = await b.enqueueOne({ name: "other" });
+    const later = move === "defer" ? { runAt: b.now + 1_000 } : {};
+    const id = await b.enqueueOne({ name: "a", after: { jobs: [other], on: "succeeded" }, ...later });
+    return { id, job: undefined, hands: b.hands("a", "other") };
+  },
   scheduled: async (b) => ({
-    id: await b.enqueueOne({ name: "a", runAt: b.clock.now() + 1_000 }),
+    id: await b.enqueueOne({ name: "a", runAt: b.now + 1_000 }),
     job: undefined,
     hands: b.hands("a"),
   }),
@@ -43,25 +58,39 @@ async function claimNew(b: StoreBench): Promise<Subject & { readonly job: Claime
   return { id, job: await hands.takeOne("a"), hands };
 }
 
-/** Tries a move through the seam. A move that the seam cannot even express from that state is left out: undefined. */
-type Try = (b: StoreBench, subject: Subject) => Promise<void>;
+/** Tries a move through the seam. A move that the seam cannot even express from that state is left out. */
+type Try = (b: StoreBench, subject: Subject, way: Way) => Promise<void>;
 
-function bySettling(to: "release" | "succeed" | "retry" | "snooze" | "fail"): Try {
+function bySettling(to: "release" | "succeed" | "retry" | "snooze" | "wait" | "fail"): Try {
   return async (b, { job }) => {
     if (job === undefined) return;
     const error = failure(job);
     if (to === "release") await b.settle({ job, to: "released" });
     else if (to === "succeed") await b.settle({ job, to: "succeeded" });
-    else if (to === "snooze") await b.settle({ job, to: "snoozed", runAt: b.clock.now() + 1_000 });
-    else if (to === "retry") await b.settle({ job, to: "retry", runAt: b.clock.now() + 1_000, error });
+    else if (to === "snooze") await b.settle({ job, to: "snoozed", runAt: b.now + 1_000 });
+    else if (to === "wait") await b.settle({ job, to: "waiting", signal: "go" });
+    else if (to === "retry") await b.settle({ job, to: "retry", runAt: b.now + 1_000, error });
     else await b.settle({ job, to: "failed", error });
   };
 }
 
-type FlowMove = "wait" | "unblock" | "defer" | "abandon";
+/** The job that the subject waits for ends. */
+function byTheOther(to: "succeeded" | "failed"): Try {
+  return async (b, { hands }, way) => {
+    if (way !== "waiting for another") return;
+    const job = await hands.takeOne("other");
+    await b.settle(to === "succeeded" ? { job, to } : { job, to, error: failure(job) });
+  };
+}
 
-const tries: { readonly [M in Exclude<JobMove, FlowMove>]: Try } = {
-  promote: (b) => b.clock.advance(1_000),
+const tries: { readonly [M in JobMove]: Try } = {
+  unblock: async (b, subject, way) => {
+    if (way === "waiting for another") await byTheOther("succeeded")(b, subject, way);
+    else value(await b.flow.signal(subject.id, "go", "1"));
+  },
+  defer: byTheOther("succeeded"),
+  abandon: byTheOther("failed"),
+  promote: (b) => b.advance(1_000),
   claim: async (b, { hands, job }) => {
     hands.grant("a", 1);
     const sentinel = await b.enqueueOne({ name: "a", priority: 9 });
@@ -73,6 +102,7 @@ const tries: { readonly [M in Exclude<JobMove, FlowMove>]: Try } = {
   succeed: bySettling("succeed"),
   retry: bySettling("retry"),
   snooze: bySettling("snooze"),
+  wait: bySettling("wait"),
   fail: bySettling("fail"),
   cancel: async (b, { id, job, hands }) => {
     const state = value(await b.session.cancel(id));
@@ -85,22 +115,33 @@ const tries: { readonly [M in Exclude<JobMove, FlowMove>]: Try } = {
   redrive: async (b, { id }) => void value(await b.session.retry(id)),
 };
 
-export function moveCases(bench: WithBench): void {
-  for (const state of jobStates) {
-    if (state === "waiting") continue;
-    for (const move of Object.keys(tries) as (keyof typeof tries)[]) {
+/** What a store of these features, and a job in this state, can be asked for. */
+function canTry(way: Way, move: JobMove, has: Has): boolean {
+  if (way === "waiting for a signal" && !has("signals")) return false;
+  if (way === "waiting for another" && !has("dependencies")) return false;
+  if (move === "defer" || move === "abandon") return way === "waiting for another";
+  if (move === "unblock") return way === "waiting for another" || has("signals");
+  if (move === "wait") return has("signals");
+  return move !== "snooze" || has("snooze");
+}
+
+export function moveCases(bench: WithBench, has: Has): void {
+  for (const way of Object.keys(reach) as Way[]) {
+    const state = way === "waiting for a signal" || way === "waiting for another" ? "waiting" : way;
+    for (const move of Object.keys(tries) as JobMove[]) {
+      if (!canTry(way, move, has)) continue;
       const expected = jobMoves[state][move];
       const title =
         expected === undefined
-          ? `${state} stays ${state} when asked to ${move}`
-          : `${state} becomes ${expected} by ${move}`;
+          ? `${way} stays ${state} when asked to ${move}`
+          : `${way} becomes ${expected} by ${move}`;
       test(
         title,
         bench({ maxAttempts: () => (move === "crash_out" ? 1 : 5) }, async (b) => {
-          const subject = await reach[state](b);
+          const subject = await reach[way](b, move);
           assert.equal(await b.state(subject.id), state);
-          await tries[move](b, subject);
-          assert.equal(await b.state(subject.id), expected ?? state);
+          await tries[move](b, subject, way);
+          await b.reaches(subject.id, expected ?? state);
           const counts = await b.counts("a");
           assert.ok(counts[expected ?? state] >= 1);
         }),

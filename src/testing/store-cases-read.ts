@@ -1,19 +1,18 @@
 /** Conformance: get, list, counts, retention. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jobStates, type JobFilter } from "../jobs/index.ts";
+import { jobStates, type JobFilter, type JobState } from "../jobs/index.ts";
 import { at, failure, keepMany, value, type StoreBench, type WithBench } from "./store-harness.ts";
 
-/** Jobs of two names in every state; returns the ids by payload. */
-/** States that a job is brought to by itself, without others. */
-const kept = jobStates.filter((state) => state !== "waiting");
+type Has = (feature: "signals") => boolean;
 
-async function populate(b: StoreBench): Promise<Map<string, string>> {
+/** Jobs of two names, five in each of the states; returns the ids by payload. */
+async function populate(b: StoreBench, states: readonly JobState[]): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const hands = b.hands("a", "b");
   for (const name of ["a", "b"]) {
     for (let index = 0; index < 5; index++) {
-      for (const state of kept) {
+      for (const state of states) {
         const payload = `"${name} ${state} ${index}"`;
         const runAt = state === "scheduled" ? { runAt: b.clock.now() + 1_000 + index } : {};
         ids.set(payload, await b.enqueueOne({ name, payload, priority: state === "ready" ? 9 : 5, ...runAt }));
@@ -23,6 +22,7 @@ async function populate(b: StoreBench): Promise<Map<string, string>> {
         if (state === "succeeded") await b.settle({ job, to: "succeeded", result: payload });
         if (state === "failed") await b.settle({ job, to: "failed", error: failure(job) });
         if (state === "cancelled") await b.settle({ job, to: "cancelled" });
+        if (state === "waiting") await b.settle({ job, to: "waiting", signal: "go" });
       }
     }
   }
@@ -39,11 +39,14 @@ async function listAll(b: StoreBench, filter: JobFilter): Promise<string[]> {
   }
 }
 
-export function readCases(bench: WithBench): void {
+export function readCases(bench: WithBench, has: Has): void {
+  const kept = jobStates.filter((state) => state !== "waiting" || has("signals"));
+  const waiting = has("signals") ? 5 : 0;
+
   test(
     "list gives every job once, by state and name, page by page, in the order of ids",
     bench({}, async (b) => {
-      const ids = await populate(b);
+      const ids = await populate(b, kept);
       for (const state of [undefined, ...kept]) {
         for (const name of [undefined, "a", "b", "never"]) {
           const expected = [...ids]
@@ -68,11 +71,11 @@ export function readCases(bench: WithBench): void {
   test(
     "a record of a list is what get gives",
     bench({}, async (b) => {
-      await populate(b);
+      await populate(b, kept);
       for (const record of value(await b.session.list({ limit: 1_000 }))) {
         assert.deepEqual(value(await b.session.get(record.id)), record);
         assert.ok(record.payload.includes(record.state));
-        assert.equal(record.attempt, record.state === "scheduled" || record.state === "ready" ? 0 : 1);
+        assert.equal(record.attempt, ["scheduled", "ready", "waiting"].includes(record.state) ? 0 : 1);
         assert.equal(
           "finishedAt" in record,
           record.state === "succeeded" || record.state === "failed" || record.state === "cancelled",
@@ -96,10 +99,10 @@ export function readCases(bench: WithBench): void {
   test(
     "counts agree with the list, by name and in all, before and after a restart",
     bench({}, async (b) => {
-      await populate(b);
+      await populate(b, kept);
       for (const name of ["a", "b"]) {
         assert.deepEqual(await b.counts(name), {
-          waiting: 0,
+          waiting,
           scheduled: 5,
           ready: 5,
           running: 5,
@@ -119,7 +122,7 @@ export function readCases(bench: WithBench): void {
       });
       await b.reopen();
       assert.deepEqual(await b.counts(), {
-        waiting: 0,
+        waiting: 2 * waiting,
         scheduled: 10,
         ready: 20,
         running: 0,

@@ -1,17 +1,40 @@
 /**
  * One suite for every store of jobs: what the seam in `src/jobs/store.ts` promises, as tests. A store passes when it passes all of them; none may be
- * skipped.
+ * skipped. (While issue 4 is built, a store may name the features that it does not have yet.)
  */
 import { describe } from "node:test";
 import { endCases } from "./store-cases-end.ts";
 import { enqueueCases } from "./store-cases-enqueue.ts";
 import { lifeCases } from "./store-cases-life.ts";
 import { moveCases } from "./store-cases-moves.ts";
+import { noteCases } from "./store-cases-notes.ts";
 import { readCases } from "./store-cases-read.ts";
+import { signalCases } from "./store-cases-signals.ts";
+import { snoozeCases } from "./store-cases-snooze.ts";
 import { withBench, type MakePlace } from "./store-harness.ts";
 import { modelCase } from "./store-model.ts";
 
 export type { MakePlace, StorePlace } from "./store-harness.ts";
+
+/** What issue 4 adds, in the pieces in which a store may learn it. */
+export type StoreFeature =
+  | "snooze"
+  | "signals"
+  | "notes"
+  | "dependencies"
+  | "keys"
+  | "gates"
+  | "tenants"
+  | "ageing"
+  | "unique"
+  | "delay"
+  | "pause"
+  | "backlog";
+
+export interface ConformanceOptions {
+  /** Temporary, for stores that are being built: their cases are left out. Goes when no store needs it. */
+  readonly without?: readonly StoreFeature[];
+}
 
 /**
  * Registers the suite with `node:test`.
@@ -22,12 +45,20 @@ export type { MakePlace, StorePlace } from "./store-harness.ts";
  *   return { store: () => sqlite(join(folder, "jobs.db")), remove: () => rm(folder, { recursive: true }) };
  * });
  */
-export function storeConformance(name: string, makePlace: MakePlace): void {
+export function storeConformance(name: string, makePlace: MakePlace, { without = [] }: ConformanceOptions = {}): void {
   const bench = withBench(makePlace);
-  describe(`the ${name} store: enqueue`, () => enqueueCases(bench));
-  describe(`the ${name} store: the table of moves`, () => moveCases(bench));
-  describe(`the ${name} store: claims, fences, crashes`, () => lifeCases(bench));
-  describe(`the ${name} store: ends`, () => endCases(bench));
-  describe(`the ${name} store: reading and retention`, () => readCases(bench));
-  describe(`the ${name} store: against a model`, () => modelCase(makePlace));
+  const has = (feature: StoreFeature): boolean => !without.includes(feature);
+  const group = (title: string, register: () => void): void => void describe(`the ${name} store: ${title}`, register);
+  const feature = (named: StoreFeature, register: () => void): void => {
+    if (has(named)) group(named, register);
+  };
+  group("enqueue", () => enqueueCases(bench));
+  group("the table of moves", () => moveCases(bench, has));
+  group("claims, fences, crashes", () => lifeCases(bench));
+  group("ends", () => endCases(bench));
+  group("reading and retention", () => readCases(bench, has));
+  feature("snooze", () => snoozeCases(bench));
+  feature("signals", () => signalCases(bench));
+  feature("notes", () => noteCases(bench));
+  group("against a model", () => modelCase(makePlace));
 }

@@ -3,13 +3,14 @@
  * awaited job by job.
  */
 import assert from "node:assert/strict";
-import { manualClock, type ManualClock } from "../core/index.ts";
+import { manualClock, sleep, systemClock, type ManualClock, type Timer } from "../core/index.ts";
 import type {
   AttemptError,
   ClaimedJob,
   Consumer,
   EnqueueReceipt,
   JobCounts,
+  JobPolicy,
   JobRecord,
   JobState,
   NewJob,
@@ -18,6 +19,7 @@ import type {
   SettleReceipt,
   Store,
   StoreFault,
+  StoreFlow,
   StoreOpenOptions,
   StoreSession,
 } from "../jobs/index.ts";
@@ -26,6 +28,11 @@ import type {
 export interface StorePlace {
   /** A new Store on this place. Called again after a crash or a restart: it must find what was committed. */
   store(): Store;
+  /**
+   * For a store that has a clock of its own (a database's): moves it on by so much. It begins where `manualClock()` does, and stands still between.
+   * The clock of the options follows by the same amount.
+   */
+  advance?(ms: number): Promise<void>;
   /** Removes the place. Every store on it is closed. */
   remove(): Promise<void>;
 }
@@ -42,6 +49,7 @@ export interface BenchOptions {
   readonly retention?: Retention;
   readonly maxWaiting?: number;
   readonly maxAttempts?: (name: string) => number;
+  readonly policy?: (name: string) => JobPolicy | undefined;
 }
 
 /** An open store on a place of its own, with a clock that stands still. */
@@ -59,12 +67,30 @@ export class StoreBench {
       retention: options.retention ?? keepMany,
       maxWaiting: options.maxWaiting ?? 1_000_000,
       maxAttempts: options.maxAttempts ?? (() => 5),
+      ...(options.policy !== undefined && { policy: options.policy }),
     };
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  /** Moves time, here and where the store keeps its own. */
+  async advance(ms: number): Promise<void> {
+    await this.#place.advance?.(ms);
+    await this.clock.advance(ms);
   }
 
   get session(): StoreSession {
     assert.ok(this.#session, "the store is not open");
     return this.#session;
+  }
+
+  /** The verbs that a store may lack while it is built. */
+  get flow(): StoreFlow {
+    const { session } = this;
+    assert.ok(hasFlow(session), "the store lacks verbs of StoreFlow");
+    return session;
   }
 
   async open(): Promise<StoreSession> {
@@ -123,31 +149,60 @@ export class StoreBench {
     return value(await this.session.get(id))?.state;
   }
 
+  /** Waits until the job is in the state: a store may need a turn of its own for what time or another job brings about. */
+  async reaches(id: string, state: JobState): Promise<void> {
+    const end = systemClock.monotonic() + patienceMs;
+    for (;;) {
+      const now = await this.state(id);
+      if (now === state) return;
+      if (systemClock.monotonic() > end) assert.equal(now, state, `job ${id} should have become ${state}`);
+      await sleep(systemClock, 2);
+    }
+  }
+
   async counts(name?: string): Promise<JobCounts> {
     return value(await this.session.counts(name));
   }
 }
 
+function hasFlow(session: StoreSession): session is StoreSession & StoreFlow {
+  const verbs = ["note", "notes", "signal", "dependencies", "pause", "resume", "paused", "backlog"] as const;
+  return verbs.every((verb) => typeof session[verb] === "function");
+}
+
+/** How long a test waits for what must happen before it fails. What passes never waits so long. */
+const patienceMs = 20_000;
+
+/** Its jobs show that the store has had its turn. No test sees them. */
+const sentinel = "~sentinel";
+
 /** A consumer whose jobs can be awaited. */
 export class Hands {
   readonly claimed: ClaimedJob[] = [];
   readonly cancelRequests: string[] = [];
+  readonly lost: string[] = [];
   readonly troubles: StoreFault[] = [];
   /** How many jobs came in each call. */
   readonly batches: number[] = [];
+  readonly #session: StoreSession;
   readonly #consumer: Consumer;
+  readonly #sentinels: ClaimedJob[] = [];
   #taken = 0;
-  #wanted: { readonly count: number; readonly resolve: () => void } | undefined;
+  #wanted: { readonly holds: () => boolean; readonly resolve: () => void } | undefined;
 
   constructor(session: StoreSession, names: readonly string[]) {
+    this.#session = session;
     this.#consumer = session.consume({
-      names,
+      names: [...names, sentinel],
       onClaimed: (jobs) => {
-        this.claimed.push(...jobs);
-        this.batches.push(jobs.length);
-        if (this.#wanted !== undefined && this.claimed.length >= this.#wanted.count) this.#wanted.resolve();
+        const own = jobs.filter((job) => job.name !== sentinel);
+        this.claimed.push(...own);
+        this.#sentinels.push(...jobs.filter((job) => job.name === sentinel));
+        if (own.length > 0) this.batches.push(own.length);
+        if (this.#wanted?.holds() === true) this.#wanted.resolve();
       },
       onCancelRequested: (id) => void this.cancelRequests.push(id),
+      onLost: (ids) => void this.lost.push(...ids),
       onTrouble: (fault) => void this.troubles.push(fault),
     });
   }
@@ -159,13 +214,42 @@ export class Hands {
   /** The next `count` jobs, in the order in which they were handed over. Waits for them. */
   async take(count: number): Promise<ClaimedJob[]> {
     const upTo = this.#taken + count;
-    if (this.claimed.length < upTo) {
-      await new Promise<void>((resolve) => (this.#wanted = { count: upTo, resolve }));
-      this.#wanted = undefined;
-    }
+    await this.#until(() => this.claimed.length >= upTo, `${count} jobs`);
     const jobs = this.claimed.slice(this.#taken, upTo);
     this.#taken = upTo;
     return jobs;
+  }
+
+  async #until(holds: () => boolean, what: string): Promise<void> {
+    if (holds()) return;
+    let patience: Timer | undefined;
+    await new Promise<void>((resolve, reject) => {
+      this.#wanted = { holds, resolve };
+      const late = new Error(`${what} should have been handed over; ${this.untaken} were.`);
+      patience = systemClock.setTimer(patienceMs, () => reject(late), true);
+    });
+    patience?.cancel();
+    this.#wanted = undefined;
+  }
+
+  /**
+   * After this, what the store could hand over by now has been handed over. A job that is enqueued and taken meanwhile shows it; twice, because the
+   * first may have come with a turn that had begun before.
+   */
+  async quiet(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) {
+      this.grant(sentinel, 1);
+      value(await this.#session.enqueue([{ name: sentinel, priority: 0, payload: "null" }]));
+      await this.#until(() => this.#sentinels.length > 0, "the sentinel");
+      const jobs = this.#sentinels.splice(0);
+      value(await this.#session.settle(jobs.map((job) => ({ job, to: "succeeded" }))));
+    }
+  }
+
+  /** Nothing is handed over, although the store had its turn. */
+  async nothing(): Promise<void> {
+    await this.quiet();
+    assert.equal(this.untaken, 0, `${this.untaken} jobs were handed over that should not have been`);
   }
 
   /** Credit for one job, and that job. */
