@@ -54,6 +54,8 @@ export {
   retry,
   retryAfter,
   snooze,
+  QueueFull,
+  StoreUnavailable,
   subscription,
   type Access,
   type Backoff,

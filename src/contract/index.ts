@@ -39,8 +39,17 @@ export {
   type UploadedFile,
   type UploadOptions,
 } from "./body.ts";
-export { job, type Job, type JobOptions, type JobSchedule, type JobSettings, type Signals } from "./job.ts";
+export {
+  job,
+  type BackPressureSettings,
+  type Job,
+  type JobOptions,
+  type JobSchedule,
+  type JobSettings,
+  type Signals,
+} from "./job.ts";
 export type { KeyOptions, QueueOptions, RateLimit, RateSettings, SharedLimits, UniqueOptions } from "./job-policy.ts";
+export { QueueFull, StoreUnavailable } from "./job-faults.ts";
 export {
   backoffMs,
   discard,

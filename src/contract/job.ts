@@ -65,6 +65,11 @@ export interface JobOptions<
   /** 0 (most urgent) to 9. Default 5. */
   readonly priority?: number;
   /**
+   * How much of this job may wait before `enqueue` answers `QUEUE_FULL`: `{ depth: 10_000, age: "5m" }`. Default: only the store's own limit, for all jobs
+   * together.
+   */
+  readonly backPressure?: BackPressure;
+  /**
    * Of the input's schema: 1 to 999, default 1. Raise it when a change of the schema does not accept what is enqueued already, and say in `upcast` how the old
    * becomes the new. A job with a later version than the code is kept, not run: `PAYLOAD_NEWER`.
    */
@@ -82,6 +87,20 @@ export interface JobOptions<
   readonly signals?: S;
   readonly summary?: string;
   readonly description?: string;
+}
+
+/** One at least. What is scheduled for later, or waits for other jobs, does not count. */
+export interface BackPressure {
+  /** Jobs that are ready and have not begun: 1 to 10,000,000. */
+  readonly depth?: number;
+  /** How long the oldest of them has been ready. */
+  readonly age?: Duration;
+}
+
+export interface BackPressureSettings {
+  /** Infinity: any. */
+  readonly depth: number;
+  readonly ageMs: number | undefined;
 }
 
 export interface JobSchedule<Input> {
@@ -127,6 +146,7 @@ export interface JobSettings {
   readonly ageingMs: number | undefined;
   readonly unique: UniqueSettings | undefined;
   readonly priority: number;
+  readonly backPressure: BackPressureSettings | undefined;
   readonly version: number;
   readonly upcast: UpcastTable;
   readonly encrypt: boolean | undefined;
@@ -209,6 +229,7 @@ function jobSettings(name: string, options: AnyOptions): JobSettings {
     ageingMs: ageing === undefined ? undefined : periodMs(where, "ageing", ageing),
     unique: uniqueSettings(where, options.unique),
     priority: whole(where, "priority", options.priority ?? 5, 0, 9),
+    backPressure: options.backPressure === undefined ? undefined : pressureOf(where, options.backPressure),
     version,
     upcast: checkUpcasts(name, version, options.upcast ?? {}),
     encrypt: options.encrypt,
@@ -228,4 +249,14 @@ function checkSignals<S extends Signals>(name: string, signals: S | undefined): 
   if (signals === undefined) return noSignals as S;
   for (const signal of Object.keys(signals)) checkName(`job("${name}"): signal`, signal);
   return Object.freeze({ ...signals });
+}
+
+function pressureOf(where: string, { depth, age }: BackPressure): BackPressureSettings {
+  if (depth === undefined && age === undefined) {
+    throw new TypeError(`${where}: backPressure has neither depth nor age. Give one of them.`);
+  }
+  return Object.freeze({
+    depth: depth === undefined ? Infinity : whole(where, "backPressure.depth", depth, 1, 10_000_000),
+    ageMs: age === undefined ? undefined : durationMs(age),
+  });
 }

@@ -24,6 +24,8 @@ export interface EnqueueOptions {
   readonly deadline?: Duration | Date | "inherit";
   /** The call that this belongs to: its trace, and its time where that is inherited. Handlers' own `jobs` fill it in. */
   readonly parent?: CallParent;
+  /** `false`: enqueues though the job's `backPressure` says no. Default: true. */
+  readonly backPressure?: boolean;
   /** Instead of the key that the job's `unique` derives from the input. */
   readonly uniqueKey?: string;
   /** Instead of what the job's `key` makes of the input. Of a job without `perKey` it changes nothing. */

@@ -19,6 +19,7 @@ import {
 import type { Events } from "../telemetry/index.ts";
 import { announceEnqueued } from "./announce.ts";
 import type { Defect } from "./attempt-runner.ts";
+import { BackPressure } from "./back-pressure.ts";
 import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
 import { Graph, planBatch, type PlannedJob } from "./graph.ts";
@@ -57,6 +58,7 @@ class StoreJobs implements Jobs {
   readonly #sealing: Sealing;
   readonly #codecs: JobCodecs;
   readonly #batch: EnqueueBatch;
+  readonly #pressure: BackPressure;
   readonly #refs: RefMaker = (codec, receipt) => this.#refTo(codec, receipt);
   readonly enqueue: Jobs["enqueue"];
   readonly enqueueMany: Jobs["enqueueMany"];
@@ -75,6 +77,7 @@ class StoreJobs implements Jobs {
     const session = sealedSession(options.session, this.#sealing);
     this.#options = { ...options, session };
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
+    this.#pressure = new BackPressure(session, options.clock, options.contract.jobs);
     this.#batch = new EnqueueBatch(session, this.#limits.enqueueBatch, options.events);
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
@@ -112,6 +115,15 @@ class StoreJobs implements Jobs {
 
   #enqueue(job: Job, input: unknown, options?: EnqueueOptions): Promise<Result<JobRef, EnqueueFault>> {
     const codec = codecOf(this.#codecs, job);
+    if (job.settings.backPressure === undefined || options?.backPressure === false) {
+      return this.#make(codec, input, options);
+    }
+    const refused = this.#pressure.admit(job.name, 1);
+    if (isPromiseLike(refused)) return refused.then((settled) => settled ?? this.#make(codec, input, options));
+    return refused === undefined ? this.#make(codec, input, options) : Promise.resolve(refused);
+  }
+
+  #make(codec: JobCodec, input: unknown, options?: EnqueueOptions): Promise<Result<JobRef, EnqueueFault>> {
     const made = newJob(codec, input, options, this.#options.clock, this.#limits);
     return isPromiseLike(made) ? made.then((settled) => this.#send(codec, settled)) : this.#send(codec, made);
   }
@@ -129,6 +141,10 @@ class StoreJobs implements Jobs {
     const most = this.#limits.enqueueMany;
     if (inputs.length > most) {
       throw new TypeError(`enqueueMany() takes at most ${most} inputs, not ${inputs.length}. Call it with parts.`);
+    }
+    if (inputs.length > 0 && options?.backPressure !== false) {
+      const refused = await this.#pressure.admit(job.name, inputs.length);
+      if (refused !== undefined) return refused;
     }
     return this.#enqueuePlanned(inputs.map((input) => ({ job, input, options })));
   }

@@ -4,16 +4,9 @@
 import { fault } from "../contract/index.ts";
 import { t } from "../schema/index.ts";
 
-export const StoreUnavailable = fault("STORE_UNAVAILABLE", {
-  kind: "unavailable",
-  data: { reason: t.string() },
-  message: ({ reason }) => `The job store cannot take work now: ${reason}`,
-});
-export const QueueFull = fault("QUEUE_FULL", {
-  kind: "resource_exhausted",
-  data: { limit: t.int(), retryAfterMs: t.int() },
-  message: ({ limit }) => `${limit} jobs are waiting, which is the limit.`,
-});
+// Declared where those who declare operations can reach them.
+export { QueueFull, StoreUnavailable } from "../contract/index.ts";
+
 export const JobCancelled = fault("JOB_CANCELLED", {
   kind: "cancelled",
   data: { id: t.string() },

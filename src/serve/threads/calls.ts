@@ -1,6 +1,6 @@
 /** The main thread's side of a thread's calls: what only the main thread has. */
-import { isPromiseLike, type Fault, type Result } from "../../core/index.ts";
-import type { JobFilter, NewJob, Store, StoreSession } from "../../jobs/index.ts";
+import { err, isPromiseLike, type Fault, type Result } from "../../core/index.ts";
+import { StoreUnavailable, type JobFilter, type NewJob, type Store, type StoreSession } from "../../jobs/index.ts";
 import type { MetricsSnapshot } from "../../telemetry/index.ts";
 import { toAnswer, type Answer, type ToMain } from "./protocol.ts";
 
@@ -81,6 +81,8 @@ export class ThreadCalls {
         return session.list(argument as JobFilter);
       case "counts":
         return session.counts(argument as string | undefined);
+      case "backlog":
+        return session.backlog?.(argument as readonly string[]) ?? noBacklog();
       case "finished": {
         const wait = new AbortController();
         this.#waits.set(id, wait);
@@ -90,4 +92,8 @@ export class ThreadCalls {
         return session[method](argument as string);
     }
   }
+}
+
+async function noBacklog(): Promise<Result<never, Fault>> {
+  return err(StoreUnavailable({ reason: "this store does not tell how much waits" }));
 }

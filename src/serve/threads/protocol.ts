@@ -46,6 +46,7 @@ export type CallMethod =
   | "finished"
   | "list"
   | "counts"
+  | "backlog"
   | "store"
   | "snapshots"
   | "stop";

@@ -30,6 +30,7 @@ class RemoteSession implements StoreSession {
   readonly get: StoreSession["get"] = (id) => this.#ask("get", id);
   readonly list: StoreSession["list"] = (filter) => this.#ask("list", filter);
   readonly counts: StoreSession["counts"] = (name) => this.#ask("counts", name);
+  readonly backlog: NonNullable<StoreSession["backlog"]> = (names) => this.#ask("backlog", names);
   readonly finished: StoreSession["finished"] = (id, signal) => this.#ask("finished", id, signal);
 
   consume(): Consumer {
