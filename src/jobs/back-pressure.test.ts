@@ -74,7 +74,10 @@ test("a full queue refuses, and lets in again when jobs have begun", async () =>
 test("those who come together are counted together, and the store is asked once for all of them", async () => {
   const { jobs, said } = await saying(manualClock());
   const results = await Promise.all(Array.from({ length: 10 }, (_, n) => jobs.enqueue(bounded, { n })));
-  assert.deepEqual(results.map(code), [...Array(3).fill("ok"), ...Array(7).fill("QUEUE_FULL")]);
+  assert.deepEqual(
+    results.map(code),
+    Array.from({ length: 10 }, (_, n) => (n < 3 ? "ok" : "QUEUE_FULL")),
+  );
   assert.equal(said.asked, 1);
 });
 
@@ -140,24 +143,6 @@ test("where the store does not answer, nothing is refused here: it refuses by it
   const { jobs, said } = await saying(manualClock());
   said.fails = true;
   assert.equal(code(await jobs.enqueue(bounded, { n: 1 })), "ok");
-});
-
-test("a handler that passes the fault on answers 429 with Retry-After, and its client reads a typed fault", async () => {
-  const order = mutation("order", { access: "public", input: {}, output: {}, faults: [QueueFull, StoreUnavailable] });
-  const shop = contract("shop.v1", { order, bounded });
-  const { implement } = await import("../serve/index.ts");
-  const app = implement(shop, {
-    handlers: {
-      order: async function* ({ jobs }) {
-        const sent = await jobs.enqueue(bounded, { n: 1 });
-        if (!sent.ok && sent.fault.code === "INVALID_INPUT") throw new TypeError(sent.fault.message);
-        yield* sent as Exclude<typeof sent, { fault: { code: "INVALID_INPUT" } }>;
-        return {};
-      },
-      bounded: () => {},
-    },
-  });
-  assert.ok(app);
 });
 
 test("a bound that bounds nothing, or that the store cannot keep, is found early", async () => {

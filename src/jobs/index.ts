@@ -15,6 +15,9 @@ export type {
   JobNote,
   JobPolicy,
   JobRecord,
+  MovableStore,
+  MovedJob,
+  MoveRecord,
   NewJob,
   Rate,
   Retention,
@@ -26,6 +29,7 @@ export type {
   StoreOpenOptions,
   StoreResult,
   StoreSession,
+  UniqueScope,
 } from "./store.ts";
 export { QueueFull, StoreUnavailable } from "./faults.ts";
 // For serve: the way in, and the worker.

@@ -308,3 +308,31 @@ export interface StoreOpenOptions {
   /** Absent or undefined: no limits beside credit. */
   readonly policy?: (name: string) => JobPolicy | undefined;
 }
+
+/** A store that can be moved to another: `tensile jobs export` and `import`. Neither verb needs an open store. */
+export interface MovableStore extends Store {
+  /** Everything that is kept, as it was at one moment, also while another process has the store open. Jobs in the order of their ids, then the rest. */
+  exportRecords(): AsyncIterable<readonly MoveRecord[]>;
+  /**
+   * All or nothing: what comes to an end with a throw has changed nothing. A job that was running is ready again, its attempt counted, with an error `CRASHED`. Rejects with
+   * a TypeError where the store holds jobs (unless `merge`), an id is there already, or a record does not fit.
+   */
+  importRecords(records: AsyncIterable<readonly MoveRecord[]>, options?: { readonly merge?: boolean }): Promise<void>;
+}
+
+/** One thing that a store keeps, as it moves. */
+export type MoveRecord =
+  | { readonly type: "job"; readonly job: MovedJob }
+  /** The last recorded occurrence of a schedule. */
+  | { readonly type: "occurrence"; readonly schedule: string; readonly at: number }
+  | { readonly type: "paused"; readonly name: string };
+
+/** A job with all that belongs to it. Texts move as they are: sealed ones stay sealed, and open with the same keys. */
+export interface MovedJob extends JobRecord {
+  readonly unique?: UniqueScope;
+  readonly notes?: readonly JobNote[];
+  /** Of a job that waits for others, or has waited: what each has come to. */
+  readonly after?: { readonly jobs: readonly DependencyRecord[]; readonly on: Dependencies["on"] };
+  /** Of a job that waits for a signal. */
+  readonly signal?: { readonly name: string; readonly until?: number };
+}

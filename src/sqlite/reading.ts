@@ -48,6 +48,16 @@ function idsOf(row: BlockRow): number[] {
   return Array.from({ length: row.n }, (_, place) => readEntry(body, must(offsets[place])).id);
 }
 
+/** The unique key of a job as it is stored, with what is not usual about it. */
+export function readKeyText(core: Core, id: string): string | undefined {
+  const location = locate(core, id);
+  if (location === undefined) return undefined;
+  if (location.in === "parked") return location.row.key ?? undefined;
+  const row = must(core.sql.getBlock.get(location.seq));
+  const body = bufferOf(row.body);
+  return readEntry(body, must(entryOffsets(body, row.n)[location.place])).key;
+}
+
 export function readState(core: Core, id: string): JobState | undefined {
   const location = locate(core, id);
   if (location === undefined) return undefined;

@@ -3,16 +3,42 @@
  * bounded: blocks under claims are handled a page at a time, each page in one transaction.
  */
 import { must } from "./must.ts";
-import type { JobState } from "../jobs/index.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
 import { Completions } from "./completion.ts";
-import { count, laneOf, makeName, moveCount, waiting, type Block, type Core } from "./core.ts";
+import { Journal, count, laneOf, makeName, moveCount, waiting, type Block, type Core } from "./core.ts";
 import type { StoredEntry } from "./entries.ts";
 import { loadBlock, placeMoved } from "./lanes.ts";
 import { park, recordError } from "./parking.ts";
-import { parkedStates } from "./tables.ts";
+import { parkedStates, prepareTables } from "./tables.ts";
 
 /** Blocks under claims handled per transaction. */
 const pageBlocks = 64;
+
+/** A core that knows nothing yet. */
+export function emptyCore(db: DatabaseSync, retention: Retention): Core {
+  return {
+    db,
+    sql: prepareTables(db),
+    journal: new Journal(),
+    retention,
+    epoch: 0,
+    now: 0,
+    names: new Map(),
+    namesById: new Map(),
+    namesByLocal: new Map(),
+    blocks: new Map(),
+    claims: new Map(),
+    bytes: 0,
+    nextSeq: 1,
+    reservedTo: 1,
+    frontSeq: 0,
+    nextClaim: 1,
+    prunedTo: 0,
+    totals: new Float64Array(jobStates.length),
+    spent: [],
+  };
+}
 
 /** Fills names, lanes, counts and counters from disk. */
 export function loadCore(core: Core): void {

@@ -4,11 +4,11 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { resolve } from "node:path";
-import { err, Fault, ok, type Result } from "../core/index.ts";
+import { err, Fault, ok, systemClock, type Result } from "../core/index.ts";
 import type {
   EnqueueReceipt,
+  MovableStore,
   NewJob,
-  Store,
   StoreFault,
   StoreOpenOptions,
   StoreResult,
@@ -18,6 +18,8 @@ import { checkRecord, type KvStore, type KvWrite } from "../kv/index.ts";
 import { remoteKvHost, sqliteKv, type KvAnswer, type SqliteKvOptions } from "./kv.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
+import { importFile } from "./move-in.ts";
+import { exportFile } from "./move-out.ts";
 import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
 import { Session } from "./session.ts";
@@ -58,7 +60,7 @@ export interface TransactionReceipt {
 /** A statement of the transaction was refused; nothing of it was kept. `constraint` is set when a constraint of a table said no. */
 export type SqlRejected = Fault<"SQL_REJECTED", { readonly reason: string; readonly constraint?: string }>;
 
-export interface SqliteStore extends Store {
+export interface SqliteStore extends MovableStore {
   readonly kind: "sqlite";
   /** A connection of the calling thread that only reads: for the application's own queries. The caller closes it. */
   reader(): DatabaseSync;
@@ -116,6 +118,11 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
     reader() {
       if (file === ":memory:") throw new TypeError("A store in memory has no reader. Give it a file.");
       return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
+    },
+    exportRecords: () => exportFile(file),
+    async importRecords(records, { merge = false } = {}) {
+      if (session !== undefined && !session.closing) throw new TypeError(`${path} is open. Close it before an import.`);
+      await importFile(file, records, { merge, now: systemClock.now() });
     },
     kv: (kvOptions) => sqliteKv(() => (owner === undefined ? session : remote), file, kvOptions),
     async transaction(build) {

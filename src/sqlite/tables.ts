@@ -45,6 +45,8 @@ CREATE INDEX tensile_unique_held ON tensile_unique (held) WHERE done = 1;
 ${flowSchema}`;
 
 const versions = [version1, version2];
+/** Of the tables that this program makes. */
+export const tablesVersion = versions.length;
 
 /** Came after version 1: made where it is missing, and of no concern to a program that does not know it. */
 const kvSchema = `

@@ -7,7 +7,7 @@
  * A key is held while its job is unfinished (or has not started), and by time: a row that is `done` belongs to a job that is finished and keeps
  * others away until `held`.
  */
-import type { NewJob } from "../jobs/index.ts";
+import type { NewJob, UniqueScope } from "../jobs/index.ts";
 import type { Block, Core, JobName } from "./core.ts";
 import { readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
@@ -32,7 +32,7 @@ interface Holder {
   readonly key: string | undefined;
 }
 
-export function writeUniqueKey(job: NewJob): string | undefined {
+export function writeUniqueKey(job: Pick<NewJob, "uniqueKey" | "unique">): string | undefined {
   const { uniqueKey: key, unique } = job;
   if (key === undefined || (unique === undefined && !key.startsWith(mark))) return key;
   const { scope, until = "finished", windowMs = 0 } = unique ?? {};
@@ -57,6 +57,17 @@ function readUniqueKey(text: string): UniqueKey {
 /** The key as its owner gave it. */
 export function plainKey(text: string): string {
   return text.startsWith(mark) ? readUniqueKey(text).key : text;
+}
+
+/** How far the key reaches and how long it is held; undefined where it is usual. */
+export function uniqueScopeOf(text: string): UniqueScope | undefined {
+  if (!text.startsWith(mark)) return undefined;
+  const { scope, started, windowMs } = readUniqueKey(text);
+  return {
+    ...(scope !== undefined && { scope }),
+    until: started ? "started" : "finished",
+    ...(windowMs > 0 && { windowMs }),
+  };
 }
 
 /** Whether the key is given up when its job starts. */

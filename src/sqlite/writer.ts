@@ -6,15 +6,14 @@ import { statSync, type Stats } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
-import { jobStates } from "../jobs/index.ts";
 import { Committer } from "./committer.ts";
-import { Journal, total, type Core } from "./core.ts";
+import { total, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { sqliteCode } from "./failures.ts";
 import { Owned, takeOwnership, type Ownership } from "./ownership.ts";
 import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
-import { crashedNames, loadCore, recoverClaims } from "./recovery.ts";
-import { createTables, prepareTables } from "./tables.ts";
+import { crashedNames, emptyCore, loadCore, recoverClaims } from "./recovery.ts";
+import { createTables } from "./tables.ts";
 import { ApplicationSql, migrate } from "./transaction.ts";
 
 if (parentPort === null) throw new TypeError("writer.ts is the entry of a worker thread. Use sqlite() instead.");
@@ -70,27 +69,7 @@ function prepare(opened: DatabaseSync): Core {
   createTables(opened);
   application = new ApplicationSql(opened);
   migrate(opened, application, options.migrations, options.now);
-  const made: Core = {
-    db: opened,
-    sql: prepareTables(opened),
-    journal: new Journal(),
-    retention: options.retention,
-    epoch: 0,
-    now: 0,
-    names: new Map(),
-    namesById: new Map(),
-    namesByLocal: new Map(),
-    blocks: new Map(),
-    claims: new Map(),
-    bytes: 0,
-    nextSeq: 1,
-    reservedTo: 1,
-    frontSeq: 0,
-    nextClaim: 1,
-    prunedTo: 0,
-    totals: new Float64Array(jobStates.length),
-    spent: [],
-  };
+  const made = emptyCore(opened, options.retention);
   made.epoch = Number(made.sql.getMeta.get("epoch")?.value ?? 0) + 1;
   made.sql.setMeta.run("epoch", made.epoch);
   loadCore(made);

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { systemClock, type Fault, type Result } from "../core/index.ts";
+import type {
+  ClaimedJob,
+  JobRecord,
+  MoveRecord,
+  NewJob,
+  Settlement,
+  StoreOpenOptions,
+  StoreSession,
+} from "../jobs/index.ts";
+import { sqlite } from "./index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tensile-move-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const file = (): string => join(folder, `store-${++files}.db`);
+
+const keep = { ageMs: 86_400_000, count: 100_000 };
+const open: StoreOpenOptions = {
+  clock: systemClock,
+  retention: { succeeded: keep, failed: keep, cancelled: keep },
+  maxWaiting: 1_000_000,
+  maxAttempts: () => 5,
+};
+
+function value<T>(result: Result<T, Fault>): T {
+  if (!result.ok) assert.fail(`expected ok, got ${result.fault.code}: ${result.fault.message}`);
+  return result.value;
+}
+
+async function collect(records: AsyncIterable<readonly MoveRecord[]>): Promise<MoveRecord[]> {
+  const all: MoveRecord[] = [];
+  for await (const page of records) all.push(...page);
+  return all;
+}
+
+async function* pages(records: readonly MoveRecord[], size = 100): AsyncGenerator<readonly MoveRecord[]> {
+  for (let at = 0; at < records.length; at += size) yield records.slice(at, at + size);
+}
+
+/** Claims all ready jobs of a name. */
+function claim(session: StoreSession, name: string, credit: number): Promise<readonly ClaimedJob[]> {
+  return new Promise((resolve) => {
+    const got: ClaimedJob[] = [];
+    const consumer = session.consume({
+      names: [name],
+      onClaimed: (jobs) => {
+        got.push(...jobs);
+        if (got.length < credit) return;
+        void consumer.stop().then(() => resolve(got));
+      },
+      onCancelRequested: () => undefined,
+      onTrouble: ({ message }) => assert.fail(message),
+    });
+    consumer.grant(name, credit);
+  });
+}
+
+const job = (name: string, more: Partial<NewJob> = {}): NewJob => ({
+  name,
+  priority: 5,
+  payload: `{"of":"${name}"}`,
+  ...more,
+});
+
+/** Jobs in every state that a job can be in without waiting for others. */
+async function fill(session: StoreSession): Promise<void> {
+  const later = Date.now() + 3_600_000;
+  value(
+    await session.enqueue(Array.from({ length: 8 }, (_, n) => job("run", { payload: `{"n":${n}}`, context: `c${n}` }))),
+  );
+  const error = { attempt: 1, at: 1_700_000_000_000, code: "BUSY", message: "wait", data: '{"wait":1}' };
+  const claimed = await claim(session, "run", 8);
+  const ends = ["succeeded", "succeeded", "failed", "retry", "cancelled", "snoozed", "released"] as const;
+  const settlements = ends.map((to, index): Settlement => {
+    const one = claimed[index] as ClaimedJob;
+    if (to === "succeeded") return index === 0 ? { job: one, to, result: '{"x":"ü"}' } : { job: one, to };
+    if (to === "retry") return { job: one, to, runAt: later, error };
+    if (to === "snoozed") return { job: one, to, runAt: later + 1 };
+    if (to === "failed" || to === "cancelled") return { job: one, to, error };
+    return { job: one, to };
+  });
+  value(await session.settle(settlements));
+  value(
+    await session.enqueue([
+      job("keyed", { uniqueKey: "k", priority: 0 }),
+      job("scoped", { uniqueKey: "k", unique: { scope: "mail", until: "started", windowMs: 60_000 } }),
+      job("later", { runAt: later }),
+      job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
+      ...Array.from({ length: 2_500 }, (_, n) => job("many", { payload: `{"n":${n}}` })),
+    ]),
+  );
+}
+
+function jobsOf(records: readonly MoveRecord[]): JobRecord[] {
+  return records.flatMap((record) => (record.type === "job" ? [record.job] : []));
+}
+
+test("a live file moves to another with ids, attempts, errors, times, keys and schedules", async () => {
+  const path = file();
+  const source = sqlite(path);
+  const session = value(await source.open(open));
+  await fill(session);
+  // As another process reads it, while this one has it open.
+  const records = await collect(sqlite(path).exportRecords());
+  const listed = value(await session.list({ limit: 1_000 }));
+  assert.deepEqual(
+    jobsOf(records)
+      .slice(0, 1_000)
+      .map(({ id }) => id),
+    listed.map(({ id }) => id),
+  );
+  const before = value(await session.counts());
+  await session.close();
+
+  const target = sqlite(file());
+  await target.importRecords(pages(records));
+  const moved = value(await target.open(open));
+  // The running one is ready again.
+  assert.deepEqual(value(await moved.counts()), { ...before, running: 0, ready: before.ready + before.running });
+  const again = await collect(target.exportRecords());
+  const was = new Map(jobsOf(records).map((record) => [record.id, record]));
+  for (const record of jobsOf(again)) {
+    const old = was.get(record.id);
+    if (old?.state === "running") {
+      assert.deepEqual([record.state, record.attempt, record.errors.at(-1)?.code], ["ready", 1, "CRASHED"]);
+    } else assert.deepEqual(record, old);
+  }
+  assert.equal(again.length, records.length);
+  assert.equal(value(await moved.occurrences()).get("report"), 1_700_000_000_000);
+  await moved.close();
+});
+
+test("after the move jobs run in their order, keys are held, and new ids are above all old ones", async () => {
+  const source = sqlite(file());
+  const session = value(await source.open(open));
+  await fill(session);
+  const records = await collect(source.exportRecords());
+  await session.close();
+  const target = sqlite(file());
+  await target.importRecords(pages(records, 7));
+  const moved = value(await target.open(open));
+  assert.equal(value(await moved.enqueue([job("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
+  const scoped = job("other", { uniqueKey: "k", unique: { scope: "mail", windowMs: 60_000 } });
+  assert.equal(value(await moved.enqueue([scoped]))[0]?.duplicate, true);
+  const report = job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
+  assert.equal(value(await moved.enqueue([report]))[0]?.duplicate, true);
+  const ids = jobsOf(records).map(({ id }) => Number(id));
+  const [young] = value(await moved.enqueue([job("many")]));
+  assert.ok(Number(young?.id) > Math.max(...ids));
+  const claimed = await claim(moved, "many", 2_501);
+  const order = claimed.map(({ payload }) => payload);
+  assert.deepEqual(
+    order.slice(0, 2_500),
+    Array.from({ length: 2_500 }, (_, n) => `{"n":${n}}`),
+  );
+  value(await moved.settle(claimed.map((one) => ({ job: one, to: "succeeded" }))));
+  await moved.close();
+});
+
+test("a file that holds jobs is refused, unless both are to be merged; an id that is taken always", async () => {
+  const source = sqlite(file());
+  const session = value(await source.open(open));
+  value(await session.enqueue([job("a"), job("b")]));
+  const records = await collect(source.exportRecords());
+  await session.close();
+  await assert.rejects(source.importRecords(pages(records)), /holds jobs already/);
+  await assert.rejects(source.importRecords(pages(records), { merge: true }), /has a job 1 already/);
+  const apart = records.map((record): MoveRecord =>
+    record.type === "job" ? { ...record, job: { ...record.job, id: `10000${record.job.id}` } } : record,
+  );
+  await source.importRecords(pages(apart), { merge: true });
+  const merged = value(await source.open(open));
+  assert.equal(value(await merged.counts()).ready, 4);
+  await merged.close();
+});
+
+test("an import that breaks off has changed nothing, and one into an open store is refused", async () => {
+  const source = sqlite(file());
+  const session = value(await source.open(open));
+  await fill(session);
+  const records = await collect(source.exportRecords());
+  await assert.rejects(source.importRecords(pages(records)), /is open\. Close it before an import/);
+  await session.close();
+  const target = sqlite(file());
+  const breaksOff = async function* (): AsyncGenerator<readonly MoveRecord[]> {
+    yield records.slice(0, 1_000);
+    throw new Error("the pipe broke");
+  };
+  await assert.rejects(target.importRecords(breaksOff()), /the pipe broke/);
+  const empty = value(await target.open(open));
+  assert.deepEqual(value(await empty.list({})), []);
+  await empty.close();
+  await target.importRecords(pages(records));
+});
+
+test("what is no store, or has tables of another version, is named", async () => {
+  const { DatabaseSync } = await import("node:sqlite");
+  const path = file();
+  const db = new DatabaseSync(path);
+  db.exec("CREATE TABLE mine (a)");
+  await assert.rejects(collect(sqlite(path).exportRecords()), /is not a store of Tensile/);
+  db.exec(
+    "CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID; INSERT INTO tensile_meta VALUES ('version', 99)",
+  );
+  await assert.rejects(collect(sqlite(path).exportRecords()), /has tables of version 99/);
+  db.close();
+});
