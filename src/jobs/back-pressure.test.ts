@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  contract,
-  implementContract,
-  job,
-  mutation,
-  QueueFull,
-  StoreUnavailable,
-  type Jobs,
-} from "../contract/index.ts";
+import { contract, implementContract, job, StoreUnavailable, type Jobs } from "../contract/index.ts";
 import { manualClock, type Fault, type ManualClock, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench } from "../../testing/job-bench.ts";
