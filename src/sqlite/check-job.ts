@@ -21,10 +21,20 @@ export function checkJob(job: NewJob): void {
       `The unique key of job "${job.name}" has more than ${limits.keyBytes} bytes. Enqueue a hash of it.`,
     );
   }
+  if (job.key !== undefined) checkText(job.name, "key", job.key);
+  if (job.tenant !== undefined) checkText(job.name, "tenant", job.tenant);
   if (job.unique !== undefined) checkUnique(job, job.unique);
   if (job.delayMs !== undefined && !(Number.isFinite(job.delayMs) && job.delayMs >= 0)) {
     throw new TypeError(
       `The delay of job "${job.name}" is ${job.delayMs}: it is a number of milliseconds, at least 0.`,
+    );
+  }
+}
+
+function checkText(name: string, what: string, text: string): void {
+  if (Buffer.byteLength(text) > limits.keyBytes) {
+    throw new TypeError(
+      `The ${what} of job "${name}" has more than ${limits.keyBytes} bytes. Take a short name of it, or a hash.`,
     );
   }
 }

@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import type { ClaimedJob, Fence } from "../jobs/index.ts";
-import { bufferOf, entryKey, entryMoved } from "./entries.ts";
+import { bufferOf, entryKey, entryLimitKey, entryMoved, entryTenant } from "./entries.ts";
 import { contextMark } from "./payload-bytes.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { plainKey } from "./unique-key.ts";
@@ -58,6 +58,18 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
         uniqueKey = plainKey(bytes.toString("utf8", from + 2, from + 2 + length));
         from += 2 + length;
       }
+      let key: string | undefined;
+      let tenant: string | undefined;
+      if (flags & entryLimitKey) {
+        const length = bytes.readUInt16LE(from);
+        key = bytes.toString("utf8", from + 2, from + 2 + length);
+        from += 2 + length;
+      }
+      if (flags & entryTenant) {
+        const length = bytes.readUInt16LE(from);
+        tenant = bytes.toString("utf8", from + 2, from + 2 + length);
+        from += 2 + length;
+      }
       let context: string | undefined;
       if (from < end && bytes[from] === contextMark) {
         const length = bytes.readUInt16LE(from + 1);
@@ -72,6 +84,8 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
         context,
         attempt,
         enqueuedAt,
+        key,
+        tenant,
         fence,
         slot: jobs.length,
         uniqueKey,

@@ -1,8 +1,9 @@
 /**
- * Claiming: one row per range of neighbours, written before the jobs are handed over, so that an attempt counts even when its process dies.
+ * Claiming: written before the jobs are handed over, so that an attempt counts even when its process dies.
  */
 import { must } from "./must.ts";
-import { moveCount, running, type Block, type Claim, type Core, type JobName, waiting } from "./core.ts";
+import { ClaimDraft } from "./claim-draft.ts";
+import { moveCount, running, type Block, type Core, type JobName, waiting } from "./core.ts";
 import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { ClaimReply } from "./protocol.ts";
@@ -15,67 +16,38 @@ export interface Claimed {
   readonly more: boolean;
 }
 
-interface Part {
-  readonly bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** Uses up the credit of the calling side, most urgent first, within the bytes that one commit may hand over. */
 export function claimJobs(core: Core, consuming: readonly JobName[]): Claimed {
-  const claim: Claim = { id: core.nextClaim, ranges: [], size: 0, left: 0 };
-  const numbers: number[] = [];
-  const parts: Part[] = [];
-  let bytes = 0;
+  const draft = new ClaimDraft(core.nextClaim);
   let more = false;
   for (let priority = 0; priority < 10 && !more; priority++) {
     for (const name of consuming) {
       if (name.credit === 0 || name.lanes[priority] === undefined) continue;
-      bytes += takeFrom(core, claim, name, priority, limits.claimBytes - bytes, numbers, parts);
-      more = bytes >= limits.claimBytes;
+      takeFrom(core, draft, name, priority);
+      more = draft.bytes >= limits.claimBytes;
       if (more) break;
     }
   }
-  if (claim.size === 0) return { reply: undefined, more: false };
-  core.nextClaim++;
-  claim.left = claim.size;
-  core.claims.set(claim.id, claim);
-  core.journal.add(() => core.claims.delete(claim.id));
-  return { reply: { claim: claim.id, ranges: numbers, bytes: join(core, parts, bytes) }, more };
+  const reply = draft.write(core);
+  return { reply, more: more && reply !== undefined };
 }
 
-function takeFrom(
-  core: Core,
-  claim: Claim,
-  name: JobName,
-  priority: number,
-  maxBytes: number,
-  numbers: number[],
-  parts: Part[],
-): number {
+function takeFrom(core: Core, draft: ClaimDraft, name: JobName, priority: number): void {
   const lane = must(name.lanes[priority]);
-  let bytes = 0;
   let taken = 0;
-  while (taken < name.credit && bytes < maxBytes) {
+  while (taken < name.credit && draft.bytes < limits.claimBytes) {
     const block = headOf(core, lane);
     if (block === undefined) break;
     const { next: lo, offset: from } = block;
-    advance(core, block, name.credit - taken, maxBytes - bytes);
-    const size = block.next - lo;
-    claim.ranges.push({ block, lo, hi: block.next, slot: claim.size });
-    numbers.push(name.local, priority, block.seq, lo, size, block.at);
-    parts.push({ bytes: must(block.body), from, to: block.offset });
-    core.sql.insertClaim.run(block.seq, lo, block.next, core.epoch, claim.id);
-    if (block.flags & blockStarting) freeStarted(core, block, from, size);
-    claim.size += size;
-    taken += size;
-    bytes += block.offset - from;
+    advance(core, block, name.credit - taken, limits.claimBytes - draft.bytes);
+    draft.add(block, lo, block.next, must(block.body), from, block.offset);
+    if (block.flags & blockStarting) freeStarted(core, block, must(block.body), from, lo, block.next - lo);
+    taken += block.next - lo;
     if (block.next === block.n) leaveLane(core, block);
   }
   name.credit -= taken;
   core.journal.add(() => (name.credit += taken));
   moveCount(core, name, "ready", "running", taken);
-  return bytes;
 }
 
 /** Marks the waiting neighbours from the block's next place on as running. */
@@ -94,17 +66,4 @@ function advance(core: Core, block: Block, maxJobs: number, maxBytes: number): v
     block.next = next;
     block.offset = offset;
   });
-}
-
-/** Small claims go into a buffer that has come back from the calling thread, where there is one. */
-function join(core: Core, parts: readonly Part[], bytes: number): ArrayBuffer {
-  const standard = bytes <= limits.arenaBytes;
-  const buffer = (standard ? core.spent.pop() : undefined) ?? new ArrayBuffer(standard ? limits.arenaBytes : bytes);
-  const target = new Uint8Array(buffer);
-  let at = 0;
-  for (const part of parts) {
-    target.set(part.bytes.subarray(part.from, part.to), at);
-    at += part.to - part.from;
-  }
-  return buffer;
 }

@@ -6,7 +6,7 @@ import { must } from "./must.ts";
 import { answer } from "./answers.ts";
 import { claimJobs, type Claimed } from "./claims.ts";
 import { Completions } from "./completion.ts";
-import { laneOf, makeName, moveCount, total, waiting, type Core, type JobName } from "./core.ts";
+import { laneOf, moveCount, total, waiting, type Core, type JobName } from "./core.ts";
 import { bufferOf } from "./entries.ts";
 import { isDeferredConstraint, isStorage, rejection, storageReason } from "./failures.ts";
 import { enqueueInTransaction, Intake } from "./intake.ts";
@@ -14,9 +14,12 @@ import { loadBlock } from "./lanes.ts";
 import { KvTable } from "./kv-table.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
+import { NameBook } from "./names.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
 import {
+  blockFlagsOfRun,
   jobsHeader,
+  runSpecial,
   sectionJobs,
   successesHeader,
   type Arena,
@@ -53,8 +56,7 @@ export class Committer {
   readonly #done = new Completions();
   readonly #intake = new Intake();
   readonly #released: Released = new Map();
-  /** Names as the calling thread numbers them. */
-  readonly #told: string[] = [];
+  readonly #names: NameBook;
   readonly #consuming = new Set<JobName>();
   /** Credit that came with messages and is not yet committed: it outlives a commit that fails. */
   readonly #grants: number[] = [];
@@ -70,13 +72,14 @@ export class Committer {
     this.#core = core;
     this.#sql = sql;
     this.#kv = new KvTable(core);
+    this.#names = new NameBook(core);
   }
 
   /** Applies and commits; never throws for a full disk or a locked file. */
   commit(batches: readonly Batch[]): CommitReply {
     for (const batch of batches) {
       this.#core.now = batch.now;
-      batch.names.forEach((name, index) => (this.#told[batch.namesFrom + index] = name));
+      this.#names.tell(batch.namesFrom, batch.names);
       this.#grants.push(...batch.grants);
       if (this.#core.spent.length < limits.arenasKept) this.#core.spent.push(...batch.spent);
     }
@@ -190,7 +193,7 @@ export class Committer {
   }
 
   #grant(local: number, credit: number): void {
-    const name = this.#nameOf(local);
+    const name = this.#names.ofNumber(local);
     const added = !this.#consuming.has(name);
     this.#consuming.add(name);
     name.credit += credit;
@@ -213,15 +216,16 @@ export class Committer {
     const to = from + bytes.readUInt32LE(at + 10);
     if (!growth) return to;
     const lane = bytes.readUInt32LE(at + 2);
-    const target = laneOf(this.#nameOf(Math.floor(lane / 10)), lane % 10);
+    const target = laneOf(this.#names.ofNumber(Math.floor(lane / 10)), lane % 10);
     const n = bytes.readUInt32LE(at + 6);
     this.carried += n;
     const enqueuedAt = bytes.readDoubleLE(at + 14);
     const run = bytes.subarray(from, to);
+    const special = must(bytes[at + 1]);
     draft.jobs.push(
-      bytes[at + 1] === 1
+      special & runSpecial
         ? this.#intake.addSpecialRun(this.#core, target, n, enqueuedAt, run)
-        : this.#intake.addRun(this.#core, target, n, enqueuedAt, run),
+        : this.#intake.addRun(this.#core, target, n, enqueuedAt, run, blockFlagsOfRun(special)),
     );
     return to;
   }
@@ -247,33 +251,6 @@ export class Committer {
         onStale,
       );
     return to;
-  }
-
-  #nameOf(local: number): JobName {
-    const core = this.#core;
-    const known = core.namesByLocal.get(local);
-    if (known !== undefined) return known;
-    const name = this.#learn(must(this.#told[local]), local);
-    core.namesByLocal.set(local, name);
-    return name;
-  }
-
-  #learn(text: string, local: number): JobName {
-    const core = this.#core;
-    let name = core.names.get(text);
-    if (name === undefined) {
-      const id = Number(core.sql.insertName.run(text).lastInsertRowid);
-      name = makeName(id, text);
-      core.names.set(text, name);
-      core.namesById.set(id, name);
-      core.journal.add(() => {
-        core.names.delete(text);
-        core.namesById.delete(id);
-      });
-    }
-    name.local = local;
-    core.journal.add(() => core.namesByLocal.delete(local));
-    return name;
   }
 
   #applyOp(op: Op, { growth, transactions }: Attempt): OpReply {
@@ -347,7 +324,7 @@ export class Committer {
     try {
       const changes = op.steps.map((step) => this.#sql.run(step));
       for (const write of op.writes) this.#kv.require(write);
-      const receipts = enqueueInTransaction(core, this.#intake, op.jobs, (text) => this.#nameOfText(text));
+      const receipts = enqueueInTransaction(core, this.#intake, op.jobs, (text) => this.#names.ofText(text));
       core.db.exec("RELEASE tensile_transaction");
       return { changes, receipts };
     } catch (thrown) {
@@ -357,11 +334,6 @@ export class Committer {
       core.journal.rollBack(mark);
       return rejection(thrown);
     }
-  }
-
-  #nameOfText(text: string): JobName {
-    const known = this.#core.names.get(text);
-    return known !== undefined && known.local >= 0 ? known : this.#nameOf(this.#told.indexOf(text));
   }
 
   /** Reads see what was just committed. */

@@ -4,6 +4,7 @@
  */
 import { must } from "./must.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
+import { rangeOfSlot } from "./claim-draft.ts";
 import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
 import { blockKeyed, blockMoved, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 import { freeKey } from "./unique-key.ts";
@@ -41,7 +42,9 @@ export class Completions {
     onStale: (slot: number) => void,
   ): void {
     let at = 0;
-    for (const range of claim.ranges) {
+    for (let index = rangeOfSlot(claim, slot); index < claim.ranges.length; index++) {
+      const range = must(claim.ranges[index]);
+      if (range.slot >= slot + n) break;
       const lo = Math.max(slot, range.slot);
       const hi = Math.min(slot + n, range.slot + range.hi - range.lo);
       for (let from = lo; from < hi;) {
@@ -130,7 +133,7 @@ export class Completions {
   #flushBlock(core: Core, block: Block, parts: Part[]): void {
     const keep = core.retention.succeeded.count > 0 && core.retention.succeeded.ageMs > 0;
     const succeeded = parts.filter((part) => part.kind === outcomeSucceeded);
-    if (succeeded.length > 0 && block.flags !== 0) this.#freeKeys(core, block, succeeded, keep);
+    if (succeeded.length > 0 && block.flags & (blockKeyed | blockMoved)) this.#freeKeys(core, block, succeeded, keep);
     if (!keep) forget(core, block, succeeded);
     const kept = (keep && succeeded.length > 0) || stillKept(core, block);
     if (block.left === 0 && !kept) return removeBlock(core, block);

@@ -8,6 +8,8 @@
  *   if key:        u16 length, unique key (UTF-8)
  *   if runAt:      f64                                            (on the wire only)
  *   if occurrence: f64 at, u16 length, schedule (UTF-8)           (on the wire only)
+ *   if limit key:  u16 length, key of limits and order (UTF-8)
+ *   if tenant:     u16 length, tenant (UTF-8)
  *   payload (UTF-8) up to the end
  */
 import { must } from "./must.ts";
@@ -16,6 +18,8 @@ export const entryMoved = 1;
 export const entryKey = 2;
 export const entryRunAt = 4;
 export const entryOccurrence = 8;
+export const entryLimitKey = 16;
+export const entryTenant = 32;
 
 export interface Entry {
   /** 0 when the job is where it was enqueued: its id then follows from its place. */
@@ -26,6 +30,9 @@ export interface Entry {
   key: string | undefined;
   runAt: number | undefined;
   occurrence: { schedule: string; at: number } | undefined;
+  /** `NewJob.key`; `key` here is the unique key. */
+  jobKey: string | undefined;
+  tenant: string | undefined;
   payload: Uint8Array;
 }
 
@@ -45,6 +52,8 @@ export function readEntry(bytes: Buffer, offset: number): Entry {
     key: undefined,
     runAt: undefined,
     occurrence: undefined,
+    jobKey: undefined,
+    tenant: undefined,
     payload: bytes,
   };
   let at = offset + 5;
@@ -68,6 +77,16 @@ export function readEntry(bytes: Buffer, offset: number): Entry {
     entry.occurrence = { at: bytes.readDoubleLE(at), schedule: bytes.toString("utf8", at + 10, at + 10 + length) };
     at += 10 + length;
   }
+  if (flags & entryLimitKey) {
+    const length = bytes.readUInt16LE(at);
+    entry.jobKey = bytes.toString("utf8", at + 2, at + 2 + length);
+    at += 2 + length;
+  }
+  if (flags & entryTenant) {
+    const length = bytes.readUInt16LE(at);
+    entry.tenant = bytes.toString("utf8", at + 2, at + 2 + length);
+    at += 2 + length;
+  }
   entry.payload = bytes.subarray(at, end);
   return entry;
 }
@@ -85,11 +104,20 @@ export interface StoredEntry {
 
 /** `moved` false: a new job at its first place, whose id, attempts and time follow from the block. */
 export function writeEntry(entry: StoredEntry, moved: boolean): Buffer {
-  const key = entry.key === undefined ? undefined : Buffer.from(entry.key, "utf8");
-  const size = 5 + (moved ? 20 : 0) + (key === undefined ? 0 : 2 + key.length) + entry.payload.length;
+  const texts = [entry.key, entry.jobKey, entry.tenant].map((text) =>
+    text === undefined ? undefined : Buffer.from(text, "utf8"),
+  );
+  const size = texts.reduce(
+    (sum, text) => sum + (text === undefined ? 0 : 2 + text.length),
+    5 + (moved ? 20 : 0) + entry.payload.length,
+  );
   const bytes = Buffer.allocUnsafe(size);
   bytes.writeUInt32LE(size, 0);
-  bytes[4] = (moved ? entryMoved : 0) | (key === undefined ? 0 : entryKey);
+  bytes[4] =
+    (moved ? entryMoved : 0) |
+    (entry.key === undefined ? 0 : entryKey) |
+    (entry.jobKey === undefined ? 0 : entryLimitKey) |
+    (entry.tenant === undefined ? 0 : entryTenant);
   let at = 5;
   if (moved) {
     bytes.writeDoubleLE(entry.id, at);
@@ -97,10 +125,11 @@ export function writeEntry(entry: StoredEntry, moved: boolean): Buffer {
     bytes.writeDoubleLE(entry.enqueuedAt, at + 12);
     at += 20;
   }
-  if (key !== undefined) {
-    bytes.writeUInt16LE(key.length, at);
-    bytes.set(key, at + 2);
-    at += 2 + key.length;
+  for (const text of texts) {
+    if (text === undefined) continue;
+    bytes.writeUInt16LE(text.length, at);
+    bytes.set(text, at + 2);
+    at += 2 + text.length;
   }
   bytes.set(entry.payload, at);
   return bytes;

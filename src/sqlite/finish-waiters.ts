@@ -132,6 +132,8 @@ function recordOf(settlement: Settlement, now: number): JobRecord {
     enqueuedAt: job.enqueuedAt,
     finishedAt: now,
     ...(uniqueKey === undefined ? undefined : { uniqueKey }),
+    ...(job.key === undefined ? undefined : { key: job.key }),
+    ...(job.tenant === undefined ? undefined : { tenant: job.tenant }),
     ...(result === undefined ? undefined : { result }),
     errors: error === undefined ? [] : [error],
   };

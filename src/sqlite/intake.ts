@@ -4,6 +4,7 @@
  */
 import { writePayload } from "./payload-bytes.ts";
 import { must } from "./must.ts";
+import { blockFlagsOf } from "./block-flags.ts";
 import type { EnqueueReceipt, NewJob } from "../jobs/index.ts";
 import { count, laneOf, type Core, type JobName, type Lane } from "./core.ts";
 import { entryOffsets, readEntry, writeEntry, type Entry } from "./entries.ts";
@@ -12,12 +13,13 @@ import { sqliteLimits as limits } from "./limits.ts";
 import { park } from "./parking.ts";
 import type { JobsReply } from "./protocol.ts";
 import { receipt } from "./receipt.ts";
-import { holderOf, keyFlags, takeKey, writeUniqueKey } from "./unique-key.ts";
+import { holderOf, takeKey, writeUniqueKey } from "./unique-key.ts";
 
 interface Gathered {
   at: number;
   n: number;
   bytes: number;
+  flags: number;
   readonly runs: Buffer[];
   readonly replies: { readonly reply: { first: number }; readonly offset: number }[];
 }
@@ -29,8 +31,8 @@ export class Intake {
     this.#lanes.clear();
   }
 
-  /** A plain run. Its reply is filled in when its block is written. */
-  addRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer): JobsReply {
+  /** A run whose entries rest as they come (`flags`: what they have). Its reply is filled in when its block is written. */
+  addRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer, flags: number): JobsReply {
     let gathered = this.#lanes.get(lane);
     if (
       gathered !== undefined &&
@@ -40,7 +42,7 @@ export class Intake {
       gathered = undefined;
     }
     if (gathered === undefined) {
-      gathered = { at, n: 0, bytes: 0, runs: [], replies: [] };
+      gathered = { at, n: 0, bytes: 0, flags: 0, runs: [], replies: [] };
       this.#lanes.set(lane, gathered);
     }
     const reply = { first: 0 };
@@ -48,6 +50,7 @@ export class Intake {
     gathered.runs.push(bytes);
     gathered.n += n;
     gathered.bytes += bytes.length;
+    gathered.flags |= flags;
     return reply;
   }
 
@@ -75,7 +78,7 @@ export class Intake {
     const ids = new Float64Array(n);
     const duplicates = new Uint8Array(n);
     const kept: Buffer[] = [];
-    let keyed = 0;
+    let flags = 0;
     let scheduled = 0;
     entries.forEach((entry, index) => {
       const later = entry.runAt !== undefined && entry.runAt > core.now;
@@ -89,10 +92,10 @@ export class Intake {
         scheduled++;
       } else {
         kept.push(writeEntry(entry, false));
-        keyed |= keyFlags(entry.key);
+        flags |= blockFlagsOf(entry);
       }
     });
-    if (kept.length > 0) appendBlock(core, lane, kept.length, at, Buffer.concat(kept), keyed, seq);
+    if (kept.length > 0) appendBlock(core, lane, kept.length, at, Buffer.concat(kept), flags, seq);
     count(core, lane.name, "ready", kept.length);
     count(core, lane.name, "scheduled", scheduled);
     return { first: seq, ids, duplicates };
@@ -106,7 +109,7 @@ export class Intake {
     this.#lanes.delete(lane);
     // The bytes of a run belong to an arena that goes back: a block that stays in memory needs its own.
     const body = Buffer.concat(gathered.runs);
-    const seq = appendBlock(core, lane, gathered.n, gathered.at, body, 0);
+    const seq = appendBlock(core, lane, gathered.n, gathered.at, body, gathered.flags);
     count(core, lane.name, "ready", gathered.n);
     for (const { reply, offset } of gathered.replies) reply.first = seq + offset;
   }
@@ -142,6 +145,8 @@ export function enqueueInTransaction(
       key: writeUniqueKey(job),
       runAt: job.delayMs === undefined ? job.runAt : core.now + job.delayMs,
       occurrence: job.occurrence,
+      jobKey: job.key,
+      tenant: job.tenant,
       payload: writePayload(job),
     };
     const reply = intake.addEntries(core, lane, [entry], core.now);

@@ -3,11 +3,11 @@
  * are read again from disk in order when their turn comes.
  */
 import { must } from "./must.ts";
+import { blockFlagsOf } from "./block-flags.ts";
 import { bufferOf, entryOffsets, readEntry, writeEntry, type StoredEntry } from "./entries.ts";
 import { gone, waiting, type Block, type Core, type Lane } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { blockMoved, unpackRanges } from "./tables.ts";
-import { keyFlags } from "./unique-key.ts";
 
 /** Sequence numbers reserved per write of the counter; a crash leaves a gap of at most this many. */
 const reserve = 65_536;
@@ -57,15 +57,15 @@ export function placeMoved(core: Core, lane: Lane, entries: readonly StoredEntry
   const parts = splitEntries(entries);
   if (front) parts.reverse();
   for (const part of parts) {
-    const keyed = part.reduce((flags, entry) => flags | keyFlags(entry.key), 0);
+    const flags = part.reduce((all, entry) => all | blockFlagsOf(entry), blockMoved);
     const body = Buffer.concat(part.map((entry) => writeEntry(entry, true)));
     let seq: number;
     if (front) {
       seq = core.frontSeq -= part.length;
-      insertRow(core, lane, seq, part.length, core.now, body, blockMoved | keyed);
-      pushBlock(core, makeBlock(lane, seq, part.length, core.now, blockMoved | keyed, body), true);
+      insertRow(core, lane, seq, part.length, core.now, body, flags);
+      pushBlock(core, makeBlock(lane, seq, part.length, core.now, flags, body), true);
     } else {
-      seq = appendBlock(core, lane, part.length, core.now, body, blockMoved | keyed);
+      seq = appendBlock(core, lane, part.length, core.now, body, flags);
     }
     for (const entry of part) core.sql.setPlaced.run(entry.id, seq);
   }

@@ -14,7 +14,8 @@ import { park, recordError } from "./parking.ts";
 import { writePayload } from "./payload-bytes.ts";
 import { locate } from "./reading.ts";
 import { emptyCore, loadCore } from "./recovery.ts";
-import { blockMoved, createTables, packRanges } from "./tables.ts";
+import { createTables } from "./schema.ts";
+import { blockMoved, packRanges } from "./tables.ts";
 import { freeKey, keyFlags, takeKey, writeUniqueKey } from "./unique-key.ts";
 
 const nothing = { ageMs: Infinity, count: Infinity };

@@ -8,7 +8,7 @@ import type { Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { listRecords, readKeyText } from "./reading.ts";
 import { emptyCore, loadCore } from "./recovery.ts";
-import { tablesVersion } from "./tables.ts";
+import { tablesVersion } from "./schema.ts";
 import { uniqueScopeOf } from "./unique-key.ts";
 
 const nothing = { ageMs: Infinity, count: Infinity };

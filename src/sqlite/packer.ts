@@ -3,10 +3,21 @@
  * share a section header; see protocol.ts for the bytes.
  */
 import type { NewJob } from "../jobs/index.ts";
-import { entryKey, entryOccurrence, entryRunAt } from "./entries.ts";
+import { entryKey, entryLimitKey, entryOccurrence, entryRunAt, entryTenant } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { contextMark } from "./payload-bytes.ts";
-import { jobsHeader, sectionJobs, sectionSuccesses, successesHeader, type Arena, type JobsReply } from "./protocol.ts";
+import { must } from "./must.ts";
+import {
+  jobsHeader,
+  runLimited,
+  runSpecial,
+  runTenants,
+  sectionJobs,
+  sectionSuccesses,
+  successesHeader,
+  type Arena,
+  type JobsReply,
+} from "./protocol.ts";
 import { writeUniqueKey } from "./unique-key.ts";
 
 /** Jobs of one section; the writer's reply says their ids. */
@@ -57,6 +68,8 @@ export class Packer {
     const { context } = job;
     let room = payload.length * 3 + entryRoom + jobsHeader;
     if (context !== undefined) room += context.length * 3;
+    const limited = job.key !== undefined || job.tenant !== undefined;
+    if (limited) room += ((job.key?.length ?? 0) + (job.tenant?.length ?? 0)) * 3;
     if (special) {
       const { uniqueKey, unique, occurrence } = job;
       room += ((uniqueKey?.length ?? 0) + (unique?.scope?.length ?? 0) + (occurrence?.schedule.length ?? 0)) * 3;
@@ -75,9 +88,14 @@ export class Packer {
     let at = start + 5;
     let flags = 0;
     if (special) {
-      bytes[this.#header + 1] = 1;
+      bytes[this.#header + 1] = must(bytes[this.#header + 1]) | runSpecial;
       flags = specialFlags(job);
       at = writeSpecial(bytes, at, job, now);
+    }
+    if (limited) {
+      bytes[this.#header + 1] = must(bytes[this.#header + 1]) | limitedRun(job);
+      flags |= limitedFlags(job);
+      at = writeLimited(bytes, at, job);
     }
     if (context !== undefined) at = writeContext(bytes, at, context);
     at += bytes.write(payload, at);
@@ -205,6 +223,28 @@ function specialFlags(job: NewJob): number {
     (job.runAt === undefined && job.delayMs === undefined ? 0 : entryRunAt) |
     (job.occurrence === undefined ? 0 : entryOccurrence)
   );
+}
+
+function limitedRun(job: NewJob): number {
+  return (job.key === undefined ? 0 : runLimited) | (job.tenant === undefined ? 0 : runTenants);
+}
+
+function limitedFlags(job: NewJob): number {
+  return (job.key === undefined ? 0 : entryLimitKey) | (job.tenant === undefined ? 0 : entryTenant);
+}
+
+function writeLimited(bytes: Buffer, start: number, { key, tenant }: NewJob): number {
+  let at = start;
+  if (key !== undefined) at = writeText(bytes, at, key);
+  if (tenant !== undefined) at = writeText(bytes, at, tenant);
+  return at;
+}
+
+function writeText(bytes: Buffer, at: number, text: string): number {
+  const length = bytes.write(text, at + 2);
+  bytes[at] = length;
+  bytes[at + 1] = length >>> 8;
+  return at + 2 + length;
 }
 
 function writeSpecial(bytes: Buffer, start: number, job: NewJob, now: number): number {

@@ -6,16 +6,24 @@
  *   jobs:      u8 1, u8 special, u32 lane, u32 count, u32 bytes, f64 enqueuedAt, then `count` entries (entries.ts)
  *   successes: u8 2, u8 results, f64 claim, u32 slot, u32 count, u32 bytes, then `count` times u32 length + UTF-8 when `results` is 1
  *
- * A lane is `name number * 10 + priority`; names are numbered by the calling thread and told once. `special` says that some entry has a
- * key, a time or an occurrence, so that the writer must look inside.
+ * A lane is `name number * 10 + priority`; names are numbered by the calling thread and told once. `special` says what some entry has: with
+ * a unique key, a time or an occurrence (1) the writer must look inside; entries with a key of limits (2) or a tenant (4) rest as they come.
  */
 import type { AttemptError, JobCounts, JobFilter, JobRecord, JobState, NewJob, Retention } from "../jobs/index.ts";
+import { blockLimited, blockTenants } from "./tables.ts";
 import type { KvAdvanced, KvEntry, KvWrite } from "../kv/index.ts";
 
 export const sectionJobs = 1;
 export const sectionSuccesses = 2;
 export const jobsHeader = 22;
 export const successesHeader = 22;
+export const runSpecial = 1;
+export const runLimited = 2;
+export const runTenants = 4;
+
+export function blockFlagsOfRun(special: number): number {
+  return (special & runLimited ? blockLimited : 0) | (special & runTenants ? blockTenants : 0);
+}
 
 export interface Arena {
   readonly buffer: ArrayBuffer;

@@ -231,6 +231,8 @@ function recordOfParked(core: Core, row: ParkedRow): JobRecord {
     enqueuedAt: row.enqueued,
     ...(state === "scheduled" ? { runAt: row.at } : { finishedAt: row.at }),
     ...(row.key === null ? undefined : { uniqueKey: plainKey(row.key) }),
+    ...(row.jobKey === null ? undefined : { key: row.jobKey }),
+    ...(row.tenant === null ? undefined : { tenant: row.tenant }),
     errors: readErrors(core, row.id),
   };
 }
@@ -271,7 +273,10 @@ class BlockReader {
     const ready: PlaceState = { state: "ready" };
     const runningNow: PlaceState = { state: "running" };
     this.#states = Array.from({ length: row.n }, () => (live ? ready : undefined));
-    for (const claim of core.sql.claimsOf.all(row.seq)) this.#states.fill(runningNow, claim.lo, claim.hi);
+    for (const { ranges } of core.sql.claimsOf.all(row.seq)) {
+      const pairs = unpackRanges(ranges);
+      for (let i = 0; i < pairs.length; i += 2) this.#states.fill(runningNow, pairs[i], pairs[i + 1]);
+    }
     for (const outcome of core.sql.outcomesOf.all(row.seq)) this.#apply(outcome);
   }
 
@@ -321,6 +326,8 @@ class BlockReader {
       enqueuedAt: entry.enqueuedAt === 0 ? this.row.at : entry.enqueuedAt,
       ...found,
       ...(entry.key === undefined ? undefined : { uniqueKey: plainKey(entry.key) }),
+      ...(entry.jobKey === undefined ? undefined : { key: entry.jobKey }),
+      ...(entry.tenant === undefined ? undefined : { tenant: entry.tenant }),
       errors: readErrors(this.#core, id),
     };
   }

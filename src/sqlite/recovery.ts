@@ -10,7 +10,7 @@ import { Journal, count, laneOf, makeName, moveCount, waiting, type Block, type 
 import type { StoredEntry } from "./entries.ts";
 import { loadBlock, placeMoved } from "./lanes.ts";
 import { park, recordError } from "./parking.ts";
-import { parkedStates, prepareTables } from "./tables.ts";
+import { parkedStates, prepareTables, unpackRanges } from "./tables.ts";
 
 /** Blocks under claims handled per transaction. */
 const pageBlocks = 64;
@@ -94,18 +94,27 @@ function recoverBlock(core: Core, done: Completions, seq: number, maxAttempts: R
   const most = maxAttempts.get(block.lane.name.name) ?? 1;
   const again: StoredEntry[] = [];
   let recovered = 0;
-  for (const { lo, hi } of core.sql.claimsOf.all(seq)) {
-    for (let place = lo; place < hi; place++) {
-      if (block.places[place] !== waiting) continue;
-      recovered++;
-      const entry = crashOne(core, done, block, place, most);
-      if (entry !== undefined) again.push(entry);
-    }
+  for (const place of claimedPlaces(core, seq)) {
+    if (block.places[place] !== waiting) continue;
+    recovered++;
+    const entry = crashOne(core, done, block, place, most);
+    if (entry !== undefined) again.push(entry);
   }
   core.sql.deleteClaims.run(seq);
   done.flush(core);
   placeMoved(core, block.lane, again, true);
   return recovered;
+}
+
+/** Places of a block under claims, in order. */
+function claimedPlaces(core: Core, seq: number): number[] {
+  const places: number[] = [];
+  for (const { ranges } of core.sql.claimsOf.all(seq)) {
+    const pairs = unpackRanges(ranges);
+    for (let i = 0; i < pairs.length; i += 2)
+      for (let place = must(pairs[i]); place < must(pairs[i + 1]); place++) places.push(place);
+  }
+  return places.sort((a, b) => a - b);
 }
 
 /** Records the crash; returns the job when it has attempts left. */

@@ -2,8 +2,10 @@
  * Settlements on the writer: the packed successes, and one by one what fails, retries, is cancelled or handed back. Each is fenced: it
  * changes something only where the named attempt is the one that is running.
  */
+import { must } from "./must.ts";
 import type { JobState } from "../jobs/index.ts";
 import { moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { rangeOfSlot } from "./claim-draft.ts";
 import { closeSlot, type Completions } from "./completion.ts";
 import type { StoredEntry } from "./entries.ts";
 import { placeMoved } from "./lanes.ts";
@@ -84,7 +86,9 @@ function find(core: Core, ref: AttemptRef): Place | undefined {
   if ("epoch" in ref && ref.epoch !== core.epoch) return undefined;
   const claim = core.claims.get(ref.claim);
   if (claim === undefined) return undefined;
-  for (const range of claim.ranges) {
+  const first = "slot" in ref ? rangeOfSlot(claim, ref.slot) : 0;
+  for (let index = first; index < claim.ranges.length; index++) {
+    const range = must(claim.ranges[index]);
     const place = "slot" in ref ? placeOfSlot(range, ref.slot) : placeOfId(range, Number(ref.id));
     if (place === undefined) continue;
     if (range.block.places[place] !== running) return undefined;

@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import type { DatabaseSync, SQLInputValue, StatementResultingChanges } from "node:sqlite";
-import { flowSchema, flowStatements, type FlowRows } from "./flow-tables.ts";
+import { flowStatements, type FlowRows } from "./flow-tables.ts";
 
 /** Parked jobs' states as stored. */
 export const parkedStates = ["scheduled", "failed", "cancelled", "waiting"] as const;
@@ -12,47 +12,13 @@ export type ParkedState = (typeof parkedStates)[number];
 
 export const blockMoved = 1;
 export const blockKeyed = 2;
+/** Some entry has a key of limits and order. */
+export const blockLimited = 4;
+export const blockTenants = 8;
 /** Some key of the block is given up when its job starts. */
 export const blockStarting = 64;
 export const outcomeSucceeded = 0;
 export const outcomeGone = 1;
-
-/** The tables of a file of version 1. What later versions add stands below: a new file gets all of them, an older one those that it lacks. */
-const version1 = `
-CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE tensile_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE tensile_block (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, flags INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE tensile_live (lane INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID;
-CREATE TABLE tensile_claim (block INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, epoch INTEGER NOT NULL, claim INTEGER NOT NULL, PRIMARY KEY (block, lo)) WITHOUT ROWID;
-CREATE TABLE tensile_outcome (n INTEGER PRIMARY KEY, block INTEGER NOT NULL, lane INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, ranges BLOB NOT NULL, results BLOB);
-CREATE INDEX tensile_outcome_block ON tensile_outcome (block);
-CREATE TABLE tensile_placed (id INTEGER PRIMARY KEY, block INTEGER NOT NULL);
-CREATE TABLE tensile_parked (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL, enqueued INTEGER NOT NULL, key TEXT, payload BLOB NOT NULL);
-CREATE INDEX tensile_parked_at ON tensile_parked (state, at);
-CREATE INDEX tensile_parked_list ON tensile_parked (state, lane, id);
-CREATE TABLE tensile_error (id INTEGER NOT NULL, n INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, data TEXT, PRIMARY KEY (id, n)) WITHOUT ROWID;
-CREATE TABLE tensile_unique (name INTEGER NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
-CREATE TABLE tensile_occurrence (schedule TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE tensile_migration (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL);
-`;
-
-const version2 = `
-ALTER TABLE tensile_parked ADD COLUMN job_key TEXT;
-ALTER TABLE tensile_parked ADD COLUMN tenant TEXT;
-ALTER TABLE tensile_unique ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tensile_unique ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX tensile_unique_held ON tensile_unique (held) WHERE done = 1;
-${flowSchema}`;
-
-const versions = [version1, version2];
-/** Of the tables that this program makes. */
-export const tablesVersion = versions.length;
-
-/** Came after version 1: made where it is missing, and of no concern to a program that does not know it. */
-const kvSchema = `
-CREATE TABLE IF NOT EXISTS tensile_kv (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, version INTEGER NOT NULL, ends REAL NOT NULL, pinned INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS tensile_kv_ends ON tensile_kv (ends);
-`;
 
 const statements = {
   ...flowStatements,
@@ -87,8 +53,8 @@ const statements = {
   liveAfter: "SELECT seq FROM tensile_live WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?",
   liveTotals: "SELECT lane, sum(n) AS n FROM tensile_live GROUP BY lane",
 
-  insertClaim: "INSERT INTO tensile_claim VALUES (?, ?, ?, ?, ?)",
-  claimsOf: "SELECT lo, hi FROM tensile_claim WHERE block = ? ORDER BY lo",
+  insertClaim: "INSERT INTO tensile_claim VALUES (?, ?, ?, ?)",
+  claimsOf: "SELECT ranges FROM tensile_claim WHERE block = ?",
   deleteClaims: "DELETE FROM tensile_claim WHERE block = ?",
   claimedBlocks: "SELECT DISTINCT block FROM tensile_claim ORDER BY block DESC LIMIT ?",
   claimedNames: "SELECT DISTINCT b.lane / 10 AS id FROM tensile_claim c JOIN tensile_block b ON b.seq = c.block",
@@ -147,7 +113,7 @@ interface Rows extends FlowRows {
   firstBlock: { seq: number | null };
   liveAfter: { seq: number };
   liveTotals: { lane: number; n: number };
-  claimsOf: { lo: number; hi: number };
+  claimsOf: { ranges: Uint8Array };
   claimedBlocks: { block: number };
   claimedNames: { id: number };
   outcomesOf: OutcomeRow;
@@ -211,27 +177,6 @@ export interface ParkedRow {
   readonly payload: Uint8Array;
   readonly jobKey: string | null;
   readonly tenant: string | null;
-}
-
-/** Creates the tables in a new file, and those that an older file lacks; refuses a file that a later version has written. */
-export function createTables(db: DatabaseSync): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tensile_meta'").get() !== undefined;
-    const version = known ? db.prepare("SELECT value FROM tensile_meta WHERE key = 'version'").get()?.["value"] : 0;
-    if (typeof version !== "number" || version > versions.length) {
-      throw new Error(
-        `its tables have version ${String(version)}, this program knows version ${versions.length}; run the program that wrote it, or a newer one`,
-      );
-    }
-    for (const text of versions.slice(version)) db.exec(text);
-    db.prepare("INSERT OR REPLACE INTO tensile_meta VALUES ('version', ?)").run(versions.length);
-    db.exec(kvSchema);
-    db.exec("COMMIT");
-  } catch (thrown) {
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw thrown;
-  }
 }
 
 export function prepareTables(db: DatabaseSync): Tables {

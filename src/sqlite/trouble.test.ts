@@ -178,7 +178,7 @@ test("a file that is no database, and one of a later version, are refused with a
     const db = new DatabaseSync(path);
     db.exec("UPDATE tensile_meta SET value = 99 WHERE key = 'version'");
     db.close();
-    await assert.rejects(sqlite(path).open(open), /version 99, this program knows version 2/);
+    await assert.rejects(sqlite(path).open(open), /version 99, this program knows version 3/);
     const noFolder = await sqlite(join(path, "nested.db")).open(open);
     assert.ok(!noFolder.ok && noFolder.fault.code === "STORE_UNAVAILABLE");
   }));

@@ -11,7 +11,6 @@ import type { NewJob, UniqueScope } from "../jobs/index.ts";
 import type { Block, Core, JobName } from "./core.ts";
 import { readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { must } from "./must.ts";
 import { blockKeyed, blockStarting } from "./tables.ts";
 
 const mark = "\u0001";
@@ -110,11 +109,10 @@ export function freeKey(core: Core, name: JobName, { id, key }: Pick<Holder, "id
   if (!freed && unique.windowMs > 0) core.sql.holdByTime.run(owner, text, id);
 }
 
-/** Jobs are claimed: those whose keys are held until they start give them up. `from`: where the first of them begins in the block's body. */
-export function freeStarted(core: Core, block: Block, from: number, n: number): void {
-  const body = must(block.body);
+/** Jobs are claimed: those whose keys are held until they start give them up. `from`: where the first of them, at place `lo`, begins in the body. */
+export function freeStarted(core: Core, block: Block, body: Buffer, from: number, lo: number, n: number): void {
   for (let i = 0, at = from; i < n; i++, at += body.readUInt32LE(at)) {
     const { id, key } = readEntry(body, at);
-    if (freeAtStart(key)) freeKey(core, block.lane.name, { id: id === 0 ? block.seq + block.next - n + i : id, key });
+    if (freeAtStart(key)) freeKey(core, block.lane.name, { id: id === 0 ? block.seq + lo + i : id, key });
   }
 }

@@ -15,7 +15,7 @@ const options = {
   maxAttempts: () => 3,
 };
 
-/** What version 1 made, as it was written in 0.1.0, with a job in each kind of place: ready, scheduled with a unique key, failed. */
+/** What version 1 made, as it was written in 0.1.0, with a job in each kind of place: ready, scheduled with a unique key, failed, running. */
 const version1 = `
 PRAGMA journal_mode = WAL;
 CREATE TABLE tensile_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -35,13 +35,14 @@ CREATE TABLE tensile_occurrence (schedule TEXT PRIMARY KEY, at INTEGER NOT NULL)
 CREATE TABLE tensile_migration (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL);
 INSERT INTO tensile_meta VALUES ('version', 1), ('next', 10), ('epoch', 4);
 INSERT INTO tensile_name VALUES (1, 'a');
-INSERT INTO tensile_block VALUES (1, 15, 1, 1000, 0, X'07000000003431');
-INSERT INTO tensile_live VALUES (15, 1, 1);
+INSERT INTO tensile_block VALUES (1, 15, 1, 1000, 0, X'07000000003431'), (5, 15, 4, 1000, 0, X'07000000003435070000000034360700000000343707000000003438');
+INSERT INTO tensile_claim VALUES (5, 0, 1, 4, 7), (5, 2, 4, 4, 7);
+INSERT INTO tensile_live VALUES (15, 1, 1), (15, 5, 4);
 INSERT INTO tensile_parked VALUES (2, 15, 0, 4000000000000, 1, 1000, 'k', X'3432'), (3, 15, 1, 2000, 2, 1000, NULL, X'3433');
 INSERT INTO tensile_unique VALUES (1, 'k', 2);
 `;
 
-test("a file of version 1 is brought up to date at open: its jobs, keys and attempts stay", async () => {
+test("a file of version 1 is brought up to date at open: its jobs, keys, claims and attempts stay", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tensile-versions-"));
   try {
     const path = join(folder, "jobs.db");
@@ -61,6 +62,10 @@ test("a file of version 1 is brought up to date at open: its jobs, keys and atte
           ["1", "ready", 0, "41", undefined],
           ["2", "scheduled", 1, "42", "k"],
           ["3", "failed", 2, "43", undefined],
+          ["5", "ready", 1, "45", undefined],
+          ["6", "ready", 0, "46", undefined],
+          ["7", "ready", 1, "47", undefined],
+          ["8", "ready", 1, "48", undefined],
         ],
       );
       const again = await session.enqueue([{ name: "a", priority: 5, payload: "0", uniqueKey: "k" }]);

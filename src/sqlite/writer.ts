@@ -13,7 +13,7 @@ import { sqliteCode } from "./failures.ts";
 import { Owned, takeOwnership, type Ownership } from "./ownership.ts";
 import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
 import { crashedNames, emptyCore, loadCore, recoverClaims } from "./recovery.ts";
-import { createTables } from "./tables.ts";
+import { createTables } from "./schema.ts";
 import { ApplicationSql, migrate } from "./transaction.ts";
 
 if (parentPort === null) throw new TypeError("writer.ts is the entry of a worker thread. Use sqlite() instead.");
