@@ -3,6 +3,7 @@
  * skipped. (While issue 4 is built, a store may name the features that it does not have yet.)
  */
 import { describe } from "node:test";
+import { dependencyCases } from "./store-cases-dependencies.ts";
 import { endCases } from "./store-cases-end.ts";
 import { enqueueCases } from "./store-cases-enqueue.ts";
 import { lifeCases } from "./store-cases-life.ts";
@@ -60,5 +61,6 @@ export function storeConformance(name: string, makePlace: MakePlace, { without =
   feature("snooze", () => snoozeCases(bench));
   feature("signals", () => signalCases(bench));
   feature("notes", () => noteCases(bench));
+  feature("dependencies", () => dependencyCases(bench));
   group("against a model", () => modelCase(makePlace));
 }
