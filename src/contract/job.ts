@@ -108,6 +108,11 @@ export interface JobSchedule<Input> {
   readonly cron: string;
   /** IANA name. Default `"UTC"`. */
   readonly timeZone?: string;
+  /**
+   * What becomes of occurrences that were missed, because nothing ran or the job was paused: `"latest"` makes one job for the last of them, `"all"` one for each (at most 1,000, the
+   * latest), `"none"` leaves those alone that are more than a minute late. None that is older than a day. Default `"latest"`.
+   */
+  readonly catchUp?: "latest" | "all" | "none";
   /** The input of each run. */
   readonly input: Input;
 }

@@ -12,6 +12,8 @@ export interface Occurrences {
   after(time: number): number | undefined;
   /** Wall-clock milliseconds of the last occurrence at or before `time`; undefined when there is none. */
   upTo(time: number): number | undefined;
+  /** The last `most` occurrences at or before `time`, oldest first. */
+  lastUpTo(time: number, most: number): readonly number[];
 }
 
 /** Throws a TypeError that names the job when the pattern or the time zone is wrong. */
@@ -34,5 +36,10 @@ export function occurrencesOf(job: string, schedule: JobSchedule<unknown>): Occu
     after: (time) => cron.nextRun(new Date(time))?.getTime(),
     // The library leaves out a run at the very moment that it is asked about.
     upTo: (time) => cron.previousRuns(1, new Date(time + 1))[0]?.getTime(),
+    lastUpTo: (time, most) =>
+      cron
+        .previousRuns(most, new Date(time + 1))
+        .map((date) => date.getTime())
+        .toReversed(),
   };
 }

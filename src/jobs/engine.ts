@@ -6,7 +6,7 @@
  *   stop:  end now; what still runs is recovered as a crash by the next start
  */
 import { systemRandom, type Clock, type LifecyclePart, type Random, type Timer } from "../core/index.ts";
-import type { BoundApp, Contract } from "../contract/index.ts";
+import type { BoundApp, BoundJob, Contract } from "../contract/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { AttemptRunner } from "./attempt-runner.ts";
 import { occurrencesOf } from "./cron.ts";
@@ -28,6 +28,8 @@ export interface JobEngineOptions {
   /** Default: `Math.random`. Spreads retries. */
   readonly random?: Random;
   readonly limits?: Partial<JobLimits>;
+  /** Works these queues alone, their schedules included. Default: all. */
+  readonly queues?: readonly string[] | undefined;
   /** How texts are sealed and opened. Default: nothing is sealed, and what is compressed can be read. */
   readonly sealing?: Sealing | undefined;
 }
@@ -58,7 +60,7 @@ export interface JobEngine {
 }
 
 /**
- * Makes the worker of an app. Throws a TypeError when a schedule's pattern or zone is wrong.
+ * Makes the worker of an app. Throws a TypeError when a schedule's pattern or zone is wrong, or a queue has no jobs.
  *
  * @example
  * const engine = createJobEngine({ bound, session, clock: systemClock, events: new Events() });
@@ -97,12 +99,13 @@ class Engine implements JobEngine {
     const codecs = compileJobs(bound.contract, limits.payloadBytes);
     this.#options = { ...options, session };
     this.#limits = limits;
-    this.#names = [...bound.jobs.keys()];
+    const own = jobsOf(bound, options.queues);
+    this.#names = own.map(({ job }) => job.name);
     this.#settler = new Settler({ session, clock, events, limits, onSettled: () => this.#settled() });
     const drain = { began: false, over: false };
     this.#drain = drain;
     const runtime = { clock, random, limits, defect: bound.defect, session, events, codecs, drain, sealing };
-    const lanes = [...bound.jobs.values()].map((boundJob) => {
+    const lanes = own.map((boundJob) => {
       const { name, settings } = boundJob.job;
       return new Lane({
         name,
@@ -114,7 +117,7 @@ class Engine implements JobEngine {
       });
     });
     this.#dispatcher = new Dispatcher({ lanes, settler: this.#settler, clock, events, limits, drain });
-    const jobs = scheduledJobs(bound.contract, codecs, clock, limits);
+    const jobs = scheduledJobs(own, codecs, clock, limits);
     this.#scheduler = new Scheduler({ session, clock, events, limits, jobs });
     this.part = {
       name: "workers",
@@ -207,8 +210,22 @@ class Engine implements JobEngine {
   }
 }
 
-function scheduledJobs(contract: Contract, codecs: JobCodecs, clock: Clock, limits: JobLimits): ScheduledJob[] {
-  return contract.jobs.flatMap((job) => {
+/** Throws a TypeError for a queue that no job is in: nobody would work it. */
+function jobsOf({ jobs, contract }: BoundApp, queues: readonly string[] | undefined): readonly BoundJob[] {
+  const all = [...jobs.values()];
+  if (queues === undefined) return all;
+  const known = new Set(all.map(({ job }) => job.settings.queue));
+  for (const queue of queues) {
+    if (known.has(queue)) continue;
+    throw new TypeError(
+      `queues: no job of "${contract.name}" is in the queue "${queue}". There are ${[...known].join(", ")}.`,
+    );
+  }
+  return all.filter(({ job }) => queues.includes(job.settings.queue));
+}
+
+function scheduledJobs(bound: readonly BoundJob[], codecs: JobCodecs, clock: Clock, limits: JobLimits): ScheduledJob[] {
+  return bound.flatMap(({ job }) => {
     const { schedule } = job.settings;
     if (schedule === undefined) return [];
     const makeRecord = async (): Promise<NewJob> => {
@@ -216,7 +233,8 @@ function scheduledJobs(contract: Contract, codecs: JobCodecs, clock: Clock, limi
       if (made.ok) return made.value;
       throw new TypeError(`job("${job.name}"): the input of its schedule does not fit: ${made.fault.message}`);
     };
-    return [{ name: job.name, occurrences: occurrencesOf(job.name, schedule), makeRecord }];
+    const { catchUp = "latest" } = schedule;
+    return [{ name: job.name, occurrences: occurrencesOf(job.name, schedule), catchUp, makeRecord }];
   });
 }
 

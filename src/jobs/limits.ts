@@ -60,8 +60,12 @@ export const jobLimits = Object.freeze({
   runawayMs: 30_000,
   /** Handlers that ignored their timeout and no longer hold a slot. At this number slots are held until the handler ends. */
   runaways: 100,
-  /** A schedule's latest missed occurrence is caught up at start when it is at most this old. */
+  /** Missed occurrences of a schedule are caught up when they are at most this old. */
   catchUpMs: 86_400_000,
+  /** Missed occurrences that a schedule with `catchUp: "all"` makes jobs for at once: the latest. */
+  catchUpJobs: 1_000,
+  /** An occurrence of a schedule with `catchUp: "none"` is missed when it is later than this. */
+  lateMs: 60_000,
   /** Longest sleep of the scheduler, so that a stepped wall clock is noticed. */
   scheduleSleepMs: 60_000,
   /** Milliseconds that `drain` waits for running attempts. */

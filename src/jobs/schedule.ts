@@ -2,8 +2,8 @@
  * Enqueues jobs by the clock. An occurrence is recorded in the store together with its job, so that it fires once, also when the
  * process is restarted or when several share a store.
  *
- * What was missed while nothing ran: only the latest occurrence counts, and only when it is not older than `catchUpMs` and the schedule has
- * fired before. A schedule that is new begins with its next occurrence.
+ * What was missed while nothing ran, or while the job was paused: by the schedule's `catchUp` the latest occurrence, all of them, or none; never what is older than
+ * `catchUpMs`, and nothing where the schedule has not fired before. A schedule that is new begins with its next occurrence.
  */
 import type { Clock, Timer } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
@@ -18,6 +18,7 @@ const retryMs = 1_000;
 export interface ScheduledJob {
   readonly name: string;
   readonly occurrences: Occurrences;
+  readonly catchUp: "latest" | "all" | "none";
   /** Rejects with a TypeError when the schedule's input is wrong. */
   readonly makeRecord: () => Promise<NewJob>;
 }
@@ -30,9 +31,7 @@ export interface SchedulerOptions {
   readonly jobs: readonly ScheduledJob[];
 }
 
-interface Entry {
-  readonly name: string;
-  readonly occurrences: Occurrences;
+interface Entry extends Pick<ScheduledJob, "name" | "occurrences" | "catchUp"> {
   readonly record: NewJob;
   /** Wall-clock time up to which occurrences have been dealt with. */
   handled: number;
@@ -50,8 +49,8 @@ export class Scheduler {
 
   /** Before `start`: rejects with a TypeError when the input of a schedule is wrong. */
   async prepare(): Promise<void> {
-    for (const { name, occurrences, makeRecord } of this.#options.jobs) {
-      this.#entries.push({ name, occurrences, record: await makeRecord(), handled: -Infinity });
+    for (const { name, occurrences, catchUp, makeRecord } of this.#options.jobs) {
+      this.#entries.push({ name, occurrences, catchUp, record: await makeRecord(), handled: -Infinity });
     }
   }
 
@@ -84,8 +83,14 @@ export class Scheduler {
   async #tick(): Promise<void> {
     const { clock, limits } = this.#options;
     let refused = false;
+    let paused: ReadonlySet<string> | undefined;
     for (const entry of this.#entries) {
-      if (!(await this.#fireDue(entry))) refused = true;
+      const due = entry.occurrences.upTo(clock.now());
+      if (due === undefined || due <= entry.handled) continue;
+      paused ??= await this.#paused();
+      // When it goes on, what was missed is caught up as it is after a downtime.
+      if (paused.has(entry.name)) continue;
+      if (!(await this.#fire(entry, due))) refused = true;
       if (this.#stopped) return;
     }
     const now = clock.now();
@@ -97,24 +102,37 @@ export class Scheduler {
     this.#sleep(refused ? Math.min(wait, retryMs) : Math.max(1, wait), () => this.#tick());
   }
 
-  /** False when the store refused and the occurrence must be tried again. */
-  async #fireDue(entry: Entry): Promise<boolean> {
-    const { session, clock, limits, events } = this.#options;
+  /** Where the store does not say, none is: what is paused does not run anyway. */
+  async #paused(): Promise<ReadonlySet<string>> {
+    const { session } = this.#options;
+    const paused = await session.paused?.();
+    return new Set(paused?.ok === true ? paused.value : []);
+  }
+
+  /** `latest`: the last occurrence that is due. False when the store refused and it must be tried again. */
+  async #fire(entry: Entry, latest: number): Promise<boolean> {
+    const { session, events } = this.#options;
     const { name } = entry;
-    const now = clock.now();
-    const due = entry.occurrences.upTo(now);
-    if (due === undefined || due <= entry.handled) return true;
-    if (now - due <= limits.catchUpMs) {
-      const record = { ...entry.record, occurrence: { schedule: name, at: due } };
-      const enqueued = await session.enqueue([record]);
+    const records = this.#due(entry, latest).map((at) => ({ ...entry.record, occurrence: { schedule: name, at } }));
+    if (records.length > 0) {
+      const enqueued = await session.enqueue(records);
       if (!enqueued.ok) {
         this.#trouble(name, enqueued.fault.message);
         return false;
       }
-      announceEnqueued(events, [record], enqueued.value);
+      announceEnqueued(events, records, enqueued.value);
     }
-    entry.handled = due;
+    entry.handled = latest;
     return true;
+  }
+
+  /** Occurrences to make jobs for, oldest first. */
+  #due({ occurrences, catchUp, handled }: Entry, latest: number): readonly number[] {
+    const { clock, limits } = this.#options;
+    const now = clock.now();
+    if (catchUp === "none") return now - latest <= limits.lateMs ? [latest] : [];
+    const all = catchUp === "all" ? occurrences.lastUpTo(now, limits.catchUpJobs) : [latest];
+    return all.filter((at) => at > handled && now - at <= limits.catchUpMs);
   }
 
   #sleep(ms: number, then: () => Promise<void>): void {

@@ -31,6 +31,10 @@ export interface ServeLimits extends RunLimits {
 export interface RunOptions {
   /** Where jobs live: `sqlite("app.db")`. Needed by `work`, and by `serve` when the contract has jobs. */
   readonly store?: Store;
+  /**
+   * Works the jobs of these queues alone, with their schedules; those of others are left to other processes on the same store. Default: all.
+   */
+  readonly queues?: readonly string[];
   /** How long running work may take to end by itself after a stop. Default 10 s. */
   readonly drain?: Duration;
   /** What drains the process. Default SIGINT and SIGTERM; `[]` leaves signals to you. A second signal ends the process at once. */

@@ -66,7 +66,7 @@ export interface Inside {
 /** Starts everything. Rejects with an Error whose message says what to do, after having closed what was open. */
 export async function run<M extends Members>(
   app: App<M>,
-  options: RunOptions & { readonly accessLog?: boolean | AccessLogOptions },
+  options: RunOptions & { readonly accessLog?: boolean | AccessLogOptions; readonly workers?: boolean },
   compose: (bound: BoundApp, phase: () => Lifecycle["phase"], jobs: Jobs) => readonly LifecyclePart[],
   inside: Inside = {},
 ): Promise<Running> {
@@ -84,7 +84,7 @@ export async function run<M extends Members>(
   const { authenticate } = app.implemented;
   const parts = [
     ...(authenticate?.start === undefined ? [] : [{ name: "authentication", start: authenticate.start }]),
-    ...storeParts(bound, jobs, events, clock, options, inside.workers ?? true),
+    ...storeParts(bound, jobs, events, clock, options, inside.workers ?? options.workers ?? true),
     ...compose(bound, () => life.phase, jobs),
   ];
   const drainMs = durationMs(options.drain ?? "10s");
@@ -199,7 +199,7 @@ function storeParts(
         const open = session as StoreSession;
         jobs.set(createJobs({ contract: bound.contract, session: open, clock, events, limits, sealing }));
         if (!workers) return;
-        engine = createJobEngine({ bound, session: open, clock, events, limits, sealing });
+        engine = createJobEngine({ bound, session: open, clock, events, limits, sealing, queues: options.queues });
         await engine.start();
       },
       drain: (signal) => engine?.part.drain?.(signal),

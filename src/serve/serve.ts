@@ -90,6 +90,8 @@ export interface ServeOptions extends RunOptions {
    * again; what stands after `await serve(…)` runs in the main thread alone, and so do jobs. See docs/threads.md. Default: none.
    */
   readonly threads?: Threads;
+  /** False: handlers enqueue jobs, and other processes on the same store run them (`work`). Default true. */
+  readonly workers?: boolean;
   /** Further routes beside those of the contract. */
   readonly routes?: readonly ExtraRoute[];
 }
