@@ -10,6 +10,23 @@ export const postgresLimits = Object.freeze({
   reconnectLeastMs: 50,
   /** Milliseconds between two tries to connect at most. */
   reconnectMostMs: 2_000,
+  /** Jobs or settlements in one statement, unless a single call has more. */
+  batchJobs: 10_000,
+  /** Bytes of payloads handed over per name and turn, unless a single one is larger. */
+  claimBytes: 4_194_304,
+  /** Milliseconds between two looks for work of other processes. */
+  pollMs: 1_000,
+  /** Milliseconds between two steps of retention; jobs that one statement of it removes. */
+  pruneMs: 10_000,
+  pruneStep: 20_000,
+  /** Milliseconds between two foldings of the counts. */
+  foldMs: 1_000,
+  /** Longest sleep while something is scheduled. */
+  longestSleepMs: 30_000,
+  /** Callers waiting in `finished`. */
+  finishedWaiters: 100_000,
+  /** Settlements whose commit is in doubt and that are remembered for when they are offered again. */
+  doubted: 100_000,
   /** Short-lived records (`store.kv()`) unless said otherwise; over it those go that end soonest. */
   kvRecords: 1_000_000,
   /** Writes of one process between two looks at how many short-lived records there are. */

@@ -4,10 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { inSchema, type Connection } from "./connection.ts";
+import { rowMigrations } from "./rows/index.ts";
 import { baseTables } from "./tables.ts";
 
 /** In this order, for ever. A text that was released is not changed: what comes later is a new text at the end. */
-const migrations: readonly string[] = [baseTables];
+const migrations: readonly string[] = [baseTables, ...rowMigrations];
 
 /**
  * Brings the schema up to date.

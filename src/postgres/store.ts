@@ -2,11 +2,16 @@
  * `postgres(url)`: jobs, and short-lived records, in PostgreSQL. The tables are in a schema of their own, beside the application's, so that jobs can be
  * enqueued in the application's transactions.
  */
+import { err, ok } from "../core/index.ts";
+import { StoreUnavailable, type Store } from "../jobs/index.ts";
 import type { KvStore } from "../kv/index.ts";
 import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { postgresKv, type PostgresKvOptions } from "./kv.ts";
 import { migrate } from "./migrations.ts";
+import { RowPath } from "./rows/index.ts";
+import { Session } from "./session.ts";
+import { reasonOf } from "./trouble.ts";
 
 export interface PostgresOptions {
   /** Where the tables are; made when it is missing. Default `tensile`. */
@@ -18,7 +23,7 @@ export interface PostgresOptions {
   readonly pooled?: boolean;
 }
 
-export interface PostgresStore {
+export interface PostgresStore extends Store {
   readonly kind: "postgres";
   /**
    * Short-lived records in the same database: for sessions, rate limits and stored answers (`tensile/middleware`), shared by all processes. Needs no
@@ -41,8 +46,33 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
   checkSchema(schema);
   const connection = (name: string): Connection =>
     new Connection({ target: typeof target === "string" ? { url: target } : target, name, schema, pooled });
+  let session: Session | undefined;
   return {
     kind: "postgres",
+    async open(openOptions) {
+      if (session !== undefined && !session.closing)
+        throw new TypeError("This store is open already. Close its session before opening it again.");
+      const own = connection("tensile jobs");
+      try {
+        await migrate(own, schema);
+        const rows = new RowPath(own, openOptions.policy);
+        const [life] = await own.run<{ epoch: number }>("SELECT nextval('tensile.epoch') AS epoch");
+        const epoch = life?.epoch ?? 0;
+        const dead = await own.run<{ epoch: number }>(
+          "SELECT DISTINCT epoch FROM tensile.job WHERE state = 4 AND epoch < $1",
+          [epoch],
+        );
+        await rows.rescue(
+          dead.map((one) => one.epoch),
+          openOptions.maxAttempts,
+        );
+        session = new Session(rows, openOptions, { epoch, end: () => own.close() });
+        return ok(session);
+      } catch (error) {
+        await own.close();
+        return err(StoreUnavailable({ reason: reasonOf(error) }));
+      }
+    },
     kv(kvOptions) {
       const own = connection("tensile kv");
       let ready: Promise<void> | undefined;

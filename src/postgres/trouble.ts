@@ -6,7 +6,7 @@ export class Unreachable extends Error {
 }
 
 /** SQLSTATE of an error that the server answered; undefined for one of the network or of the driver. */
-function sqlStateOf(error: unknown): string | undefined {
+export function sqlStateOf(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   // Node's own codes (ECONNREFUSED, EPIPE) are words of another form.
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code) ? code : undefined;

@@ -1,0 +1,65 @@
+/**
+ * A PostgreSQL database for each test of the stores' suites, whose time is that of the test's manual clock. Making the tables takes longer than most
+ * tests, so a database is emptied and used again.
+ */
+import pg from "pg";
+import { systemClock, type ManualClock } from "../src/core/index.ts";
+import { postgres } from "../src/postgres/index.ts";
+import type { StorePlace } from "../src/testing/index.ts";
+import { DatabaseClock } from "./postgres-clock.ts";
+import { postgresServer, type PostgresKind } from "./postgres-server.ts";
+
+const free = new Map<PostgresKind, string[]>();
+
+export async function postgresPlace(kind: PostgresKind): Promise<StorePlace> {
+  const server = await postgresServer(kind);
+  const url = free.get(kind)?.pop() ?? (await withTables(await server.database()));
+  let time: Promise<DatabaseClock> | undefined;
+  return {
+    store() {
+      const store = postgres(url);
+      return {
+        ...store,
+        async open(options) {
+          time ??= DatabaseClock.install(url, options.clock.now()).then((made) => {
+            made.follow(options.clock as ManualClock);
+            return made;
+          });
+          await time;
+          return store.open(options);
+        },
+      };
+    },
+    async remove() {
+      await (await time)?.close();
+      await empty(url);
+      free.set(kind, [...(free.get(kind) ?? []), url]);
+    },
+  };
+}
+
+async function withTables(url: string): Promise<string> {
+  const keep = { ageMs: 0, count: 0 };
+  const retention = { succeeded: keep, failed: keep, cancelled: keep };
+  const opened = await postgres(url).open({ clock: systemClock, retention, maxWaiting: 1, maxAttempts: () => 1 });
+  if (!opened.ok) throw new Error(String(opened.fault));
+  await opened.value.close();
+  return url;
+}
+
+/** As it was after its migrations, but for what tells the time. */
+async function empty(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'tensile' AND tablename NOT IN ('migration', 'shelf') AND tablename NOT LIKE 'history\\_%' LOOP
+      EXECUTE format('DELETE FROM tensile.%I', name);
+    END LOOP;
+    DELETE FROM tensile.tally;
+    UPDATE tensile.shelf SET slot = CASE state WHEN 10 THEN 0 WHEN 11 THEN 8 ELSE 12 END, floor = 0, opened = 0, opened_at = 0;
+    FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'tensile' LOOP
+      EXECUTE format('ALTER SEQUENCE tensile.%I RESTART', name);
+    END LOOP;
+  END $$`);
+  await client.end();
+}
