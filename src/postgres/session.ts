@@ -299,8 +299,11 @@ export class Session implements StoreSession {
     const consumer = this.#consumer;
     const asked = new Map(consumer?.credit);
     const fence = { epoch: this.#life.epoch, claim: ++this.#claims };
+    const sentAt = this.#clock.now();
     const turn = await this.#rows.turn(fence, asked, limits.claimBytes, true);
-    this.#planWake(turn.wakeMs);
+    // Counted from before the question: early is only one question more.
+    if (turn.wakeMs !== undefined && sentAt + turn.wakeMs <= this.#clock.now()) this.#again = true;
+    else this.#planWake(turn.wakeMs === undefined ? undefined : sentAt + turn.wakeMs - this.#clock.now());
     if (turn.more) this.#again = true;
     if (turn.ended.length > 0) void this.#waiters.tell(turn.ended);
     for (const id of turn.cancelled) this.#askToStop(id);

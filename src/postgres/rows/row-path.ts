@@ -140,9 +140,7 @@ export class RowPath {
   }
 
   /** `epoch` is set when the job runs: whose it is. */
-  async cancel(
-    id: JobId,
-  ): Promise<{
+  async cancel(id: JobId): Promise<{
     readonly state: JobState | undefined;
     readonly epoch: number | undefined;
     readonly ended: readonly JobId[];
