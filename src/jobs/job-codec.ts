@@ -27,8 +27,7 @@ export class JobCodec {
   readonly input: AnyCodec;
   /** Undefined: the job returns nothing. */
   readonly output: AnyCodec | undefined;
-  readonly #signals = new Map<string, AnyCodec>();
-  readonly #faults: ReadonlyMap<string, { readonly type: AnyFaultType; readonly codec: AnyCodec }>;
+  readonly #faults: ReadonlyMap<string, AnyFaultType>;
   readonly #payloadBytes: number;
   readonly version: number;
 
@@ -37,8 +36,8 @@ export class JobCodec {
     this.job = job;
     this.version = job.settings.version;
     this.plain = this.version === 1 && unique === undefined && key === undefined && tenant === undefined;
-    this.input = compile(schemaOf(job.input));
-    this.output = job.output === undefined ? undefined : compile(schemaOf(job.output));
+    this.input = compiled(job.input);
+    this.output = job.output === undefined ? undefined : compiled(job.output);
     this.#payloadBytes = payloadBytes;
     const types: readonly AnyFaultType[] = [
       ...frameworkFaults,
@@ -47,7 +46,7 @@ export class JobCodec {
       ...contractFaults,
       ...job.faults,
     ];
-    this.#faults = new Map(types.map((type) => [type.code, { type, codec: compile(schemaOf(type.schema)) }]));
+    this.#faults = new Map(types.map((type) => [type.code, type]));
   }
 
   /** The payload of an input: JSON text that holds the schema's fields and no others. */
@@ -62,10 +61,7 @@ export class JobCodec {
   signal(name: string): AnyCodec | undefined {
     const { signals } = this.job;
     const schema = Object.hasOwn(signals, name) ? signals[name] : undefined;
-    if (schema === undefined) return undefined;
-    const codec = this.#signals.get(name) ?? compile(schemaOf(schema));
-    this.#signals.set(name, codec);
-    return codec;
+    return schema === undefined ? undefined : compiled(schema);
   }
 
   /** `version`: of the input's schema, when the payload was written. Throws what a step of `upcast` throws. */
@@ -96,7 +92,7 @@ export class JobCodec {
     const known = this.#faults.get(fault.code);
     if (known === undefined) return undefined;
     try {
-      const written = known.codec.serialize(fault.data);
+      const written = compiled(known.schema).serialize(fault.data);
       return written.ok && written.value !== emptyObject ? written.value : undefined;
     } catch {
       // A getter of the data threw. The fault itself is still recorded.
@@ -108,9 +104,20 @@ export class JobCodec {
   async readFault(code: string, message: string, data = emptyObject): Promise<Fault | undefined> {
     const known = this.#faults.get(code);
     if (known === undefined) return undefined;
-    const read = await known.codec.parseJson(data);
-    return read.ok ? new Fault(code, known.type.kind, read.value, message) : undefined;
+    const read = await compiled(known.schema).parseJson(data);
+    return read.ok ? new Fault(code, known.kind, read.value, message) : undefined;
   }
+}
+
+/** By definition: the way in and the worker read the same schemas, and every job can meet the faults of the framework. */
+const codecs = new WeakMap<object, AnyCodec>();
+
+function compiled(definition: Parameters<typeof schemaOf>[0]): AnyCodec {
+  const known = codecs.get(definition);
+  if (known !== undefined) return known;
+  const codec: AnyCodec = compile(schemaOf(definition));
+  codecs.set(definition, codec);
+  return codec;
 }
 
 /** The codecs of every job of a contract, by name. */

@@ -1,0 +1,70 @@
+/**
+ * Judges a history: what a store of jobs promises, as a function of what was seen at its door. Pure, and knows nothing of any store. Calls overlap, so
+ * one is before another only when it was answered by the store before the other was made; what overlaps may have happened in either order.
+ */
+import type { JobRecord } from "../../src/jobs/index.ts";
+import { checkOrder, checkUnique, checkDependencies } from "./check-relations.ts";
+import { checkClaims } from "./check-claims.ts";
+import { isEnd, type HistoryEvent, type Promises } from "./history.ts";
+import { indexOf, type History, type JobHistory } from "./history-index.ts";
+import type { Complain, Violation } from "./violation.ts";
+
+/** Everything that the history breaks; empty when it keeps all promises. */
+export function checkHistory(events: readonly HistoryEvent[], promises: Promises): readonly Violation[] {
+  const violations: Violation[] = [];
+  const complain = (rule: string, text: string): void => void violations.push({ rule, text });
+  const history = indexOf(events);
+  if (history.final === undefined) complain("finished", "The run came to no end: the jobs could not be read.");
+  else {
+    for (const job of history.jobs.values()) checkEnd(job, history, history.final.get(job.id), promises, complain);
+    for (const id of history.final.keys())
+      if (!history.jobs.has(id)) complain("invented", `Job ${id} is in the store, and nobody enqueued it.`);
+  }
+  checkClaims(history, promises, complain);
+  checkUnique(history, complain);
+  checkOrder(history, promises, complain);
+  checkDependencies(history, complain);
+  return violations;
+}
+
+/** No acknowledged job is lost, each is finished once, and its end is one that somebody brought about. */
+function checkEnd(
+  job: JobHistory,
+  history: History,
+  record: JobRecord | undefined,
+  promises: Promises,
+  complain: Complain,
+): void {
+  if (record === undefined) {
+    if (job.acknowledged) complain("lost", `Job ${job.id} (${job.name}) was acknowledged and is gone.`);
+    return;
+  }
+  const ends = job.settlements.filter(({ to, receipt }) => receipt === "settled" && isEnd(to));
+  const redrives = history.redrives.get(job.id) ?? 0;
+  if (ends.length > 1 + redrives) complain("once", `Job ${job.id} (${job.name}) was finished ${ends.length} times.`);
+  const last = ends.at(-1)?.to;
+  switch (record.state) {
+    case "succeeded":
+      if (last !== "succeeded") complain("unexplained", `Job ${job.id} succeeded, and no settlement said so.`);
+      break;
+    case "failed": {
+      const { maxAttempts } = promises(job.name);
+      const crashed = record.errors.at(-1)?.code === "CRASHED" && record.attempt >= maxAttempts;
+      if (last !== "failed" && !crashed)
+        complain(
+          "unexplained",
+          `Job ${job.id} failed at attempt ${record.attempt}, and neither a settlement nor crashes say why.`,
+        );
+      break;
+    }
+    case "cancelled":
+      if (last !== "cancelled" && !history.cancels.has(job.id) && record.errors.at(-1)?.code !== "DEPENDENCY_FAILED")
+        complain("unexplained", `Job ${job.id} is cancelled, and nobody asked for it.`);
+      break;
+    case "waiting":
+    case "scheduled":
+    case "ready":
+    case "running":
+      complain("finished", `Job ${job.id} (${job.name}) is still ${record.state} when all faults are long over.`);
+  }
+}

@@ -1,0 +1,136 @@
+/** A history by job: its enqueueing, its claims and its settlements, each with its place in the order of events. */
+import type { JobRecord, SettleReceipt } from "../../src/jobs/index.ts";
+import type { AskedJob, AskedSettlement, Claim, Done, HistoryEvent, WorkerLife } from "./history.ts";
+
+export interface JobHistory extends AskedJob {
+  readonly id: string;
+  /** Somebody heard that it is kept. */
+  acknowledged: boolean;
+  /** Places of the call and of the store's answer; the job came to be between the two. */
+  readonly askedAt: number;
+  readonly doneAt: number;
+  readonly claims: (Claim & { readonly worker: WorkerLife; readonly place: number })[];
+  readonly settlements: (AskedSettlement & {
+    readonly worker: WorkerLife;
+    readonly receipt: SettleReceipt;
+    readonly askedAt: number;
+    readonly doneAt: number;
+  })[];
+  /** Notes that the store has confirmed, by name, and where. */
+  readonly notes: Map<string, number>;
+}
+
+export interface History {
+  readonly jobs: ReadonlyMap<string, JobHistory>;
+  readonly cancels: ReadonlySet<string>;
+  readonly redrives: ReadonlyMap<string, number>;
+  /** Where each life may have lost what it had claimed by then. */
+  readonly lost: ReadonlyMap<WorkerLife, readonly number[]>;
+  readonly events: readonly HistoryEvent[];
+  readonly final: ReadonlyMap<string, JobRecord> | undefined;
+}
+
+type Call = Extract<HistoryEvent, { readonly kind: "call" }> & { readonly place: number };
+
+export function indexOf(events: readonly HistoryEvent[]): History {
+  const jobs = new Map<string, JobHistory>();
+  const cancels = new Set<string>();
+  const redrives = new Map<string, number>();
+  const lost = new Map<WorkerLife, number[]>();
+  const calls = new Map<number, Call>();
+  const made = new Map<number, readonly string[]>();
+  let final: Map<string, JobRecord> | undefined;
+  for (const [place, event] of events.entries()) {
+    switch (event.kind) {
+      case "call":
+        calls.set(event.call, { ...event, place });
+        // Whether or not it is answered: the store may do it.
+        if (event.verb === "cancel" && event.asked.id !== undefined) cancels.add(event.asked.id);
+        if (event.verb === "retry" && event.asked.id !== undefined)
+          redrives.set(event.asked.id, (redrives.get(event.asked.id) ?? 0) + 1);
+        break;
+      case "done": {
+        const call = calls.get(event.call);
+        if (call !== undefined) made.set(event.call, addDone(jobs, call, event.done, place));
+        break;
+      }
+      case "answered":
+        if (event.ok) for (const id of made.get(event.call) ?? []) acknowledge(jobs, id);
+        break;
+      case "claimed":
+        for (const claim of event.claims) jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place });
+        break;
+      case "lost":
+        lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
+        break;
+      case "final":
+        final = new Map(event.records.map((record) => [record.id, record]));
+        break;
+      case "began":
+      case "step":
+      case "fault":
+        break;
+    }
+  }
+  return { jobs, cancels, redrives, lost, events, final };
+}
+
+/** The ids that the call made. */
+function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: number): readonly string[] {
+  const ids: string[] = [];
+  for (const [index, { id, duplicate }] of (done.ids ?? []).entries()) {
+    const asked = call.asked.jobs?.[index];
+    if (duplicate || asked === undefined) continue;
+    ids.push(id);
+    const { name, key, uniqueKey, after } = asked;
+    jobs.set(id, {
+      id,
+      name,
+      ...(key !== undefined && { key }),
+      ...(uniqueKey !== undefined && { uniqueKey }),
+      // Places in the same call become ids.
+      ...(after !== undefined && {
+        after: {
+          on: after.on,
+          jobs: after.jobs.map((job) => (typeof job === "number" ? (done.ids?.[job]?.id ?? "") : job)),
+        },
+      }),
+      acknowledged: false,
+      askedAt: call.place,
+      doneAt: place,
+      claims: [],
+      settlements: [],
+      notes: new Map(),
+    });
+  }
+  for (const [index, receipt] of (done.receipts ?? []).entries()) {
+    const asked = call.asked.settlements?.[index];
+    const settlements = asked === undefined ? undefined : jobs.get(asked.id)?.settlements;
+    // Offered again because its answer was lost, an outcome may be confirmed again; it is still one.
+    if (asked !== undefined && settlements?.some((known) => isSame(known, asked)) === false)
+      settlements.push({ ...asked, worker: call.worker, receipt, askedAt: call.place, doneAt: place });
+    if (call.verb === "note" && receipt === "settled" && call.asked.id !== undefined)
+      for (const name of call.asked.names ?? []) {
+        const notes = jobs.get(call.asked.id)?.notes;
+        if (notes?.has(name) === false) notes.set(name, place);
+      }
+  }
+  return ids;
+}
+
+/** Where the claim may have been lost first; Infinity: it was not. */
+export function lostAt(history: History, claim: { readonly worker: WorkerLife; readonly place: number }): number {
+  return history.lost.get(claim.worker)?.find((place) => place > claim.place) ?? Infinity;
+}
+
+function isSame(known: JobHistory["settlements"][number], asked: AskedSettlement): boolean {
+  const { receipt, to, fence } = known;
+  return (
+    receipt === "settled" && to === asked.to && fence.epoch === asked.fence.epoch && fence.claim === asked.fence.claim
+  );
+}
+
+function acknowledge(jobs: Map<string, JobHistory>, id: string): void {
+  const job = jobs.get(id);
+  if (job !== undefined) job.acknowledged = true;
+}

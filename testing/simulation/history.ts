@@ -1,0 +1,81 @@
+/**
+ * What happened in a run with several workers, as somebody sees it who stands at the store's door: every call, what the store did with it, what the
+ * caller heard of that, every claim, every attempt. `check.ts` judges it. The simulation and the chaos with real processes write the same history.
+ */
+import type { Fence, JobId, JobRecord, NewJob, Settlement, SettleReceipt } from "../../src/jobs/index.ts";
+
+/** One life of one worker process: `w1.2` is the second life of `w1`. */
+export type WorkerLife = string;
+
+export type Verb = "enqueue" | "settle" | "cancel" | "retry" | "signal" | "note";
+
+/** What a call asked for, as far as the checker wants to know. */
+export interface Asked {
+  readonly jobs?: readonly AskedJob[];
+  readonly settlements?: readonly AskedSettlement[];
+  readonly id?: JobId;
+  /** Of a signal, or the names of notes. */
+  readonly names?: readonly string[];
+  readonly fence?: Fence;
+}
+
+export type AskedJob = Pick<NewJob, "name" | "key" | "uniqueKey" | "after">;
+
+export interface AskedSettlement {
+  readonly id: JobId;
+  readonly fence: Fence;
+  readonly attempt: number;
+  readonly to: Settlement["to"];
+}
+
+/** What the store answered, whether or not the caller heard it. */
+export interface Done {
+  readonly ids?: readonly { readonly id: JobId; readonly duplicate: boolean }[];
+  readonly receipts?: readonly SettleReceipt[];
+  readonly state?: string | undefined;
+}
+
+export interface Claim {
+  readonly id: JobId;
+  readonly name: string;
+  readonly key?: string | undefined;
+  readonly attempt: number;
+  readonly fence: Fence;
+}
+
+export type HistoryEvent = { readonly at: number } & (
+  | {
+      readonly kind: "call";
+      readonly call: number;
+      readonly worker: WorkerLife;
+      readonly verb: Verb;
+      readonly asked: Asked;
+    }
+  | { readonly kind: "done"; readonly call: number; readonly done: Done }
+  /** The caller has its answer. `ok` false: it heard that nothing was kept, which is a lie when the store has done it. */
+  | { readonly kind: "answered"; readonly call: number; readonly ok: boolean }
+  | { readonly kind: "claimed"; readonly worker: WorkerLife; readonly claims: readonly Claim[] }
+  | { readonly kind: "began"; readonly worker: WorkerLife; readonly id: JobId; readonly attempt: number }
+  | { readonly kind: "step"; readonly worker: WorkerLife; readonly id: JobId; readonly name: string }
+  /** From here on this life may have lost what it had claimed: it crashed, stood still for longer than a lease, or clocks moved. */
+  | { readonly kind: "lost"; readonly worker: WorkerLife; readonly why: string }
+  | { readonly kind: "fault"; readonly what: string }
+  | { readonly kind: "final"; readonly records: readonly JobRecord[] }
+);
+
+/** What the run promised to keep, by job name. */
+export interface Promised {
+  readonly maxAttempts: number;
+  /** At most so many of one key at a time. */
+  readonly perKey?: number;
+  /** Of one key one after the other, in the order of their enqueueing. */
+  readonly ordered?: boolean;
+  /** At most so many of the name at a time. */
+  readonly concurrency?: number;
+}
+
+export type Promises = (name: string) => Promised;
+
+export function isEnd(to: string): boolean {
+  return to === "succeeded" || to === "failed" || to === "cancelled";
+}

@@ -1,0 +1,259 @@
+/**
+ * One run: workers with real engines on one store, producers, and faults, all drawn from one seed; then everything heals, the work comes to its end, and the
+ * history is judged.
+ */
+import { seededRandom } from "../../src/core/index.ts";
+import { bind } from "../../src/contract/index.ts";
+import {
+  attemptsOf,
+  createJobEngine,
+  createJobs,
+  type JobRecord,
+  type Store,
+  type StoreSession,
+} from "../../src/jobs/index.ts";
+import { Events } from "../../src/telemetry/index.ts";
+import { checkHistory } from "./check.ts";
+import { type FaultRates, faultySession, noFaults } from "./faulty-session.ts";
+import type { HistoryEvent, WorkerLife } from "./history.ts";
+import type { Violation } from "./violation.ts";
+import { appOf, drawJobs, type Feature, policyOf, promisedOf } from "./workload.ts";
+import { World } from "./world.ts";
+
+/** Where the jobs of a run are kept. */
+export interface SimulatedPlace {
+  readonly features: ReadonlySet<Feature>;
+  /** How many workers may have it open at once; one more life begins when one has died. */
+  readonly workers: number;
+  /** How long a process may stand still before its claims are taken from it; undefined: for ever, since nobody else could take them. */
+  readonly leaseMs?: number;
+  /** A store for one life of one worker. */
+  store(): Store;
+  /** The life that opened this store dies: nothing more of it arrives. */
+  kill(store: Store): void;
+}
+
+export interface Run {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly history: readonly HistoryEvent[];
+  readonly steps: number;
+}
+
+interface Life {
+  readonly name: WorkerLife;
+  readonly store: Store;
+  session: StoreSession;
+}
+
+const hourMs = 3_600_000;
+const kept = { ageMs: Infinity, count: 1_000_000 };
+
+export async function simulate(seed: number, place: SimulatedPlace): Promise<Run> {
+  const run = new Simulation(seed, place);
+  await run.play();
+  const violations = checkHistory(run.history, promisedOf(place.features));
+  return { seed, violations, history: run.history, steps: run.world.steps };
+}
+
+class Simulation {
+  readonly world: World;
+  readonly history: HistoryEvent[] = [];
+  readonly place: SimulatedPlace;
+  readonly #rates: FaultRates;
+  #healed = false;
+  readonly #lives = new Map<string, Life>();
+  readonly #known: string[] = [];
+  #calls = 0;
+  #payloads = 0;
+  #producing: number;
+  #lifeCount = 0;
+  #trouble: string | undefined;
+
+  constructor(seed: number, place: SimulatedPlace) {
+    const world = (this.world = new World(seed));
+    this.place = place;
+    // Each run has a character of its own: some are calm, some see one kind of fault often.
+    const often = (most: number): number => (world.chance(0.5) ? 0 : world.random.next() * most);
+    this.#rates = {
+      refused: often(0.1),
+      answerLost: often(0.1),
+      duplicated: often(0.3),
+      crashBefore: often(0.03),
+      crashAfter: often(0.03),
+      slowestMs: world.chance(0.5) ? 0 : world.random.int(40),
+    };
+    this.#producing = world.between(3, 25);
+  }
+
+  async play(): Promise<void> {
+    const { world, place } = this;
+    for (let i = 1; i <= place.workers; i++) this.#startSoon(`w${i}`, 0);
+    world.later("world", 0, () => this.#produce());
+    world.later("world", world.random.int(100), () => this.#disturb());
+    await world.run(() => this.#producing === 0, hourMs);
+    this.#healed = true;
+    this.#write({ kind: "fault", what: "everything heals" });
+    let records: readonly JobRecord[] | undefined;
+    const look = (): void => {
+      void this.#read().then((read) => {
+        if (read !== undefined && read.every(({ state }) => isOver(state))) records = read;
+        else world.later("world", 500, look);
+      });
+    };
+    world.later("world", 1_000, look);
+    const came = await world.run(
+      () => records !== undefined || this.#trouble !== undefined,
+      world.elapsed + 10 * 60_000,
+    );
+    if (!came) {
+      // What stands still for ten minutes without faults is stuck; the checker names it.
+      void this.#read().then((read) => (records = read));
+      await world.run(() => records !== undefined, world.elapsed + 10_000);
+    }
+    if (this.#trouble !== undefined) this.#write({ kind: "fault", what: this.#trouble });
+    if (records !== undefined) this.#write({ kind: "final", records });
+    for (const life of this.#lives.values()) this.#end(life);
+  }
+
+  #write(event: HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "at"> : never) : never): void {
+    this.history.push({ at: this.world.elapsed, ...event });
+  }
+
+  #startSoon(worker: string, ms: number): void {
+    this.world.later("world", ms, () => void this.#start(worker));
+  }
+
+  async #start(worker: string): Promise<void> {
+    const { world, place } = this;
+    const name = `${worker}.${++this.#lifeCount}`;
+    const store = place.store();
+    await world.as(name, async () => {
+      const app = appOf(world.clock, {
+        began: (id, attempt) => this.#write({ kind: "began", worker: name, id, attempt }),
+      });
+      const opened = await store.open({
+        clock: world.clock,
+        retention: { succeeded: kept, failed: kept, cancelled: kept },
+        maxWaiting: 1_000_000,
+        maxAttempts: attemptsOf(app.contract),
+        ...(place.features.has("keys") && { policy: policyOf }),
+      });
+      if (!opened.ok) {
+        this.#trouble = `${name} could not open the store: ${opened.fault.message}`;
+        return;
+      }
+      const life: Life = { name, store, session: opened.value };
+      life.session = faultySession(opened.value, {
+        world,
+        worker: name,
+        rates: () => (this.#healed ? noFaults : this.#rates),
+        write: (event) => this.#write(event),
+        crash: () => this.#crash(worker, life),
+        nextCall: () => ++this.#calls,
+      });
+      this.#lives.set(worker, life);
+      const events = new Events();
+      const jobs = createJobs({
+        contract: app.contract,
+        session: life.session,
+        clock: world.clock,
+        events,
+        limits: {},
+      });
+      const bound = bind(app, {
+        clock: world.clock,
+        events,
+        jobs,
+        shutdown: new AbortController().signal,
+        newId: () => `incident-${++this.#calls}`,
+      });
+      const { session } = life;
+      const limits = { concurrency: 8, prefetchJobs: 16 };
+      await createJobEngine({ bound, session, clock: world.clock, events, random: seededRandom(1), limits }).start();
+    });
+  }
+
+  #end({ name, store }: Life): void {
+    this.world.end(name);
+    this.place.kill(store);
+  }
+
+  #crash(worker: string, life: Life): void {
+    if (this.world.isGone(life.name)) return;
+    this.#write({ kind: "lost", worker: life.name, why: "it died" });
+    this.#end(life);
+    this.#lives.delete(worker);
+    this.#startSoon(worker, this.world.random.int(500));
+  }
+
+  /** A producer calls through a worker's session, as a request to its API would. */
+  #produce(): void {
+    const { world } = this;
+    if (this.#producing === 0) return;
+    const life = this.#anyLife();
+    if (life !== undefined) {
+      this.#producing--;
+      if (world.chance(0.85) || this.#known.length === 0) this.#enqueue(life);
+      else void life.session.cancel(this.#known[world.random.int(this.#known.length)] as string);
+    }
+    world.later("world", world.chance(0.5) ? 0 : world.random.int(120), () => this.#produce());
+  }
+
+  #enqueue({ name, session }: Life): void {
+    const { world } = this;
+    const jobs = drawJobs(world, this.place.features, this.#known, () => this.#payloads++);
+    world.as(name, () => {
+      void session.enqueue(jobs).then((result) => {
+        if (result.ok) for (const { id, duplicate } of result.value) if (!duplicate) this.#known.push(id);
+      });
+    });
+  }
+
+  /** Crashes, standstills and clock steps, now and then until everything heals. */
+  #disturb(): void {
+    if (this.#healed) return;
+    const { world, place } = this;
+    const lives = [...this.#lives];
+    const [worker, life] = lives[world.random.int(Math.max(1, lives.length))] ?? [];
+    const what = world.random.int(4);
+    if (worker !== undefined && life !== undefined && what === 0) {
+      this.#write({ kind: "fault", what: `${life.name} is killed` });
+      this.#crash(worker, life);
+    } else if (life !== undefined && what === 1) {
+      const ms = world.random.int(2 * (place.leaseMs ?? 5_000));
+      this.#write({ kind: "fault", what: `${life.name} stands still for ${ms} ms` });
+      if (place.leaseMs !== undefined && ms >= place.leaseMs / 2)
+        this.#write({ kind: "lost", worker: life.name, why: "it stood still for long" });
+      world.freeze(life.name, ms);
+    } else if (what === 2) {
+      const ms = world.between(-60_000, 60_000);
+      this.#write({ kind: "fault", what: `the wall clock steps by ${ms} ms` });
+      world.stepWall(ms);
+    }
+    world.later("world", world.between(50, 1_500), () => this.#disturb());
+  }
+
+  #anyLife(): Life | undefined {
+    const lives = [...this.#lives.values()].filter(({ name }) => !this.world.isFrozen(name));
+    return lives[this.world.random.int(Math.max(1, lives.length))];
+  }
+
+  /** All jobs; undefined while nobody can say. */
+  async #read(): Promise<JobRecord[] | undefined> {
+    const life = this.#anyLife();
+    if (life === undefined) return undefined;
+    const all: JobRecord[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await life.session.list({ limit: 1_000, ...(after !== undefined && { after }) });
+      if (!page.ok) return undefined;
+      all.push(...page.value);
+      after = page.value.at(-1)?.id;
+      if (page.value.length < 1_000) return all;
+    }
+  }
+}
+
+function isOver(state: string): boolean {
+  return state === "succeeded" || state === "failed" || state === "cancelled";
+}

@@ -1,0 +1,64 @@
+/**
+ * Deterministic simulation of the job engine: thousands of runs with crashes, lost answers, doubled messages, standstills and clock steps, each out of one
+ * seed; and stores with a mistake, which it has to catch. `npm run simulate -- --seeds 100000` is the long form.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { brokenStores } from "./broken-stores.ts";
+import { memoryPlace } from "./places.ts";
+import { simulate } from "./simulate.ts";
+import { traceOf } from "./trace.ts";
+
+const seeds = Number(process.env["SIMULATION_SEEDS"] ?? 1_500);
+/** Where each mistake has to have shown itself. */
+const enough = 400;
+
+test(`${seeds} seeds on the store in memory keep every promise`, async () => {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const run = await simulate(seed, memoryPlace());
+    assert.deepEqual(run.violations, [], traceOf(run));
+  }
+});
+
+test("the same seed is the same run, event by event", async () => {
+  for (const seed of [3, 5, 8, 13]) {
+    const [one, other] = [await simulate(seed, memoryPlace()), await simulate(seed, memoryPlace())];
+    assert.deepEqual(one.history, other.history);
+    assert.ok(one.history.length > 20);
+  }
+});
+
+test("runs see every kind of fault", async () => {
+  const seen = new Set<string>();
+  for (let seed = 1; seed <= 60; seed++) {
+    const run = await simulate(seed, memoryPlace());
+    for (const event of run.history)
+      if (event.kind === "fault") seen.add(event.what.replaceAll(/-?\d+|w\d\.\d+/g, "#"));
+  }
+  for (const kind of [
+    /never arrives/,
+    /answer to .* is lost/,
+    /arrives again/,
+    /dies before the commit/,
+    /dies after the commit/,
+    /stands still/,
+    /clock steps/,
+    /is killed/,
+  ])
+    assert.ok(
+      [...seen].some((what) => kind.test(what)),
+      `${kind} was never drawn: ${[...seen].join("; ")}`,
+    );
+});
+
+for (const broken of brokenStores) {
+  const { needs } = broken;
+  if (needs !== undefined && !memoryPlace().features.has(needs)) continue;
+  test(`a store that ${broken.name} is caught`, async () => {
+    for (let seed = 1; seed <= enough; seed++) {
+      const run = await simulate(seed, broken.break(memoryPlace()));
+      if (run.violations.length > 0) return;
+    }
+    assert.fail(`${enough} seeds went by.`);
+  });
+}
