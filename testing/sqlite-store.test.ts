@@ -18,6 +18,7 @@ storeConformance(
       "notes",
       "dependencies",
       "keys",
+      "order",
       "gates",
       "tenants",
       "ageing",

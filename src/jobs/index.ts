@@ -18,6 +18,7 @@ export type {
   MovableStore,
   MovedJob,
   MoveRecord,
+  KeyPolicy,
   NewJob,
   Rate,
   Retention,

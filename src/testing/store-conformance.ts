@@ -6,9 +6,13 @@ import { describe } from "node:test";
 import { dependencyCases } from "./store-cases-dependencies.ts";
 import { endCases } from "./store-cases-end.ts";
 import { enqueueCases } from "./store-cases-enqueue.ts";
+import { ageingCases, tenantCases } from "./store-cases-fairness.ts";
+import { gateCases } from "./store-cases-gates.ts";
+import { keyCases } from "./store-cases-keys.ts";
 import { lifeCases } from "./store-cases-life.ts";
 import { moveCases } from "./store-cases-moves.ts";
 import { noteCases } from "./store-cases-notes.ts";
+import { orderCases } from "./store-cases-order.ts";
 import { readCases } from "./store-cases-read.ts";
 import { signalCases } from "./store-cases-signals.ts";
 import { snoozeCases } from "./store-cases-snooze.ts";
@@ -24,6 +28,7 @@ export type StoreFeature =
   | "notes"
   | "dependencies"
   | "keys"
+  | "order"
   | "gates"
   | "tenants"
   | "ageing"
@@ -62,5 +67,10 @@ export function storeConformance(name: string, makePlace: MakePlace, { without =
   feature("signals", () => signalCases(bench));
   feature("notes", () => noteCases(bench));
   feature("dependencies", () => dependencyCases(bench));
+  feature("keys", () => keyCases(bench));
+  feature("order", () => orderCases(bench));
+  feature("gates", () => gateCases(bench));
+  feature("tenants", () => tenantCases(bench));
+  feature("ageing", () => ageingCases(bench));
   group("against a model", () => modelCase(makePlace));
 }
