@@ -296,8 +296,8 @@ export class Dispatcher {
       // A lane that has nothing may always ask for one: no name waits for ever because others fill the room.
       const had = lane.credit + lane.queued;
       const missing = Math.min(wanted - had, Math.max(room, had === 0 ? 1 : 0));
-      // Small corrections of a large window are not worth a message.
-      if (missing <= 0 || missing * 4 < wanted) continue;
+      // Small corrections of a large window are not worth a message; to a lane that has nothing none is small.
+      if (missing <= 0 || (had > 0 && missing * 4 < wanted)) continue;
       lane.granted(missing, this.#now);
       room -= missing;
       this.#consumer?.grant(lane.name, missing);

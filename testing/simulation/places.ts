@@ -5,5 +5,5 @@ import type { SimulatedPlace } from "./simulate.ts";
 /** One process at a time, as with a file; what was committed outlives it. */
 export function memoryPlace(): SimulatedPlace {
   const store = memoryStore();
-  return { features: new Set(), workers: 1, store: () => store, kill: () => store.crash() };
+  return { features: new Set(["keys", "dependencies"]), workers: 1, store: () => store, kill: () => store.crash() };
 }
