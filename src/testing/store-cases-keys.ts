@@ -188,7 +188,7 @@ function releaseCases(bench: WithBench): void {
       await succeed(b, at(jobs, 0));
       const [second] = await hands.take(1);
       assert.equal(second?.payload, "1");
-      await succeed(b, second as ClaimedJob);
+      await succeed(b, second);
       assert.deepEqual(payloads(await hands.take(1)), ["3"]);
     }),
   );

@@ -13,9 +13,11 @@ import { lifeCases } from "./store-cases-life.ts";
 import { moveCases } from "./store-cases-moves.ts";
 import { noteCases } from "./store-cases-notes.ts";
 import { orderCases } from "./store-cases-order.ts";
+import { backlogCases, pauseCases } from "./store-cases-pause.ts";
 import { readCases } from "./store-cases-read.ts";
 import { signalCases } from "./store-cases-signals.ts";
 import { snoozeCases } from "./store-cases-snooze.ts";
+import { delayCases, uniqueCases } from "./store-cases-unique.ts";
 import { withBench, type MakePlace } from "./store-harness.ts";
 import { modelCase } from "./store-model.ts";
 
@@ -72,5 +74,9 @@ export function storeConformance(name: string, makePlace: MakePlace, { without =
   feature("gates", () => gateCases(bench));
   feature("tenants", () => tenantCases(bench));
   feature("ageing", () => ageingCases(bench));
+  feature("unique", () => uniqueCases(bench));
+  feature("delay", () => delayCases(bench));
+  feature("pause", () => pauseCases(bench));
+  feature("backlog", () => backlogCases(bench));
   group("against a model", () => modelCase(makePlace));
 }
