@@ -15,6 +15,7 @@ const savedFile = fileURLToPath(new URL("../node_modules/.package.json.saved", i
 
 interface Manifest {
   exports: { [subPath: string]: unknown };
+  bin?: { [name: string]: string };
   [field: string]: unknown;
 }
 
@@ -29,7 +30,13 @@ export function publishedManifest(manifest: Manifest): Manifest {
     exports[subPath] = { types: `${built}.d.ts`, default: `${built}.js` };
   }
   exports["./package.json"] = "./package.json";
-  const published: Manifest = { ...manifest, exports };
+  const bin = Object.fromEntries(
+    Object.entries(manifest.bin ?? {}).map(([name, file]) => [
+      name,
+      file.replace("./src/", "./dist/").replace(/\.ts$/, ".js"),
+    ]),
+  );
+  const published: Manifest = { ...manifest, bin, exports };
   for (const field of ["scripts", "devDependencies", "allowScripts"]) delete published[field];
   return published;
 }

@@ -27,6 +27,7 @@ export type {
   Store,
   StoreFault,
   StoreFlow,
+  StoreInspection,
   StoreOpenOptions,
   StoreResult,
   StoreSession,

@@ -311,6 +311,8 @@ export interface StoreOpenOptions {
 
 /** A store that can be moved to another: `tensile jobs export` and `import`. Neither verb needs an open store. */
 export interface MovableStore extends Store {
+  /** Looks into the store without owning it, also while another process has it open. The caller closes it. */
+  inspect(): StoreResult<StoreInspection>;
   /** Everything that is kept, as it was at one moment, also while another process has the store open. Jobs in the order of their ids, then the rest. */
   exportRecords(): AsyncIterable<readonly MoveRecord[]>;
   /**
@@ -319,6 +321,8 @@ export interface MovableStore extends Store {
    */
   importRecords(records: AsyncIterable<readonly MoveRecord[]>, options?: { readonly merge?: boolean }): Promise<void>;
 }
+
+export type StoreInspection = Pick<StoreSession, "get" | "list" | "counts" | "close">;
 
 /** One thing that a store keeps, as it moves. */
 export type MoveRecord =

@@ -3,10 +3,11 @@
  * meanwhile: its write-ahead log grows as long as this takes.
  */
 import { DatabaseSync } from "node:sqlite";
-import type { JobRecord, MovedJob, MoveRecord } from "../jobs/index.ts";
-import type { Core } from "./core.ts";
+import { ok } from "../core/index.ts";
+import type { JobCounts, JobRecord, JobState, MovedJob, MoveRecord, StoreInspection } from "../jobs/index.ts";
+import { stateNumber, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { listRecords, readKeyText } from "./reading.ts";
+import { listRecords, readKeyText, readRecord } from "./reading.ts";
 import { emptyCore, loadCore } from "./recovery.ts";
 import { tablesVersion } from "./schema.ts";
 import { uniqueScopeOf } from "./unique-key.ts";
@@ -14,18 +15,73 @@ import { uniqueScopeOf } from "./unique-key.ts";
 const nothing = { ageMs: Infinity, count: Infinity };
 const keepAll = { succeeded: nothing, failed: nothing, cancelled: nothing };
 
-/** Pages in the order of ids, then occurrences and pauses. */
-export async function* exportFile(path: string): AsyncGenerator<readonly MoveRecord[]> {
+/** One snapshot of a file, also of one that another process has open. Throws where it is no store. */
+function readSnapshot(path: string): Core {
   const db = new DatabaseSync(path, { readOnly: true, timeout: limits.lockWaitMs });
   try {
     db.exec("BEGIN");
     checkVersion(db, path);
     const core = emptyCore(db, keepAll);
     loadCore(core);
+    return core;
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
+}
+
+/** Pages in the order of ids, then occurrences and pauses. */
+export async function* exportFile(path: string): AsyncGenerator<readonly MoveRecord[]> {
+  const core = readSnapshot(path);
+  try {
     yield* jobPages(core);
     yield occurrences(core);
   } finally {
-    db.close();
+    core.db.close();
+  }
+}
+
+/** The store as it was when this was called. */
+export function inspectFile(path: string): StoreInspection {
+  const core = readSnapshot(path);
+  return {
+    get: async (id) => ok(readRecord(core, id)),
+    list: async (filter) => ok(listRecords(core, filter)),
+    counts: async (name) => ok(readCounts(core, name)),
+    close: async () => core.db.close(),
+  };
+}
+
+function readCounts(core: Core, name: string | undefined): JobCounts {
+  const counts = name === undefined ? core.totals : core.names.get(name)?.counts;
+  const of = (state: JobState): number => counts?.[stateNumber[state]] ?? 0;
+  const running = countRunning(core, name);
+  return {
+    waiting: of("waiting"),
+    scheduled: of("scheduled"),
+    // What is claimed has not left its block, which is what was counted.
+    ready: of("ready") - running,
+    running,
+    succeeded: of("succeeded"),
+    failed: of("failed"),
+    cancelled: of("cancelled"),
+  };
+}
+
+/** Running jobs are few. */
+function countRunning(core: Core, name: string | undefined): number {
+  let running = 0;
+  for (let after = "0"; ;) {
+    const page = listRecords(core, {
+      state: "running",
+      after,
+      limit: limits.listRecords,
+      ...(name !== undefined && { name }),
+    });
+    running += page.length;
+    const last = page.at(-1);
+    if (last === undefined || page.length < limits.listRecords) return running;
+    after = last.id;
   }
 }
 

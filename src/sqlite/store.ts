@@ -19,7 +19,7 @@ import { remoteKvHost, sqliteKv, type KvAnswer, type SqliteKvOptions } from "./k
 import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
 import { importFile } from "./move-in.ts";
-import { exportFile } from "./move-out.ts";
+import { exportFile, inspectFile } from "./move-out.ts";
 import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
 import { Session } from "./session.ts";
@@ -118,6 +118,13 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
     reader() {
       if (file === ":memory:") throw new TypeError("A store in memory has no reader. Give it a file.");
       return new DatabaseSync(file, { readOnly: true, timeout: limits.lockWaitMs });
+    },
+    async inspect() {
+      try {
+        return ok(inspectFile(file));
+      } catch (thrown) {
+        return err(unavailable(thrown instanceof Error ? thrown.message : String(thrown)));
+      }
     },
     exportRecords: () => exportFile(file),
     async importRecords(records, { merge = false } = {}) {

@@ -51,7 +51,8 @@ export function deadFilesRule(tree: Tree): Complaint[] {
 }
 
 function isPublic(tree: Tree, path: string): boolean {
-  return Object.values(tree.manifest.exports).includes(`./${path}`);
+  const { exports, bin = {} } = tree.manifest;
+  return [...Object.values(exports), ...Object.values(bin)].includes(`./${path}`);
 }
 
 function isTestMaterial(path: string): boolean {

@@ -31,6 +31,9 @@ export function packageMapRule(tree: Tree): Complaint[] {
       complain(`exports["${subPath}"] names ${file}, which does not exist. Write it or remove the sub-path.`);
     }
   }
+  for (const [name, file] of Object.entries(tree.manifest.bin ?? {})) {
+    if (!tree.has(file)) complain(`bin["${name}"] names ${file}, which does not exist.`);
+  }
   for (const folder of subPathFolders) {
     const file = `./src/${folder}/index.ts`;
     if (tree.has(file) && tree.manifest.exports[`./${folder}`] === undefined) {

@@ -24,6 +24,7 @@ export interface ResolvedImport extends Import {
 export interface Manifest {
   readonly name: string;
   readonly exports: { readonly [subPath: string]: string };
+  readonly bin?: { readonly [name: string]: string };
   readonly dependencies?: { readonly [name: string]: string };
   readonly devDependencies?: { readonly [name: string]: string };
   readonly peerDependencies?: { readonly [name: string]: string };
