@@ -112,8 +112,11 @@ test("an export of a store that another process owns is taken in whole by anothe
     "--out",
     out,
   ]);
-  const [[code], said] = await Promise.all([once(child, "exit"), text(child.stderr)]);
-  assert.deepEqual([code, said], [0, `exported to ${out}: 6 jobs (1 scheduled, 4 ready, 1 failed), 1 schedules\n`]);
+  const [said] = await Promise.all([text(child.stderr), once(child, "exit")]);
+  assert.deepEqual(
+    [child.exitCode, said],
+    [0, `exported to ${out}: 6 jobs (1 scheduled, 4 ready, 1 failed), 1 schedules\n`],
+  );
   assert.equal(statSync(out).mode & 0o777, 0o600);
   const target = file();
   const taken = await tensile(["jobs", "import", target, "--in", out]);

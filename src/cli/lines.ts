@@ -11,10 +11,11 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
+import { systemClock } from "../core/index.ts";
 import { jobStates, type JobCounts, type MoveRecord, type MovedJob } from "../jobs/index.ts";
 import { Failure, write } from "./io.ts";
 
-export const formatVersion = 1;
+const formatVersion = 1;
 /** Characters of one line: a payload, a result, notes and errors of one job. */
 const longestLine = 268_435_456;
 /** Records handed on together. */
@@ -56,7 +57,12 @@ export async function writeLines(
     digest.update(text);
     return write(to, text);
   };
-  const header = { format: "tensile.jobs", version: formatVersion, at: new Date().toISOString(), from };
+  const header = {
+    format: "tensile.jobs",
+    version: formatVersion,
+    at: new Date(systemClock.now()).toISOString(),
+    from,
+  };
   await send(`${JSON.stringify(header)}\n`);
   for await (const page of pages) {
     let text = "";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `tensile`: the program. */
-import { run } from "./run.ts";
+import { run } from "./index.ts";
 
 // A reader that has seen enough ends the writing, and is no failure; the promise of the write tells it.
 process.stdout.on("error", () => undefined);

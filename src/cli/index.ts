@@ -1,0 +1,2 @@
+/** Floor 7: the program `tensile`. */
+export { run } from "./run.ts";
