@@ -1,5 +1,4 @@
 /** The systems of the `jobs-postgres` benchmark, and how each is kept busy. */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { tensileVersion } from "../environment.ts";
 import type { Load } from "../jobs/systems.ts";
@@ -58,4 +57,4 @@ export const systems: readonly PostgresSystem[] = [
     ...pgBoss,
     single: { batch: 1, unacknowledged: 1, waiting: 2 },
   },
-].filter(({ file }) => existsSync(file)) as PostgresSystem[];
+];

@@ -26,6 +26,8 @@ import { type JobsOrder, type JobsReady, type JobsVerdict, payloadOf } from "./p
 import { type System, systems } from "./systems.ts";
 import { observe } from "./window.ts";
 
+/** Of each of which one job at a time may run. */
+const keys = 1_000;
 const apiConnections = 32;
 const apiRate = 500;
 
@@ -90,6 +92,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
         of("flat out", "jobsPerSecond"),
       ),
       ...target("API p99 while jobs run flat out, beside idle", "<=", 2, of("API beside jobs", "p99BesideIdle")),
+      ...target("one at a time per key beside flat out", ">=", 0.8, of("keyed", "besideFlatOut")),
       ...target("pickup p99 at half load, ms", "<=", 10, of("half load", "pickupP99Ms")),
     ],
     wrong,
@@ -140,6 +143,10 @@ async function measure(
   }
   keep("bulk", await window(system.bulk, windowMs));
   keep("half load", await window(system.single, windowMs, (flatOut["jobsPerSecond"] ?? 0) / 2));
+  if (!system.peer) {
+    const keyed = await observe(child, { do: "run", ms: windowMs, ...system.single, keys }, server);
+    keep("keyed", { ...keyed, besideFlatOut: (keyed["jobsPerSecond"] ?? 0) / (flatOut["jobsPerSecond"] ?? 1) });
+  }
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))
     wrong.push("jobs were acknowledged, but the file was never synced");
