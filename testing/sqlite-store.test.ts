@@ -14,16 +14,11 @@ storeConformance(
   },
   {
     without: [
-      "signals",
-      "notes",
-      "dependencies",
       "keys",
       "order",
       "gates",
       "tenants",
       "ageing",
-      "unique",
-      "delay",
       "pause",
       "backlog",
     ],

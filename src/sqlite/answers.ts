@@ -1,7 +1,8 @@
 /** Operations that only read, answered from what was just committed. */
 import type { Core } from "./core.ts";
+import { dependenciesOf } from "./dependents.ts";
 import type { Op, OpReply } from "./protocol.ts";
-import { listRecords, readRecord, readState } from "./reading.ts";
+import { idNumber, listRecords, readRecord, readState } from "./reading.ts";
 
 /** The answer to an operation that only reads; undefined for all others. */
 export function answer(core: Core, op: Op): OpReply {
@@ -14,6 +15,10 @@ export function answer(core: Core, op: Op): OpReply {
       const state = readState(core, op.id);
       return state === undefined ? undefined : { state };
     }
+    case "notes":
+      return { notes: core.sql.notesOf.all(idNumber(op.id) ?? 0).map(({ name, value }) => ({ name, value })) };
+    case "dependencies":
+      return { dependencies: dependenciesOf(core, op.id) };
     case "list":
       return { records: listRecords(core, op.filter) };
     case "counts": {

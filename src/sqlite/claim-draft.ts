@@ -5,6 +5,7 @@
 import { must } from "./must.ts";
 import type { Block, Claim, Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { notedSlots } from "./notes.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { packRanges } from "./tables.ts";
 
@@ -54,7 +55,11 @@ export class ClaimDraft {
     core.journal.add(() => core.claims.delete(claim.id));
     for (const [block, pairs] of this.#pairs)
       core.sql.insertClaim.run(block.seq, claim.id, core.epoch, packRanges(pairs));
-    return { claim: claim.id, ranges: this.#numbers, bytes: this.#join(core) };
+    const reply = { claim: claim.id, ranges: this.#numbers, bytes: this.#join(core) };
+    const noted = claim.ranges.flatMap(({ block, lo, hi, slot }) =>
+      block.noted ? notedSlots(core, block, lo, hi, slot) : [],
+    );
+    return noted.length === 0 ? reply : { ...reply, noted };
   }
 
   /** Small claims go into a buffer that has come back from the calling thread, where there is one. */

@@ -86,6 +86,7 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
         enqueuedAt,
         key,
         tenant,
+        noted: undefined,
         fence,
         slot: jobs.length,
         uniqueKey,
@@ -93,5 +94,6 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
       at = end;
     }
   }
+  for (const slot of reply.noted ?? []) jobs[slot] = { ...must(jobs[slot]), noted: true };
   return jobs;
 }

@@ -4,17 +4,19 @@
  */
 import { must } from "./must.ts";
 import { answer } from "./answers.ts";
+import { cancelJob, redriveJob, signalNow } from "./by-hand.ts";
 import { claimJobs, type Claimed } from "./claims.ts";
 import { Completions } from "./completion.ts";
-import { laneOf, moveCount, total, waiting, type Core, type JobName } from "./core.ts";
+import { laneOf, total, unstarted, type Core, type JobName } from "./core.ts";
+import { tellDependents } from "./dependents.ts";
+import { enqueueDependents, enqueueInTransaction } from "./enqueue.ts";
 import { bufferOf } from "./entries.ts";
 import { isDeferredConstraint, isStorage, rejection, storageReason } from "./failures.ts";
-import { enqueueInTransaction, Intake } from "./intake.ts";
-import { loadBlock } from "./lanes.ts";
+import { Intake } from "./intake.ts";
 import { KvTable } from "./kv-table.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { cancelScheduled, nextDue, park, promoteDue, redrive } from "./parking.ts";
 import { NameBook } from "./names.ts";
+import { nextDue, promoteDue } from "./parking.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
 import {
   blockFlagsOfRun,
@@ -30,8 +32,7 @@ import {
   type Op,
   type OpReply,
 } from "./protocol.ts";
-import { locate, readState } from "./reading.ts";
-import { placeReleased, settleOne, type Released } from "./settling.ts";
+import { noteOne, placeReleased, settleOne, type Released } from "./settling.ts";
 import type { ApplicationSql } from "./transaction.ts";
 
 /** What is being gathered for one batch's reply. */
@@ -147,6 +148,7 @@ export class Committer {
     this.#done.clear();
     this.#intake.clear();
     this.#released.clear();
+    core.flow.abandoned = [];
   }
 
   #attempt(batches: readonly Batch[], what: Attempt): CommitReply {
@@ -156,7 +158,9 @@ export class Committer {
     for (let i = 0; i < this.#grants.length; i += 2) this.#grant(must(this.#grants[i]), must(this.#grants[i + 1]));
     const drafts = batches.map((batch) => this.#apply(batch, what));
     this.#settlePending();
-    this.more = total(core, "scheduled") > 0 && promoteDue(core);
+    this.more = promoteDue(core);
+    // News costs room; the settlement that it is of does not wait for it.
+    if (what.growth && tellDependents(core)) this.more = true;
     if (overCount(core) || core.now >= this.#pruneAt) this.#prune();
     const claimed: Claimed = what.growth ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
     core.db.exec("COMMIT");
@@ -188,7 +192,7 @@ export class Committer {
   #apply(batch: Batch, what: Attempt): Draft {
     const draft: Draft = { jobs: [], stale: [], ops: [], sections: 0 };
     for (const arena of batch.arenas) this.#applyArena(arena, draft, what.growth);
-    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, what)));
+    batch.ops.forEach((op, index) => (draft.ops[index] = this.#applyOp(op, what, draft)));
     return draft;
   }
 
@@ -253,17 +257,29 @@ export class Committer {
     return to;
   }
 
-  #applyOp(op: Op, { growth, transactions }: Attempt): OpReply {
+  #applyOp(op: Op, { growth, transactions }: Attempt, draft: Draft): OpReply {
     const core = this.#core;
     switch (op.op) {
       case "settle":
         return settleOne(core, this.#done, this.#released, op);
       case "cancel":
         this.#settlePending();
-        return this.#cancel(op.id);
+        return cancelJob(core, this.#done, op.id);
       case "retry":
         this.#settlePending();
-        return this.#retry(op.id);
+        return redriveJob(core, op.id);
+      case "note":
+        return growth ? noteOne(core, op) : undefined;
+      case "signal":
+        if (!growth) return undefined;
+        this.#settlePending();
+        return signalNow(core, op);
+      case "dependents":
+        if (!growth) return undefined;
+        this.#settlePending();
+        return {
+          receipts: enqueueDependents(core, this.#intake, op, draft.jobs, (text) => this.#names.ofText(text)),
+        };
       case "prune": {
         const { removed, more } = prune(core);
         return more ? -removed : removed;
@@ -282,38 +298,6 @@ export class Committer {
       default:
         return undefined;
     }
-  }
-
-  #cancel(id: string): OpReply {
-    const core = this.#core;
-    const location = locate(core, id);
-    if (location === undefined) return undefined;
-    if (location.in === "parked") {
-      if (location.row.state === 0) cancelScheduled(core, location.row);
-      return { state: must(readState(core, id)) };
-    }
-    const state = readState(core, id);
-    if (state === undefined) return undefined;
-    if (state !== "ready") return { state, running: state === "running" };
-    const block = core.blocks.get(location.seq) ?? must(loadBlock(core, location.seq));
-    const entry = this.#done.moveOut(core, block, location.place, waiting);
-    park(core, block.lane, entry, "cancelled", core.now);
-    moveCount(core, block.lane.name, "ready", "cancelled", 1);
-    this.#done.flush(core);
-    return { state: "cancelled" };
-  }
-
-  #retry(id: string): OpReply {
-    const core = this.#core;
-    let location = locate(core, id);
-    // Its time has come, and the commit under way has only not got to it: what is answered is what a read after this commit says.
-    if (location?.in === "parked" && location.row.state === 0 && location.row.at <= core.now) {
-      promoteDue(core);
-      location = locate(core, id);
-    }
-    if (location?.in === "parked" && location.row.state !== 0) redrive(core, location.row);
-    const state = readState(core, id);
-    return state === undefined ? undefined : { state };
   }
 
   #transact(op: Extract<Op, { op: "transaction" }>): OpReply {
@@ -353,19 +337,30 @@ export class Committer {
       batches,
       claim: claimed?.reply,
       arenas: sources.flatMap((batch) => batch.arenas.map((arena) => arena.buffer)),
-      waiting: total(core, "scheduled") + total(core, "ready"),
+      waiting: unstarted(core),
       wakeAt: this.wakeAt(),
       trouble: this.#trouble,
+      ...this.#takeAbandoned(),
       commits: this.#commits,
     };
+  }
+
+  #takeAbandoned(): { abandoned?: readonly number[] } {
+    const { abandoned } = this.#core.flow;
+    if (abandoned.length === 0) return {};
+    this.#core.flow.abandoned = [];
+    return { abandoned };
   }
 
   /** When something is due that no message will bring. */
   wakeAt(): number {
     const core = this.#core;
     if (this.#trouble !== undefined) return core.now + limits.troubleRetryMs;
+    // What a crash left untold.
+    if (core.flow.untold) return core.now;
     const finished = total(core, "succeeded") + total(core, "failed") + total(core, "cancelled") > 0;
-    if (finished && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
-    return Math.min(total(core, "scheduled") > 0 ? nextDue(core) : Infinity, finished ? this.#pruneAt : Infinity);
+    const expires = finished || core.flow.windows;
+    if (expires && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
+    return Math.min(nextDue(core), expires ? this.#pruneAt : Infinity);
   }
 }

@@ -3,10 +3,11 @@
  * end each block gets one outcome row, or disappears when nothing of it is waiting, running or kept.
  */
 import { must } from "./must.ts";
+import { forgetJobs, jobEnded } from "./ends.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
 import { rangeOfSlot } from "./claim-draft.ts";
 import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
-import { blockKeyed, blockMoved, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
+import { blockKeyed, blockMoved, noResult, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 import { freeKey } from "./unique-key.ts";
 
 interface Part {
@@ -16,9 +17,6 @@ interface Part {
   /** u32 length + UTF-8 for each job of the range. */
   readonly results: Buffer | undefined;
 }
-
-/** Length that stands for «no result». */
-export const noResult = 0xffff_ffff;
 
 /** What happened to blocks in the batch under way. */
 export class Completions {
@@ -134,6 +132,7 @@ export class Completions {
     const keep = core.retention.succeeded.count > 0 && core.retention.succeeded.ageMs > 0;
     const succeeded = parts.filter((part) => part.kind === outcomeSucceeded);
     if (succeeded.length > 0 && block.flags & (blockKeyed | blockMoved)) this.#freeKeys(core, block, succeeded, keep);
+    if (block.awaited) tellOfSuccess(core, block, succeeded);
     if (!keep) forget(core, block, succeeded);
     const kept = (keep && succeeded.length > 0) || stillKept(core, block);
     if (block.left === 0 && !kept) return removeBlock(core, block);
@@ -204,11 +203,28 @@ function forget(core: Core, block: Block, succeeded: readonly Part[]): void {
   let n = 0;
   for (const part of succeeded) n += part.hi - part.lo;
   count(core, block.lane.name, "succeeded", -n);
+  if (!block.noted || block.ids !== undefined) return;
+  for (const part of succeeded) forgetJobs(core, block.seq + part.lo, block.seq + part.hi - 1);
 }
 
 function forgetMoved(core: Core, id: number): void {
   core.sql.deletePlaced.run(id);
   core.sql.deleteErrors.run(id);
+  forgetJobs(core, id, id);
+}
+
+/** Others may wait for jobs of this block. */
+function tellOfSuccess(core: Core, block: Block, succeeded: readonly Part[]): void {
+  for (const { lo, hi, results } of succeeded) {
+    let at = 0;
+    for (let place = lo; place < hi; place++) {
+      const id = block.ids?.[place] ?? block.seq + place;
+      const length = results === undefined ? noResult : results.readUInt32LE(at);
+      const result = length === noResult ? null : must(results).toString("utf8", at + 4, at + 4 + length);
+      jobEnded(core, id, block.lane.name, "succeeded", result);
+      if (results !== undefined) at = afterResult(results, at);
+    }
+  }
 }
 
 function removeBlock(core: Core, block: Block): void {

@@ -49,6 +49,10 @@ export interface Block {
   /** Whether rows of `outcome` exist, and whether some of them keep successes. */
   outcomes: boolean;
   kept: boolean;
+  /** Others may wait for one of its jobs. */
+  awaited: boolean;
+  /** One of its jobs may have notes. */
+  noted: boolean;
   /** The next place to claim, and where it starts. */
   next: number;
   offset: number;
@@ -108,6 +112,19 @@ export interface Core {
   totals: Float64Array;
   /** Buffers for claims that came back. */
   readonly spent: ArrayBuffer[];
+  readonly flow: Flow;
+}
+
+/** Whether tables that many programs leave empty may hold something: only then are they asked. A doubt is a yes. */
+export interface Flow {
+  dependencies: boolean;
+  notes: boolean;
+  /** Keys that are held by time. */
+  windows: boolean;
+  /** Some job's end has not reached all that wait for it. */
+  untold: boolean;
+  /** Jobs that were cancelled in the commit under way because one that they depend on failed. */
+  abandoned: number[];
 }
 
 export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as {
@@ -133,6 +150,11 @@ function shift(counts: Float64Array, index: number, delta: number): void {
 /** How many jobs of all names are in a state. */
 export function total(core: Core, state: JobState): number {
   return core.totals[stateNumber[state]] ?? 0;
+}
+
+/** How many jobs have not begun: what `maxWaiting` bounds. */
+export function unstarted(core: Core): number {
+  return total(core, "waiting") + total(core, "scheduled") + total(core, "ready");
 }
 
 export function moveCount(core: Core, name: JobName, from: JobState, to: JobState, n: number): void {

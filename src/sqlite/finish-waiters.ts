@@ -5,6 +5,7 @@
 import { err, ok } from "../core/index.ts";
 import {
   isFinished,
+  type ClaimedJob,
   type JobId,
   type JobRecord,
   type JobState,
@@ -23,6 +24,8 @@ export class FinishWaiters {
   readonly #waiting = new Map<JobId, Set<(answer: Answer) => void>>();
   readonly #get: (id: JobId) => StoreResult<JobRecord | undefined>;
   readonly #state: (id: JobId) => StoreResult<JobState | undefined>;
+  /** Attempts that wrote notes: their record is more than their settlement says. */
+  readonly #noted = new WeakSet<ClaimedJob>();
   #size = 0;
 
   constructor(
@@ -87,15 +90,24 @@ export class FinishWaiters {
     for (const done of known) done(answer);
   }
 
+  noted(job: ClaimedJob): void {
+    this.#noted.add(job);
+  }
+
   settled(settlements: readonly Settlement[], receipts: readonly SettleReceipt[], now: number): void {
     settlements.forEach((settlement, index) => {
       const id = settlement.job.id;
       if (receipts[index] !== "settled" || !this.#waiting.has(id)) return;
-      if (settlement.to === "retry" || settlement.to === "released") return;
+      if (!isFinished(settlement.to as JobState)) return;
       const record = recordOf(settlement, now);
-      if (settlement.to === "succeeded" && settlement.job.attempt === 1) this.#tell(id, ok(record));
+      const told = settlement.to === "succeeded" && settlement.job.attempt === 1 && !this.#isNoted(settlement.job);
+      if (told) this.#tell(id, ok(record));
       else this.finished(id, record);
     });
+  }
+
+  #isNoted(job: ClaimedJob): boolean {
+    return job.noted === true || this.#noted.has(job);
   }
 
   /** Reads the record once more; `otherwise` is told when retention has removed it already. */

@@ -2,17 +2,17 @@
  * The tables of version 2 that hold what jobs wait for and what they keep between their runs, and every statement on them.
  *
  *   tensile_wait        a job in state `waiting`: how many jobs it still waits for, or the name of its signal
- *   tensile_dependency  a job and one that it named; `open` while the end of that one has not reached it
+ *   tensile_dependency  a job and one that it named; `open` until the end of that one has reached it
  *   tensile_ended       a job that others named and that has ended: what they may ask of it, also when retention has removed it;
- *                       `told` is the last of its dependents that heard of it, or `toldAll`
+ *                       `told` is 0 until all of its dependents have heard of it
  *   tensile_note        what a job keeps; its progress has number 0
  */
 export const flowSchema = `
 CREATE TABLE tensile_wait (id INTEGER PRIMARY KEY, pending INTEGER NOT NULL, wants INTEGER NOT NULL, run_at INTEGER, signal TEXT);
 CREATE TABLE tensile_dependency (child INTEGER NOT NULL, n INTEGER NOT NULL, parent INTEGER NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (child, n)) WITHOUT ROWID;
-CREATE INDEX tensile_dependency_parent ON tensile_dependency (parent, child);
+CREATE INDEX tensile_dependency_parent ON tensile_dependency (parent, open, child);
 CREATE TABLE tensile_ended (id INTEGER PRIMARY KEY, name INTEGER, state INTEGER NOT NULL, result TEXT, told INTEGER NOT NULL);
-CREATE INDEX tensile_ended_untold ON tensile_ended (id) WHERE told < 9007199254740991;
+CREATE INDEX tensile_ended_untold ON tensile_ended (id) WHERE told = 0;
 CREATE TABLE tensile_note (id INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (id, n)) WITHOUT ROWID;
 CREATE UNIQUE INDEX tensile_note_name ON tensile_note (id, name);
 `;
@@ -27,15 +27,17 @@ export const flowStatements = {
   anyDependency: "SELECT 1 AS one FROM tensile_dependency LIMIT 1",
   dependenciesOf: "SELECT parent FROM tensile_dependency WHERE child = ? ORDER BY n",
   deleteDependencies: "DELETE FROM tensile_dependency WHERE child BETWEEN ? AND ?",
-  hasDependents: "SELECT 1 AS one FROM tensile_dependency WHERE parent BETWEEN ? AND ? LIMIT 1",
-  openDependents:
-    "SELECT child FROM tensile_dependency WHERE parent = ? AND child > ? AND open = 1 ORDER BY child LIMIT ?",
+  isNamed: "SELECT 1 AS one FROM tensile_dependency WHERE parent BETWEEN ? AND ? LIMIT 1",
+  openDependents: "SELECT child FROM tensile_dependency WHERE parent = ? AND open = 1 ORDER BY child LIMIT ?",
+  closeDependency: "UPDATE tensile_dependency SET open = 0 WHERE parent = ? AND open = 1 AND child = ?",
 
   putEnded:
-    "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, result = excluded.result",
+    "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, state = excluded.state, result = excluded.result, told = excluded.told",
+  keepEnded: "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
   getEnded: "SELECT id, name, state, result FROM tensile_ended WHERE id = ?",
-  nextUntold: "SELECT id, name, state, told FROM tensile_ended WHERE told < 9007199254740991 LIMIT 1",
-  setTold: "UPDATE tensile_ended SET told = ? WHERE id = ?",
+  nextUntold: "SELECT id, name, state, result FROM tensile_ended WHERE told = 0 ORDER BY id LIMIT 1",
+  setTold: "UPDATE tensile_ended SET told = 1 WHERE id = ?",
+  deleteEnded: "DELETE FROM tensile_ended WHERE id = ?",
   dropEnded:
     "DELETE FROM tensile_ended WHERE id IN (SELECT parent FROM tensile_dependency WHERE child BETWEEN ?1 AND ?2) AND NOT EXISTS (SELECT 1 FROM tensile_dependency d WHERE d.parent = tensile_ended.id AND d.child NOT BETWEEN ?1 AND ?2)",
 
@@ -62,15 +64,18 @@ export const flowStatements = {
   nextHeld: "SELECT held FROM tensile_unique WHERE done = 1 ORDER BY held LIMIT 1",
 } as const;
 
+/** An id; what cannot be one stays as it was said, with a question mark in front. */
+export type ParentRef = number | `?${string}`;
+
 /** What the statements that are read give back. */
 export interface FlowRows {
   getWait: WaitRow;
   anyDependency: { one: number };
-  dependenciesOf: { parent: number };
-  hasDependents: { one: number };
+  dependenciesOf: { parent: ParentRef };
+  isNamed: { one: number };
   openDependents: { child: number };
-  getEnded: { id: number; name: number | null; state: number; result: string | null };
-  nextUntold: { id: number; name: number | null; state: number; told: number };
+  getEnded: EndedRow;
+  nextUntold: EndedRow;
   anyNote: { one: number };
   countNotes: { n: number };
   notesOf: { name: string; value: string };
@@ -81,11 +86,26 @@ export interface FlowRows {
   nextHeld: { held: number };
 }
 
+export interface EndedRow {
+  readonly id: number;
+  /** Null: no job had this id. */
+  readonly name: number | null;
+  readonly state: number;
+  readonly result: string | null;
+}
+
 export interface WaitRow {
   /** Jobs that it still waits for; 0 where it waits for a signal. */
   readonly pending: number;
-  /** 0: success; 1: the end. */
+  /** `wantsSuccess` or `wantsEnd`. */
   readonly wants: number;
   readonly runAt: number | null;
   readonly signal: string | null;
 }
+
+export const wantsSuccess = 0;
+export const wantsEnd = 1;
+
+/** States of an ended job as stored. */
+export const endedStates = ["succeeded", "failed", "cancelled"] as const;
+export type EndedState = (typeof endedStates)[number];

@@ -2,18 +2,15 @@
  * New jobs on the writer. Plain runs are copied into block rows without looking inside; neighbouring small runs of one lane join into one block.
  * A special run (unique keys, times, occurrences) is walked entry by entry.
  */
-import { writePayload } from "./payload-bytes.ts";
 import { must } from "./must.ts";
 import { blockFlagsOf } from "./block-flags.ts";
-import type { EnqueueReceipt, NewJob } from "../jobs/index.ts";
-import { count, laneOf, type Core, type JobName, type Lane } from "./core.ts";
+import { count, type Core, type JobName, type Lane } from "./core.ts";
 import { entryOffsets, readEntry, writeEntry, type Entry } from "./entries.ts";
 import { appendBlock, takeSeq } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { park } from "./parking.ts";
 import type { JobsReply } from "./protocol.ts";
-import { receipt } from "./receipt.ts";
-import { holderOf, takeKey, writeUniqueKey } from "./unique-key.ts";
+import { holderOf, takeKey } from "./unique-key.ts";
 
 interface Gathered {
   at: number;
@@ -116,7 +113,7 @@ export class Intake {
 }
 
 /** Undefined: the job is new. Else the id of the job that holds its key, or 0 for an occurrence that was recorded before. */
-function admit(core: Core, name: JobName, entry: Entry): number | undefined {
+export function admit(core: Core, name: JobName, entry: Entry): number | undefined {
   if (entry.key !== undefined) {
     const holder = holderOf(core, name, entry.key);
     if (holder !== undefined) return holder;
@@ -127,29 +124,4 @@ function admit(core: Core, name: JobName, entry: Entry): number | undefined {
   }
   takeKey(core, name, entry);
   return undefined;
-}
-
-/** Jobs enqueued inside an application transaction, one by one and in order. */
-export function enqueueInTransaction(
-  core: Core,
-  intake: Intake,
-  jobs: readonly NewJob[],
-  nameOf: (name: string) => JobName,
-): EnqueueReceipt[] {
-  return jobs.map((job) => {
-    const lane = laneOf(nameOf(job.name), job.priority);
-    const entry: Entry = {
-      id: 0,
-      attempt: 0,
-      enqueuedAt: 0,
-      key: writeUniqueKey(job),
-      runAt: job.delayMs === undefined ? job.runAt : core.now + job.delayMs,
-      occurrence: job.occurrence,
-      jobKey: job.key,
-      tenant: job.tenant,
-      payload: writePayload(job),
-    };
-    const reply = intake.addEntries(core, lane, [entry], core.now);
-    return receipt(must(reply.ids[0]), reply.duplicates[0] === 1);
-  });
 }

@@ -39,7 +39,7 @@ export function appendBlock(
 ): number {
   insertRow(core, lane, seq, n, at, body, flags);
   if (lane.complete && (lane.blocks.size === 0 || fits(core, lane, body.length))) {
-    pushBlock(core, makeBlock(lane, seq, n, at, flags, body), false);
+    pushBlock(core, makeBlock(core, lane, seq, n, at, flags, body), false);
   } else if (lane.complete) {
     const before = lane.loadedTo;
     lane.complete = false;
@@ -63,7 +63,7 @@ export function placeMoved(core: Core, lane: Lane, entries: readonly StoredEntry
     if (front) {
       seq = core.frontSeq -= part.length;
       insertRow(core, lane, seq, part.length, core.now, body, flags);
-      pushBlock(core, makeBlock(lane, seq, part.length, core.now, flags, body), true);
+      pushBlock(core, makeBlock(core, lane, seq, part.length, core.now, flags, body), true);
     } else {
       seq = appendBlock(core, lane, part.length, core.now, body, flags);
     }
@@ -93,7 +93,7 @@ function insertRow(core: Core, lane: Lane, seq: number, n: number, at: number, b
   core.sql.insertLive.run(lane.number, seq, n);
 }
 
-function makeBlock(lane: Lane, seq: number, n: number, at: number, flags: number, body: Buffer): Block {
+function makeBlock(core: Core, lane: Lane, seq: number, n: number, at: number, flags: number, body: Buffer): Block {
   let ids: Float64Array | undefined;
   if (flags & blockMoved) {
     ids = new Float64Array(n);
@@ -113,6 +113,9 @@ function makeBlock(lane: Lane, seq: number, n: number, at: number, flags: number
     left: n,
     outcomes: false,
     kept: false,
+    // Jobs that are new have nothing yet; what is read again from disk is looked at where it is read.
+    awaited: ids !== undefined && core.flow.dependencies,
+    noted: ids !== undefined && core.flow.notes,
     next: 0,
     offset: 0,
   };
@@ -211,7 +214,12 @@ export function loadBlock(core: Core, seq: number): Block | undefined {
   if (row === undefined) return undefined;
   const name = must(core.namesById.get(Math.floor(row.lane / 10)));
   const lane = must(name.lanes[row.lane % 10]);
-  const block = makeBlock(lane, row.seq, row.n, row.at, row.flags, bufferOf(row.body));
+  const block = makeBlock(core, lane, row.seq, row.n, row.at, row.flags, bufferOf(row.body));
+  if (block.ids === undefined) {
+    const last = seq + row.n - 1;
+    block.awaited = core.flow.dependencies && core.sql.isNamed.get(seq, last) !== undefined;
+    block.noted = core.flow.notes && core.sql.hasNotes.get(seq, last) !== undefined;
+  }
   for (const outcome of core.sql.outcomesOf.all(seq)) {
     block.outcomes = true;
     if (outcome.kind === 0) block.kept = true;

@@ -28,6 +28,16 @@ export const sqliteLimits = Object.freeze({
   keyBytes: 1_024,
   /** Unique keys whose time (`windowMs`) is over that one enqueue with such a key removes. */
   keysExpirePerTake: 4,
+  /** Such keys removed per pruning. */
+  keysExpirePerPrune: 1_000,
+  /** Notes of one job, signals that it was sent among them, before `QUEUE_FULL`. */
+  notesPerJob: 10_000,
+  /** Characters of the name of a note. */
+  noteNameChars: 200,
+  /** Jobs that one job may name in `after`. */
+  dependencies: 100_000,
+  /** Jobs that hear in one commit of the end of one that they wait for; the next commits tell the rest. */
+  tellPerCommit: 1_000,
   /** Different job names in one store. */
   names: 10_000,
   /** Bytes of waiting jobs in memory, all lanes together; what is over it waits on disk only. */

@@ -4,7 +4,6 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { jobStates, type MovedJob, type MoveRecord } from "../jobs/index.ts";
-import { noResult } from "./completion.ts";
 import { count, laneOf, makeName, type Core, type JobName, type Lane } from "./core.ts";
 import { writeEntry, type StoredEntry } from "./entries.ts";
 import { placeMoved, takeSeq } from "./lanes.ts";
@@ -15,7 +14,7 @@ import { writePayload } from "./payload-bytes.ts";
 import { locate } from "./reading.ts";
 import { emptyCore, loadCore } from "./recovery.ts";
 import { createTables } from "./schema.ts";
-import { blockMoved, packRanges } from "./tables.ts";
+import { blockMoved, noResult, packRanges } from "./tables.ts";
 import { freeKey, keyFlags, takeKey, writeUniqueKey } from "./unique-key.ts";
 
 const nothing = { ageMs: Infinity, count: Infinity };

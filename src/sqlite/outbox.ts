@@ -146,6 +146,39 @@ export class Outbox {
     return new Promise((resolve) => this.#enqueues.push({ run: first, start, count, more, resolve }));
   }
 
+  /** A call in which jobs name others: those go as they are, with what the writer needs to find the rest of the call. */
+  enqueueDependents(jobs: readonly NewJob[], now: number): Promise<Result<readonly EnqueueReceipt[], StoreFault>> {
+    const named: NewJob[] = [];
+    const places: number[] = [];
+    const parts: (Part & { readonly index: number; readonly number: number })[] = [];
+    jobs.forEach((job, index) => {
+      if (job.after !== undefined) {
+        this.numberOf(job.name);
+        named.push(job);
+        places.push(index);
+        return;
+      }
+      const run = this.#packer.addJob(this.numberOf(job.name) * 10 + job.priority, job, now);
+      const last = parts.at(-1);
+      if (last !== undefined && last.run === run && last.index + last.count === index) last.count++;
+      else parts.push({ run, start: this.#packer.place, count: 1, index, number: this.#packer.runs.length - 1 });
+    });
+    const others = parts.map(({ index, number, start, count }) => ({ index, run: number, start, count }));
+    const answered = this.operate({ op: "dependents", jobs: named, places, others }, true, jobs.length);
+    return answered.then((answer) => {
+      if (!answer.ok) return answer;
+      const receipts: EnqueueReceipt[] = [];
+      const { receipts: made } = answer.value as { receipts: readonly EnqueueReceipt[] };
+      made.forEach((one, i) => (receipts[must(places[i])] = one));
+      for (const part of parts) {
+        const some: EnqueueReceipt[] = [];
+        addReceipts(some, part);
+        some.forEach((one, i) => (receipts[part.index + i] = one));
+      }
+      return ok(receipts);
+    });
+  }
+
   settle(settlements: readonly Settlement[], epoch: number): Promise<Result<readonly SettleReceipt[], StoreFault>> {
     const stretches: Stretch[] = [];
     const ops: number[] = [];
@@ -321,7 +354,7 @@ function settleOp(settlement: Settlement, ref: AttemptRef): SettleOp {
     case "snoozed":
       return { op: "settle", ref, to: "snoozed", runAt: settlement.runAt };
     case "waiting":
-      throw new TypeError("The SQLite store does not keep waiting jobs yet.");
+      return { op: "settle", ref, to: "waiting", signal: settlement.signal, until: settlement.until };
     case "released":
       return { op: "settle", ref, to: "released" };
   }

@@ -9,7 +9,18 @@
  * A lane is `name number * 10 + priority`; names are numbered by the calling thread and told once. `special` says what some entry has: with
  * a unique key, a time or an occurrence (1) the writer must look inside; entries with a key of limits (2) or a tenant (4) rest as they come.
  */
-import type { AttemptError, JobCounts, JobFilter, JobRecord, JobState, NewJob, Retention } from "../jobs/index.ts";
+import type {
+  AttemptError,
+  DependencyRecord,
+  EnqueueReceipt,
+  JobCounts,
+  JobFilter,
+  JobNote,
+  JobRecord,
+  JobState,
+  NewJob,
+  Retention,
+} from "../jobs/index.ts";
 import { blockLimited, blockTenants } from "./tables.ts";
 import type { KvAdvanced, KvEntry, KvWrite } from "../kv/index.ts";
 
@@ -54,12 +65,41 @@ export type SettleOp = { readonly op: "settle"; readonly ref: AttemptRef } & (
   | { readonly to: "failed"; readonly error: AttemptError }
   | { readonly to: "cancelled"; readonly error: AttemptError | undefined }
   | { readonly to: "snoozed"; readonly runAt: number }
+  | { readonly to: "waiting"; readonly signal: string; readonly until: number | undefined }
   | { readonly to: "released" }
 );
 
+/** Notes of a running attempt. */
+export interface NoteOp {
+  readonly op: "note";
+  readonly ref: AttemptRef;
+  readonly notes: readonly JobNote[];
+  readonly progress: string | undefined;
+}
+
+/** The jobs of a call that name others, and where the rest of that call is among the message's jobs. */
+export interface DependentsOp {
+  readonly op: "dependents";
+  readonly jobs: readonly NewJob[];
+  /** The place of each in the call. */
+  readonly places: readonly number[];
+  readonly others: readonly CallPart[];
+}
+
+/** Neighbours of a call (from place `index` on) that are neighbours in a run as well. */
+export interface CallPart {
+  readonly index: number;
+  readonly run: number;
+  readonly start: number;
+  readonly count: number;
+}
+
 export type Op =
   | SettleOp
-  | { readonly op: "cancel" | "retry" | "get" | "state"; readonly id: string }
+  | NoteOp
+  | DependentsOp
+  | { readonly op: "cancel" | "retry" | "get" | "state" | "notes" | "dependencies"; readonly id: string }
+  | { readonly op: "signal"; readonly id: string; readonly name: string; readonly value: string }
   | { readonly op: "list"; readonly filter: JobFilter }
   | { readonly op: "counts"; readonly name: string | undefined }
   | { readonly op: "occurrences" }
@@ -134,6 +174,10 @@ export type OpReply =
   | number
   | { readonly state: JobState; readonly running?: boolean }
   | { readonly kv: KvReply }
+  | { readonly full: number }
+  | { readonly receipts: readonly EnqueueReceipt[] }
+  | { readonly notes: readonly JobNote[] }
+  | { readonly dependencies: readonly DependencyRecord[] }
   | { readonly record: JobRecord }
   | { readonly records: readonly JobRecord[] }
   | { readonly counts: JobCounts }
@@ -161,6 +205,8 @@ export interface ClaimReply {
   readonly claim: number;
   readonly ranges: readonly number[];
   readonly bytes: ArrayBuffer;
+  /** Slots of jobs that have notes. */
+  readonly noted?: readonly number[];
 }
 
 export interface CommitReply {
@@ -172,6 +218,8 @@ export interface CommitReply {
   /** Wall-clock milliseconds at which the writer wants to be woken, or Infinity. */
   readonly wakeAt: number;
   readonly trouble: string | undefined;
+  /** Jobs that were cancelled because one that they depend on failed. */
+  readonly abandoned?: readonly number[];
   /** Set while the write-ahead log is longer than it should be. */
   readonly longLog?: string;
   readonly commits: number;

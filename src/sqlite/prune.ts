@@ -3,11 +3,11 @@
  */
 import { must } from "./must.ts";
 import { count, laneOfNumber, total, type Core } from "./core.ts";
-import { noResult } from "./completion.ts";
+import { forgetJobs } from "./ends.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { removeParked } from "./parking.ts";
-import { blockMoved, packRanges, parkedStates, unpackRanges, type OutcomeRow } from "./tables.ts";
+import { blockMoved, noResult, packRanges, parkedStates, unpackRanges, type OutcomeRow } from "./tables.ts";
 
 export interface Pruned {
   readonly removed: number;
@@ -16,6 +16,7 @@ export interface Pruned {
 }
 
 export function prune(core: Core): Pruned {
+  if (core.flow.windows) core.sql.expireKeys.run(core.now, limits.keysExpirePerPrune);
   let removed = 0;
   for (let step = 0; step < limits.prunePerCommit; step++) {
     const now = pruneSucceeded(core) + pruneParked(core, "failed") + pruneParked(core, "cancelled");
@@ -43,7 +44,8 @@ export function nextExpiry(core: Core): number {
     const row = core.sql.oldestParked.get(parkedStates.indexOf(state));
     if (row !== undefined) at = Math.min(at, row.at + slack(core.retention[state].ageMs));
   }
-  return at;
+  const held = core.flow.windows ? core.sql.nextHeld.get()?.held : undefined;
+  return held === undefined ? at : Math.min(at, held + slack(0));
 }
 
 function slack(ageMs: number): number {
@@ -78,14 +80,23 @@ function pruneSucceeded(core: Core): number {
 /** Jobs that had moved leave rows of their own behind. */
 function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
   const block = must(core.sql.getBlock.get(row.block));
-  if (!(block.flags & blockMoved)) return;
+  if (!(block.flags & blockMoved)) return forgetNotes(core, row, n);
   const body = bufferOf(block.body);
   const offsets = entryOffsets(body, block.n);
   for (const place of placesOf(row).slice(0, n)) {
     const { id } = readEntry(body, must(offsets[place]));
     core.sql.deletePlaced.run(id);
     core.sql.deleteErrors.run(id);
+    forgetJobs(core, id, id);
   }
+}
+
+/** Jobs that never moved have errors and dependencies of none, but they may have kept something. */
+function forgetNotes(core: Core, row: OutcomeRow, n: number): void {
+  if (!core.flow.notes) return;
+  const pairs = pairsOf(placesOf(row).slice(0, n));
+  for (let i = 0; i < pairs.length; i += 2)
+    forgetJobs(core, row.block + must(pairs[i]), row.block + must(pairs[i + 1]) - 1);
 }
 
 function placesOf(row: OutcomeRow): number[] {

@@ -7,10 +7,11 @@ import { must } from "./must.ts";
 import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index.ts";
 import { stateNumber, type Core } from "./core.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
-import { noResult } from "./completion.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import {
   blockMoved,
+  noResult,
+  noTime,
   outcomeSucceeded,
   parkedStates,
   unpackRanges,
@@ -24,21 +25,37 @@ export type Location =
   | { readonly in: "parked"; readonly row: ParkedRow }
   | { readonly in: "block"; readonly seq: number; readonly place: number };
 
+/** An id as a number; undefined for what cannot be one. */
+export function idNumber(id: string): number | undefined {
+  const number = Number(id);
+  return Number.isSafeInteger(number) && number > 0 && String(number) === id ? number : undefined;
+}
+
+/** The block that holds a job that is not parked, or did when it ended. */
+export function blockOf(core: Core, id: number): number | undefined {
+  return core.sql.getPlaced.get(id)?.block ?? homeOf(core, id);
+}
+
+/** The block in which a job was enqueued, if it may still be there. */
+function homeOf(core: Core, id: number): number | undefined {
+  const block = core.sql.blockAtOrBefore.get(id);
+  return block === undefined || block.flags & blockMoved || id >= block.seq + block.n ? undefined : block.seq;
+}
+
 /** Where the job with this id is, or was when it succeeded. */
 export function locate(core: Core, id: string): Location | undefined {
-  const number = Number(id);
-  if (!Number.isSafeInteger(number) || number <= 0 || String(number) !== id) return undefined;
+  const number = idNumber(id);
+  if (number === undefined) return undefined;
   const row = core.sql.getParked.get(number);
   if (row !== undefined) return { in: "parked", row };
   const placed = core.sql.getPlaced.get(number);
-  if (placed !== undefined) {
-    const block = core.sql.getBlock.get(placed.block);
-    const place = block === undefined ? -1 : idsOf(block).indexOf(number);
-    return place < 0 ? undefined : { in: "block", seq: placed.block, place };
+  if (placed === undefined) {
+    const seq = homeOf(core, number);
+    return seq === undefined ? undefined : { in: "block", seq, place: number - seq };
   }
-  const block = core.sql.blockAtOrBefore.get(number);
-  if (block === undefined || block.flags & blockMoved || number >= block.seq + block.n) return undefined;
-  return { in: "block", seq: block.seq, place: number - block.seq };
+  const block = core.sql.getBlock.get(placed.block);
+  const place = block === undefined ? -1 : idsOf(block).indexOf(number);
+  return place < 0 ? undefined : { in: "block", seq: placed.block, place };
 }
 
 function idsOf(row: BlockRow): number[] {
@@ -229,12 +246,26 @@ function recordOfParked(core: Core, row: ParkedRow): JobRecord {
     ...readPayload(bufferOf(row.payload)),
     attempt: row.attempt,
     enqueuedAt: row.enqueued,
-    ...(state === "scheduled" ? { runAt: row.at } : { finishedAt: row.at }),
+    ...timeOf(core, row, state),
     ...(row.key === null ? undefined : { uniqueKey: plainKey(row.key) }),
     ...(row.jobKey === null ? undefined : { key: row.jobKey }),
     ...(row.tenant === null ? undefined : { tenant: row.tenant }),
+    ...readProgress(core, row.id),
     errors: readErrors(core, row.id),
   };
+}
+
+/** A waiting job has a time where it goes on at that time without its signal, or where it is not to begin before. */
+function timeOf(core: Core, row: ParkedRow, state: JobState): { runAt?: number; finishedAt?: number } {
+  if (state === "scheduled") return { runAt: row.at };
+  if (state !== "waiting") return { finishedAt: row.at };
+  const runAt = row.at === noTime ? core.sql.getWait.get(row.id)?.runAt : row.at;
+  return typeof runAt === "number" ? { runAt } : {};
+}
+
+function readProgress(core: Core, id: number): { progress?: string } {
+  const row = core.flow.notes ? core.sql.progressOf.get(id) : undefined;
+  return row === undefined ? {} : { progress: row.value };
 }
 
 function readErrors(core: Core, id: number): AttemptError[] {
@@ -255,7 +286,7 @@ interface PlaceState {
 }
 
 /** One block row with what the other tables say of its jobs. */
-class BlockReader {
+export class BlockReader {
   readonly row: BlockRow;
   readonly ids: number[];
   readonly #core: Core;
@@ -328,6 +359,7 @@ class BlockReader {
       ...(entry.key === undefined ? undefined : { uniqueKey: plainKey(entry.key) }),
       ...(entry.jobKey === undefined ? undefined : { key: entry.jobKey }),
       ...(entry.tenant === undefined ? undefined : { tenant: entry.tenant }),
+      ...readProgress(this.#core, id),
       errors: readErrors(this.#core, id),
     };
   }

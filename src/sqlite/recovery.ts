@@ -37,6 +37,7 @@ export function emptyCore(db: DatabaseSync, retention: Retention): Core {
     prunedTo: 0,
     totals: new Float64Array(jobStates.length),
     spent: [],
+    flow: { dependencies: false, notes: false, windows: false, untold: false, abandoned: [] },
   };
 }
 
@@ -59,6 +60,10 @@ export function loadCore(core: Core): void {
     add(lane, must(parkedStates[state]), n);
   }
   core.journal.clear();
+  core.flow.dependencies = core.sql.anyDependency.get() !== undefined;
+  core.flow.notes = core.sql.anyNote.get() !== undefined;
+  core.flow.windows = core.sql.nextHeld.get() !== undefined;
+  core.flow.untold = core.sql.nextUntold.get() !== undefined;
   core.nextSeq = core.reservedTo = Number(core.sql.getMeta.get("next")?.value ?? 1);
   core.frontSeq = Math.min(0, Number(core.sql.firstBlock.get()?.seq ?? 0));
 }

@@ -3,14 +3,17 @@
  * owned here: every message carries the wall clock, and one timer wakes the writer when something is due.
  */
 import { must } from "./must.ts";
-import { err, ok, type Clock, type Result, type Timer } from "../core/index.ts";
+import { err, ok, type Clock, type Result } from "../core/index.ts";
 import type {
+  ClaimedJob,
   ConsumeOptions,
   Consumer,
+  DependencyRecord,
   EnqueueReceipt,
   JobCounts,
   JobFilter,
   JobId,
+  JobNote,
   JobRecord,
   JobState,
   NewJob,
@@ -25,11 +28,14 @@ import type { KvWrite } from "../kv/index.ts";
 import { checkJob } from "./check-job.ts";
 import { unpackClaim, type SlottedJob } from "./claimed.ts";
 import { FinishWaiters } from "./finish-waiters.ts";
+import { FlowVerbs } from "./flow-verbs.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { Link, Opened } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import type { CommitReply, KvOp, OpReply, SqlChanges, SqlStep } from "./protocol.ts";
+import { Reads } from "./reads.ts";
 import { queueFull, unavailable } from "./receipt.ts";
+import { WakeUp } from "./wake-up.ts";
 
 /** What is known of a transaction's fate. */
 export type TransactionReply =
@@ -43,6 +49,8 @@ export class Session implements StoreSession {
   readonly #maxWaiting: number;
   readonly #outbox = new Outbox();
   readonly #finishWaiters: FinishWaiters;
+  readonly #reads = new Reads((op) => this.#operate(op));
+  readonly #flow = new FlowVerbs((op, growth) => this.#operate(op, growth));
   #link: Link | undefined;
   #epoch = 0;
   #waiting = 0;
@@ -52,7 +60,7 @@ export class Session implements StoreSession {
   #closing = false;
   #resolveClosed: () => void = () => undefined;
   #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
-  #wake: { readonly at: number; readonly timer: Timer } | undefined;
+  readonly #wake: WakeUp;
   #inTrouble = false;
   /** Why nothing is taken: the writer is starting again. */
   #down: string | undefined;
@@ -60,9 +68,14 @@ export class Session implements StoreSession {
   constructor(options: StoreOpenOptions) {
     this.#clock = options.clock;
     this.#maxWaiting = options.maxWaiting;
+    this.#wake = new WakeUp(
+      options.clock,
+      () => this.#outbox.messagesInFlight > 0,
+      () => this.#tick(),
+    );
     this.#finishWaiters = new FinishWaiters(
       (id) => this.get(id),
-      (id) => this.#state(id),
+      (id) => this.#reads.state(id),
     );
   }
 
@@ -75,9 +88,14 @@ export class Session implements StoreSession {
     const fault = this.#refusal(jobs.length);
     if (fault !== undefined) return Promise.resolve(err(fault));
     // Every mistake is found before the first job is packed.
-    for (const job of jobs) this.#check(job);
+    let named = false;
+    jobs.forEach((job, place) => {
+      this.#check(job, place);
+      named ||= job.after !== undefined;
+    });
     if (jobs.length === 0) return Promise.resolve(ok([]));
-    const result = this.#outbox.enqueue(jobs, this.#clock.now());
+    const now = this.#clock.now();
+    const result = named ? this.#outbox.enqueueDependents(jobs, now) : this.#outbox.enqueue(jobs, now);
     this.#planFlush();
     return result;
   }
@@ -140,41 +158,45 @@ export class Session implements StoreSession {
     return result.ok ? ok((result.value as { state: JobState } | undefined)?.state) : result;
   }
 
-  async get(id: JobId): StoreResult<JobRecord | undefined> {
-    const result = await this.#operate({ op: "get", id });
-    return result.ok ? ok((result.value as { record: JobRecord } | undefined)?.record) : result;
+  note(job: ClaimedJob, notes: readonly JobNote[], progress?: string): StoreResult<SettleReceipt> {
+    this.#finishWaiters.noted(job);
+    return this.#flow.note(job, notes, progress);
+  }
+
+  notes(id: JobId): StoreResult<readonly JobNote[]> {
+    return this.#flow.notes(id);
+  }
+
+  signal(id: JobId, name: string, value: string): StoreResult<JobState | undefined> {
+    return this.#flow.signal(id, name, value);
+  }
+
+  dependencies(id: JobId): StoreResult<readonly DependencyRecord[]> {
+    return this.#flow.dependencies(id);
+  }
+
+  get(id: JobId): StoreResult<JobRecord | undefined> {
+    return this.#reads.get(id);
   }
 
   finished(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
     return this.#finishWaiters.wait(id, signal);
   }
 
-  async list(filter: JobFilter): StoreResult<readonly JobRecord[]> {
-    const result = await this.#operate({ op: "list", filter });
-    return result.ok ? ok((result.value as { records: readonly JobRecord[] }).records) : result;
+  list(filter: JobFilter): StoreResult<readonly JobRecord[]> {
+    return this.#reads.list(filter);
   }
 
-  async counts(name?: string): StoreResult<JobCounts> {
-    const result = await this.#operate({ op: "counts", name });
-    return result.ok ? ok((result.value as { counts: JobCounts }).counts) : result;
+  counts(name?: string): StoreResult<JobCounts> {
+    return this.#reads.counts(name);
   }
 
-  async occurrences(): StoreResult<ReadonlyMap<string, number>> {
-    const result = await this.#operate({ op: "occurrences" });
-    return result.ok
-      ? ok(new Map((result.value as { occurrences: readonly (readonly [string, number])[] }).occurrences))
-      : result;
+  occurrences(): StoreResult<ReadonlyMap<string, number>> {
+    return this.#reads.occurrences();
   }
 
-  async prune(): StoreResult<number> {
-    let removed = 0;
-    for (;;) {
-      const result = await this.#operate({ op: "prune" });
-      if (!result.ok) return result;
-      const step = result.value as number;
-      removed += Math.abs(step);
-      if (step >= 0) return ok(removed);
-    }
+  prune(): StoreResult<number> {
+    return this.#reads.prune();
   }
 
   now(): number {
@@ -192,7 +214,7 @@ export class Session implements StoreSession {
   ): Promise<Result<TransactionReply, StoreFault>> {
     const fault = this.#refusal(jobs.length) ?? this.#tooManyOperations();
     if (fault !== undefined) return err(fault);
-    for (const job of jobs) this.#check(job);
+    jobs.forEach((job, place) => this.#check(job, place));
     const result = this.#outbox.operate({ op: "transaction", steps, jobs, writes }, true, jobs.length);
     this.#planFlush();
     const done = await result;
@@ -205,8 +227,7 @@ export class Session implements StoreSession {
 
   async #close(): Promise<void> {
     this.#closing = true;
-    this.#wake?.timer.cancel();
-    this.#wake = undefined;
+    this.#wake.cancel();
     this.#flush();
     const link = this.#link;
     if (link !== undefined) {
@@ -227,7 +248,7 @@ export class Session implements StoreSession {
     this.#waiting = opened.waiting;
     this.#down = undefined;
     for (const [name, credit] of this.#consumer?.credit ?? []) if (credit > 0) this.#outbox.grant(name, credit);
-    this.#planWake(opened.wakeAt);
+    this.#wake.plan(opened.wakeAt);
     this.#holdIfBusy();
     this.#finishWaiters.lookAgain();
     if (!this.#outbox.empty) this.#planFlush();
@@ -239,8 +260,7 @@ export class Session implements StoreSession {
     for (const end of this.onEnd) end();
     const first = this.#down === undefined;
     this.#down = reason;
-    this.#wake?.timer.cancel();
-    this.#wake = undefined;
+    this.#wake.cancel();
     this.#outbox.failEverything(reason);
     if (first) this.#consumer?.options.onTrouble(unavailable(reason));
     if (this.#closing) this.#resolveClosed();
@@ -260,6 +280,7 @@ export class Session implements StoreSession {
     this.#commits = reply.commits;
     this.#outbox.recycle(reply.arenas);
     for (const batch of reply.batches) this.#outbox.resolve(batch);
+    for (const id of reply.abandoned ?? []) this.#finishWaiters.finished(String(id));
     // The next batch is on its way while handlers start.
     if (!this.#outbox.empty) this.#flush();
     if (reply.claim !== undefined) {
@@ -268,7 +289,7 @@ export class Session implements StoreSession {
       this.#deliver(jobs);
     }
     this.#noteTrouble(reply.trouble ?? reply.longLog);
-    this.#planWake(reply.wakeAt);
+    if (!this.#closing) this.#wake.plan(reply.wakeAt);
     this.#holdIfBusy();
   }
 
@@ -298,8 +319,8 @@ export class Session implements StoreSession {
     this.#inTrouble = now;
   }
 
-  #check(job: NewJob): void {
-    checkJob(job);
+  #check(job: NewJob, place: number): void {
+    checkJob(job, place);
     this.#outbox.numberOf(job.name);
   }
 
@@ -331,11 +352,6 @@ export class Session implements StoreSession {
     return result;
   }
 
-  async #state(id: JobId): StoreResult<JobState | undefined> {
-    const result = await this.#operate({ op: "state", id });
-    return result.ok ? ok((result.value as { state: JobState } | undefined)?.state) : result;
-  }
-
   #planFlush(): void {
     if (this.#outbox.full && this.#outbox.messagesInFlight < limits.messagesInFlight) return this.#flush();
     if (this.#flushPlanned || this.#outbox.messagesInFlight >= limits.messagesInFlight) return;
@@ -358,21 +374,8 @@ export class Session implements StoreSession {
     this.#link?.hold(this.#consumer !== undefined || this.#outbox.messagesInFlight > 0);
   }
 
-  #planWake(at: number): void {
-    if (this.#wake?.at === at || this.#closing) return;
-    this.#wake?.timer.cancel();
-    this.#wake = undefined;
-    if (at === Infinity) return;
-    const left = at - this.#clock.now();
-    // Due already, by a clock that moved on while the writer worked: a message on its way will say so, else one goes now.
-    if (left <= 0) return this.#outbox.messagesInFlight === 0 ? this.#tick() : undefined;
-    const delay = Math.min(left, limits.longestSleepMs);
-    this.#wake = { at, timer: this.#clock.setTimer(delay, () => this.#tick()) };
-  }
-
   /** An empty message carries the time. */
   #tick(): void {
-    this.#wake = undefined;
     if (this.#link === undefined) return;
     const { batch, transfer } = this.#outbox.take(this.#clock.now());
     this.#link.hold(true);

@@ -4,13 +4,17 @@
  */
 import { must } from "./must.ts";
 import type { JobState } from "../jobs/index.ts";
-import { moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { moveCount, running, type Block, type Claim, type Core, type Lane } from "./core.ts";
 import { rangeOfSlot } from "./claim-draft.ts";
 import { closeSlot, type Completions } from "./completion.ts";
 import type { StoredEntry } from "./entries.ts";
+import { wantsEnd } from "./flow-tables.ts";
 import { placeMoved } from "./lanes.ts";
+import { sqliteLimits as limits } from "./limits.ts";
+import { signalNote, writeNotes } from "./notes.ts";
 import { park, recordError } from "./parking.ts";
-import type { AttemptRef, SettleOp } from "./protocol.ts";
+import type { AttemptRef, NoteOp, OpReply, SettleOp } from "./protocol.ts";
+import { noTime } from "./tables.ts";
 
 /** Jobs to be handed back at the end of the batch, in the order in which they were claimed. */
 export type Released = Map<Block["lane"], StoredEntry[]>;
@@ -52,12 +56,37 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
     moveCount(core, lane.name, "running", "scheduled", 1);
     return "settled";
   }
+  if (op.to === "waiting") {
+    waitForSignal(core, lane, entry, op);
+    return "settled";
+  }
   entry.attempt++;
   if (op.error !== undefined) recordError(core, entry.id, op.error);
   const to: Exclude<JobState, "ready" | "running" | "succeeded"> = op.to === "retry" ? "scheduled" : op.to;
   park(core, lane, entry, to, op.to === "retry" ? op.runAt : core.now);
   moveCount(core, lane.name, "running", to, 1);
   return "settled";
+}
+
+/** The signal may have come before. */
+function waitForSignal(core: Core, lane: Lane, entry: StoredEntry, op: Extract<SettleOp, { to: "waiting" }>): void {
+  if (core.flow.notes && core.sql.hasNote.get(entry.id, signalNote(op.signal)) !== undefined) {
+    placeMoved(core, lane, [entry], false);
+    moveCount(core, lane.name, "running", "ready", 1);
+    return;
+  }
+  park(core, lane, entry, "waiting", op.until ?? noTime);
+  core.sql.insertWait.run(entry.id, 0, wantsEnd, null, op.signal);
+  moveCount(core, lane.name, "running", "waiting", 1);
+}
+
+/** Notes of a running attempt, under the same fence as its settlement. */
+export function noteOne(core: Core, op: NoteOp): OpReply {
+  const found = find(core, op.ref);
+  if (found === undefined) return "stale";
+  const { block, place } = found;
+  const done = writeNotes(core, block, block.ids?.[place] ?? block.seq + place, op);
+  return done === "full" ? { full: limits.notesPerJob } : done;
 }
 
 /** Handed back: before everything that waits, in the order of their ids. */

@@ -17,6 +17,10 @@ export const blockLimited = 4;
 export const blockTenants = 8;
 /** Some key of the block is given up when its job starts. */
 export const blockStarting = 64;
+/** Length that stands for «no result». */
+export const noResult = 0xffff_ffff;
+/** Stands for the time of a parked job that waits for none. */
+export const noTime = Number.MAX_SAFE_INTEGER;
 export const outcomeSucceeded = 0;
 export const outcomeGone = 1;
 
@@ -81,7 +85,7 @@ const statements = {
     "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE id = ?",
   deleteParked: "DELETE FROM tensile_parked WHERE id = ?",
   dueParked:
-    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE state = 0 AND at <= ? ORDER BY at, id LIMIT ?",
+    "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE state = ? AND at <= ? ORDER BY at, id LIMIT ?",
   oldestParked: "SELECT id, lane, at FROM tensile_parked WHERE state = ? ORDER BY at LIMIT 1",
   parkedTotals: "SELECT lane, state, count(*) AS n FROM tensile_parked GROUP BY state, lane",
   parkedAfter:

@@ -96,7 +96,10 @@ export function takeKey(core: Core, name: JobName, { id, key, attempt, enqueuedA
   if (key === undefined || (attempt > 0 && freeAtStart(key))) return true;
   const unique = readUniqueKey(key);
   const held = unique.windowMs === 0 ? 0 : enqueuedAt + unique.windowMs;
-  if (held > 0) core.sql.expireKeys.run(core.now, limits.keysExpirePerTake);
+  if (held > 0) {
+    core.flow.windows = true;
+    core.sql.expireKeys.run(core.now, limits.keysExpirePerTake);
+  }
   return core.sql.takeKey.run(...placeOf(name, unique), id, held, core.now).changes > 0;
 }
 

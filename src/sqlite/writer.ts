@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
 import { Committer } from "./committer.ts";
-import { total, type Core } from "./core.ts";
+import { unstarted, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { sqliteCode } from "./failures.ts";
 import { Owned, takeOwnership, type Ownership } from "./ownership.ts";
@@ -81,7 +81,7 @@ function recover(now: number, attempts: readonly number[]): void {
     must(core).now = now;
     const recovered = recoverClaims(must(core), new Map(names.map((name, index) => [name, must(attempts[index])])));
     committer = new Committer(must(core), must(application));
-    const waiting = total(must(core), "scheduled") + total(must(core), "ready");
+    const waiting = unstarted(must(core));
     post({ kind: "opened", epoch: must(core).epoch, waiting, wakeAt: committer.wakeAt(), recovered });
   } catch (thrown) {
     refuse(thrown);

@@ -169,7 +169,7 @@ export class StoreBench {
 }
 
 function hasFlow(session: StoreSession): session is StoreSession & StoreFlow {
-  const verbs = ["note", "notes", "signal", "dependencies", "pause", "resume", "paused", "backlog"] as const;
+  const verbs = ["note", "notes", "signal", "dependencies"] as const;
   return verbs.every((verb) => typeof session[verb] === "function");
 }
 
