@@ -13,14 +13,6 @@ storeConformance(
     return { store: () => sqlite(join(folder, "jobs.db")), remove: () => rm(folder, { recursive: true }) };
   },
   {
-    without: [
-      "keys",
-      "order",
-      "gates",
-      "tenants",
-      "ageing",
-      "pause",
-      "backlog",
-    ],
+    without: ["keys", "order", "gates", "tenants", "ageing", "pause", "backlog"],
   },
 );

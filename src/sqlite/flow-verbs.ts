@@ -24,11 +24,7 @@ export class FlowVerbs {
     this.#operate = operate;
   }
 
-  async note(
-    job: ClaimedJob,
-    notes: readonly JobNote[],
-    progress: string | undefined,
-  ): StoreResult<SettleReceipt> {
+  async note(job: ClaimedJob, notes: readonly JobNote[], progress: string | undefined): StoreResult<SettleReceipt> {
     checkNotes(job, notes, progress);
     // By its id as well as its fence: what is kept for a job must not go to its neighbour in the claim.
     const ref = { epoch: job.fence.epoch, claim: job.fence.claim, id: job.id };
