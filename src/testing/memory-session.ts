@@ -29,12 +29,20 @@ import { checkDependencies } from "./memory-dependencies.ts";
 import type { MemoryJob } from "./memory-job.ts";
 import type { MemoryJobs, MemoryPeer } from "./memory-jobs.ts";
 
+interface SessionHooks {
+  /** A reason to refuse every verb. */
+  readonly trouble?: () => string | undefined;
+  /** The session ends in order. */
+  readonly closed?: () => void;
+}
+
 export class MemorySession implements StoreSession, StoreFlow, MemoryPeer {
   ended = false;
   epoch: number;
   readonly options: StoreOpenOptions;
   readonly #jobs: MemoryJobs;
   readonly #trouble: () => string | undefined;
+  readonly #closed: () => void;
   readonly #delivery: MemoryDelivery;
   readonly #waiters = new Map<string, ((answer: Result<JobRecord, StoreFault>) => void)[]>();
   /** Takes no jobs, as a process that stands still. */
@@ -44,10 +52,11 @@ export class MemorySession implements StoreSession, StoreFlow, MemoryPeer {
   #wake = Infinity;
   #timer: Timer | undefined;
 
-  constructor(jobs: MemoryJobs, options: StoreOpenOptions, trouble: () => string | undefined) {
+  constructor(jobs: MemoryJobs, options: StoreOpenOptions, hooks: SessionHooks) {
     this.#jobs = jobs;
     this.options = options;
-    this.#trouble = trouble;
+    this.#trouble = hooks.trouble ?? (() => undefined);
+    this.#closed = hooks.closed ?? (() => undefined);
     this.#delivery = new MemoryDelivery(jobs);
     this.epoch = ++jobs.epoch;
     jobs.peers.add(this);
@@ -284,6 +293,7 @@ export class MemorySession implements StoreSession, StoreFlow, MemoryPeer {
   async close(): Promise<void> {
     // What was called before is under way, and ends first.
     await Promise.resolve();
+    if (!this.ended) this.#closed();
     this.crash();
     for (const id of this.#waiters.keys()) this.#tell(id, err(StoreUnavailable({ reason: "the session is closed" })));
   }

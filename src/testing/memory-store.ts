@@ -28,7 +28,7 @@ export function memoryStore(): MemoryStore {
       if (session !== undefined && !session.ended) {
         throw new TypeError("This store is open already. Close its session before it is opened again.");
       }
-      session = new MemorySession(jobs, options, () => trouble);
+      session = new MemorySession(jobs, options, { trouble: () => trouble });
       jobs.rescue(() => true, options.clock.now(), options.maxAttempts);
       session.tick();
       return ok(session);
