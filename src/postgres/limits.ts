@@ -12,6 +12,14 @@ export const postgresLimits = Object.freeze({
   reconnectMostMs: 2_000,
   /** Jobs or settlements in one statement, unless a single call has more. */
   batchJobs: 10_000,
+  /** Bytes of one payload. */
+  payloadBytes: 16_777_216,
+  /** Bytes of what a job keeps of the call that enqueued it: its deadline and its trace. */
+  contextBytes: 4_096,
+  /** Bytes of a job's name, unique key, scope, key, tenant or schedule name. */
+  keyBytes: 1_024,
+  /** Jobs that one job may wait for. */
+  dependencies: 100_000,
   /** Bytes of payloads handed over per name and turn, unless a single one is larger. */
   claimBytes: 4_194_304,
   /** Milliseconds between two looks for work of other processes. */

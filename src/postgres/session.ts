@@ -26,6 +26,7 @@ import {
   type StoreResult,
   type StoreSession,
 } from "../jobs/index.ts";
+import { checkJobs } from "./check-job.ts";
 import { Gatherer } from "./gatherer.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { isJobId, type RowPath } from "./rows/index.ts";
@@ -84,6 +85,7 @@ export class Session implements StoreSession {
   }
 
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
+    checkJobs(jobs);
     if (jobs.length > this.#options.maxWaiting) return Promise.resolve(err(this.#full()));
     return this.#gather(this.#enqueues, jobs);
   }

@@ -85,7 +85,7 @@ BEGIN
   v_take := v_take[:p_room];
   IF v_park IS NOT NULL THEN UPDATE tensile.job SET state = 5 WHERE id = ANY(v_park); END IF;
   UPDATE tensile.key_state k SET running = k.running + u.n,
-      tat = CASE WHEN n.key_limit IS NULL THEN k.tat ELSE greatest(k.tat, p_now) + u.n * n.key_interval END
+      tat = CASE WHEN n.key_limit IS NULL THEN k.tat ELSE greatest(least(k.tat, p_now + n.key_interval * n.key_limit), p_now) + u.n * n.key_interval END
     FROM (SELECT key, count(*)::int AS n FROM tensile.job WHERE id = ANY(v_take) AND key IS NOT NULL GROUP BY key) AS u
     WHERE k.name_id = n.id AND k.key = u.key;
   UPDATE tensile.job SET held = true WHERE id = ANY(v_take) AND key IS NOT NULL;
@@ -119,7 +119,7 @@ BEGIN
   END LOOP;
   IF n.gates IS NOT NULL AND cardinality(v_all) > 0 THEN
     UPDATE tensile.gate SET running = running + cardinality(v_all),
-      tat = CASE WHEN rate_limit IS NULL THEN tat ELSE greatest(tat, p_now) + cardinality(v_all) * rate_interval END WHERE id = ANY(n.gates);
+      tat = CASE WHEN rate_limit IS NULL THEN tat ELSE greatest(least(tat, p_now + rate_interval * rate_limit), p_now) + cardinality(v_all) * rate_interval END WHERE id = ANY(n.gates);
   END IF;
   IF n.fair AND cardinality(v_all) > 0 THEN
     UPDATE tensile.lane l SET turn = m.turn FROM (SELECT priority, max(turn) AS turn FROM tensile.job WHERE id = ANY(v_all) GROUP BY 1) AS m
@@ -186,5 +186,7 @@ CREATE FUNCTION tensile.rows_started(p_now bigint, p_ids bigint[]) RETURNS void 
   DELETE FROM tensile.unique_key q USING tensile.job j
     WHERE j.id = ANY(p_ids) AND j.unique_until = 1 AND q.scope = j.unique_scope AND q.key = j.unique_key AND q.job = j.id
       AND coalesce(j.unique_window, 0) <= p_now;
+  -- It needs the key no more, whatever becomes of it.
+  UPDATE tensile.job SET unique_until = 2 WHERE id = ANY(p_ids) AND unique_until = 1;
 $$;
 `;

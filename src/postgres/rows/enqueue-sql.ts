@@ -85,7 +85,7 @@ CREATE FUNCTION tensile.rows_enqueue(
   p_verify boolean, p_most bigint, p_blob bytea, p_name int[], p_priority smallint[], p_run_at bigint[], p_delay bigint[],
   p_payload int[], p_payload_len int[], p_context int[], p_context_len int[], p_key int[], p_key_len int[], p_tenant int[], p_tenant_len int[],
   p_scope int[], p_scope_len int[], p_unique int[], p_unique_len int[], p_until smallint[], p_window bigint[],
-  p_schedule int[], p_schedule_len int[], p_occurrence bigint[], p_dep_mode smallint[], p_dep_of int[], p_dep_on bigint[]
+  p_schedule int[], p_schedule_len int[], p_occurrence bigint[], p_dep_mode smallint[], p_dep_of int[], p_dep_on bigint[], p_dep_named text[]
 ) RETURNS TABLE (id bigint, duplicate boolean, state smallint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -126,9 +126,10 @@ BEGIN
   JOIN tensile.name n ON n.id = u.name
   WHERE u.holder IS NULL;
   IF cardinality(p_dep_of) > 0 THEN
-    INSERT INTO tensile.dependency (job, ord, on_job, pending)
-    SELECT v_ids[d.of], d.ord, CASE WHEN d.on_job < 0 THEN coalesce(nullif(v_holders[-d.on_job], 0), v_ids[-d.on_job]) ELSE d.on_job END, true
-    FROM unnest(p_dep_of, p_dep_on) WITH ORDINALITY AS d(of, on_job, ord)
+    INSERT INTO tensile.dependency (job, ord, on_job, named, pending)
+    SELECT v_ids[d.of], d.ord, CASE WHEN d.on_job < 0 THEN coalesce(nullif(v_holders[-d.on_job], 0), v_ids[-d.on_job]) ELSE d.on_job END,
+      coalesce(d.named, CASE WHEN d.on_job < 0 AND v_holders[-d.on_job] = 0 THEN '' END), true
+    FROM unnest(p_dep_of, p_dep_on, p_dep_named) WITH ORDINALITY AS d(of, on_job, named, ord)
     WHERE v_holders IS NULL OR v_holders[d.of] IS NULL;
     IF p_verify THEN
       SELECT array_agg(v_ids[o]) INTO v_waiting FROM unnest(p_dep_mode) WITH ORDINALITY AS u(m, o) WHERE m IS NOT NULL;

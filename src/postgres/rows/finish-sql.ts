@@ -5,17 +5,17 @@
  * with SKIP LOCKED only. A cancel takes its job before the job's key, which nobody else waits for while holding the key.
  */
 export const rowFinish = `
--- How many of a key or a gate may start now.
+-- How many of a key or a gate may start now. A clock that was put back locks nobody out for longer than the period; intervals need not be whole.
 CREATE FUNCTION tensile.rows_room(running int, concurrency int, tat float8, rate_limit int, rate_interval float8, now_at bigint) RETURNS int
   LANGUAGE sql IMMUTABLE AS $$
   SELECT greatest(0, least(coalesce(concurrency - running, 2147483647),
-    CASE WHEN rate_limit IS NULL THEN 2147483647 ELSE floor(rate_limit - (greatest(tat, now_at) - now_at) / rate_interval + 1e-6)::int END))
+    CASE WHEN rate_limit IS NULL THEN 2147483647 ELSE floor(rate_limit - (least(greatest(tat, now_at), now_at + rate_interval * rate_limit) - now_at - 1e-3) / rate_interval)::int END))
 $$;
 
 -- When the rate lets the next one start; null where it does not hold any up.
 CREATE FUNCTION tensile.rows_free_at(tat float8, rate_limit int, rate_interval float8, now_at bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN rate_limit IS NOT NULL AND floor(rate_limit - (greatest(tat, now_at) - now_at) / rate_interval + 1e-6) < 1
-    THEN ceil(tat - rate_interval * (rate_limit - 1) - 1e-6) END
+  SELECT CASE WHEN rate_limit IS NOT NULL AND floor(rate_limit - (least(greatest(tat, now_at), now_at + rate_interval * rate_limit) - now_at - 1e-3) / rate_interval) < 1
+    THEN ceil(least(tat, now_at + rate_interval * rate_limit) - rate_interval * (rate_limit - 1) - 1e-3) END
 $$;
 
 -- Lets parked jobs of these keys (whose rows are locked) stand in the claim index again, as many as may start.
@@ -108,12 +108,11 @@ BEGIN
   ) AS unseen;
   IF v_ids IS NULL THEN RETURN '{}'; END IF;
   PERFORM 1 FROM tensile.job WHERE id IN (SELECT on_job FROM tensile.dependency WHERE job = ANY(v_ids) AND pending) ORDER BY id FOR KEY SHARE;
-  UPDATE tensile.dependency d SET pending = false
+  UPDATE tensile.dependency d SET pending = false, outcome = coalesce((SELECT h.state FROM tensile.history h WHERE h.id = d.on_job), 12)
     WHERE d.job = ANY(v_ids) AND d.pending AND NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = d.on_job);
   SELECT array_agg(job ORDER BY job), array_agg(cause ORDER BY job) INTO v_lost, v_causes FROM (
     SELECT DISTINCT ON (d.job) d.job, d.on_job AS cause FROM tensile.dependency d JOIN tensile.job j ON j.id = d.job
-    WHERE d.job = ANY(v_ids) AND NOT d.pending AND j.dep_mode = 1
-      AND NOT EXISTS (SELECT 1 FROM tensile.history h WHERE h.id = d.on_job AND h.state = 10)
+    WHERE d.job = ANY(v_ids) AND NOT d.pending AND j.dep_mode = 1 AND d.outcome <> 10
     ORDER BY d.job, d.ord
   ) AS lost;
   UPDATE tensile.job SET state = 0 WHERE id = ANY(v_ids);
@@ -122,20 +121,36 @@ BEGIN
   RETURN tensile.rows_abandon(p_now, v_lost, v_causes);
 END $$;
 
+-- Cancels jobs that needed others which did not succeed, and those that needed them, and so on. Answers all of them.
 CREATE FUNCTION tensile.rows_abandon(p_now bigint, p_ids bigint[], p_causes bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
-DECLARE v_errors bytea[];
+DECLARE v_ids bigint[] := p_ids; v_causes bigint[] := p_causes; v_errors bytea[]; v_all bigint[] := '{}';
 BEGIN
-  SELECT array_agg(convert_to(json_build_object('attempt', j.attempt, 'at', p_now, 'code', 'DEPENDENCY_FAILED', 'message',
-      'Job ' || u.cause || ', which this one waits for, did not succeed.', 'data', json_build_object('job', u.cause::text)::text)::text, 'UTF8') ORDER BY u.ord)
-    INTO v_errors FROM unnest(p_ids, p_causes) WITH ORDINALITY AS u(id, cause, ord) LEFT JOIN tensile.job j ON j.id = u.id;
-  RETURN p_ids || tensile.rows_finish(p_now, p_ids, array_fill(12::smallint, ARRAY[cardinality(p_ids)]), NULL, v_errors);
+  WHILE v_ids IS NOT NULL LOOP
+    v_all := v_all || v_ids;
+    SELECT array_agg(convert_to(json_build_object('attempt', j.attempt, 'at', p_now, 'code', 'DEPENDENCY_FAILED', 'message',
+        'Job ' || u.cause || ', which this one needs, did not succeed.', 'data', json_build_object('id', coalesce((
+          SELECT d.named FROM tensile.dependency d WHERE d.job = u.id AND d.on_job = u.cause AND d.named IS NOT NULL ORDER BY d.ord LIMIT 1
+        ), u.cause::text))::text)::text, 'UTF8') ORDER BY u.ord)
+      INTO v_errors FROM unnest(v_ids, v_causes) WITH ORDINALITY AS u(id, cause, ord) LEFT JOIN tensile.job j ON j.id = u.id;
+    SELECT e.lost, e.causes INTO v_ids, v_causes
+      FROM tensile.rows_end(p_now, v_ids, array_fill(12::smallint, ARRAY[cardinality(v_ids)]), NULL, v_errors) AS e;
+  END LOOP;
+  RETURN v_all;
 END $$;
 
--- Ends jobs that are locked (or nobody else's), and all that follows from their end. Answers which others ended with them.
 CREATE FUNCTION tensile.rows_finish(p_now bigint, p_ids bigint[], p_states smallint[], p_results bytea[], p_errors bytea[]) RETURNS bigint[]
   LANGUAGE plpgsql AS $$
+DECLARE v_lost bigint[]; v_causes bigint[];
+BEGIN
+  SELECT e.lost, e.causes INTO v_lost, v_causes FROM tensile.rows_end(p_now, p_ids, p_states, p_results, p_errors) AS e;
+  RETURN tensile.rows_abandon(p_now, v_lost, v_causes);
+END $$;
+
+-- Ends jobs that are locked (or nobody else's), and lets go what they held. Answers who is lost with them, and because of which.
+CREATE FUNCTION tensile.rows_end(p_now bigint, p_ids bigint[], p_states smallint[], p_results bytea[], p_errors bytea[], OUT lost bigint[], OUT causes bigint[])
+  LANGUAGE plpgsql AS $$
 DECLARE
-  v_depended bigint[]; v_lost bigint[]; v_causes bigint[]; v_unique boolean; v_names int[]; v_keys bytea[]; v_slots smallint[];
+  v_depended bigint[]; v_unique boolean; v_names int[]; v_keys bytea[]; v_slots smallint[];
 BEGIN
   SELECT array_agg(slot ORDER BY state) INTO v_slots FROM tensile.shelf;
   WITH gone AS (
@@ -157,17 +172,16 @@ BEGIN
     SELECT array_agg(DISTINCT job) INTO v_depended FROM tensile.dependency WHERE on_job = ANY(p_ids) AND pending;
     PERFORM 1 FROM tensile.job WHERE id = ANY(v_depended) AND state = 0 ORDER BY id FOR UPDATE;
     SELECT array_agg(id) INTO v_depended FROM tensile.job WHERE id = ANY(v_depended) AND state = 0;
-    UPDATE tensile.dependency SET pending = false WHERE job = ANY(v_depended) AND on_job = ANY(p_ids) AND pending;
-    SELECT array_agg(job ORDER BY job), array_agg(cause ORDER BY job) INTO v_lost, v_causes FROM (
+    UPDATE tensile.dependency d SET pending = false, outcome = f.state FROM unnest(p_ids, p_states) AS f(id, state)
+      WHERE d.job = ANY(v_depended) AND d.on_job = f.id AND d.pending;
+    SELECT array_agg(l.job ORDER BY l.job), array_agg(l.cause ORDER BY l.job) INTO lost, causes FROM (
       SELECT DISTINCT ON (d.job) d.job, d.on_job AS cause
       FROM unnest(p_ids, p_states) AS f(id, state) JOIN tensile.dependency d ON d.on_job = f.id JOIN tensile.job j ON j.id = d.job
       WHERE f.state <> 10 AND j.dep_mode = 1 AND j.state = 0 AND d.job = ANY(v_depended) ORDER BY d.job, d.ord
-    ) AS lost;
-    PERFORM tensile.rows_unblock(p_now, ARRAY(SELECT unnest(v_depended) EXCEPT SELECT unnest(v_lost)));
+    ) AS l;
+    PERFORM tensile.rows_unblock(p_now, ARRAY(SELECT unnest(v_depended) EXCEPT SELECT unnest(lost)));
   END IF;
   IF v_keys IS NOT NULL THEN PERFORM tensile.rows_freed_keys(p_now, v_names, v_keys); END IF;
-  IF v_lost IS NULL THEN RETURN '{}'; END IF;
-  RETURN tensile.rows_abandon(p_now, v_lost, v_causes);
 END $$;
 
 -- Keys of jobs that ended or were cancelled: whoever waits behind them may go on.

@@ -53,8 +53,8 @@ CREATE FUNCTION tensile.rows_ended(p_ids bigint[]) RETURNS TABLE (id bigint, gon
   WHERE NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = u.id)
 $$;
 
-CREATE FUNCTION tensile.rows_dependencies(p_id bigint) RETURNS TABLE (id bigint, name text, state smallint, result bytea) LANGUAGE sql STABLE AS $$
-  SELECT d.on_job, n.name, a.state, a.result FROM tensile.dependency d LEFT JOIN tensile.rows_all a ON a.id = d.on_job
+CREATE FUNCTION tensile.rows_dependencies(p_id bigint) RETURNS TABLE (id text, name text, state smallint, result bytea) LANGUAGE sql STABLE AS $$
+  SELECT coalesce(d.named, d.on_job::text), n.name, coalesce(d.outcome, a.state), a.result FROM tensile.dependency d LEFT JOIN tensile.rows_all a ON a.id = d.on_job
     LEFT JOIN tensile.name n ON n.id = a.name_id WHERE d.job = p_id ORDER BY d.ord
 $$;
 

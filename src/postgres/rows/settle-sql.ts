@@ -125,8 +125,8 @@ BEGIN
   SELECT k.* INTO h FROM tensile.history k WHERE k.id = p_id AND EXISTS (SELECT 1 FROM tensile.rows_kept v WHERE v.id = p_id) FOR UPDATE;
   state := h.state;
   IF h.state IS NULL OR h.state = 10 THEN RETURN; END IF;
-  IF h.unique_key IS NOT NULL AND coalesce(tensile.rows_take_unique(h.unique_scope, h.unique_key, h.id, v_now), h.id) <> h.id THEN RETURN; END IF;
-  IF h.unique_key IS NOT NULL THEN
+  IF h.unique_key IS NOT NULL AND h.unique_until IS DISTINCT FROM 2 AND coalesce(tensile.rows_take_unique(h.unique_scope, h.unique_key, h.id, v_now), h.id) <> h.id THEN RETURN; END IF;
+  IF h.unique_key IS NOT NULL AND h.unique_until IS DISTINCT FROM 2 THEN
     UPDATE tensile.unique_key q SET free_at = NULL WHERE q.scope = h.unique_scope AND q.key = h.unique_key AND q.job = h.id AND q.free_at IS NOT NULL;
   END IF;
   DELETE FROM tensile.history k WHERE k.slot = h.slot AND k.id = p_id;

@@ -1,6 +1,6 @@
 /** The statements of the row path: one per batch. */
 import type { JobFilter, JobPolicy, NewJob, Settlement } from "../../jobs/index.ts";
-import { errorText, stateCodes } from "./codec.ts";
+import { errorText, isJobId, stateCodes } from "./codec.ts";
 import type { SqlParameter } from "../connection.ts";
 import { Blob, booleans, numbers, type Statement, texts } from "./pack.ts";
 
@@ -13,7 +13,7 @@ function call(name: string, types: readonly string[], params: readonly SqlParame
 const enqueueTypes = [
   ...["boolean", "bigint", "bytea", "int[]", "smallint[]", "bigint[]", "bigint[]"],
   ...Array.from({ length: 12 }, () => "int[]"),
-  ...["smallint[]", "bigint[]", "int[]", "int[]", "bigint[]", "smallint[]", "int[]", "bigint[]"],
+  ...["smallint[]", "bigint[]", "int[]", "int[]", "bigint[]", "smallint[]", "int[]", "bigint[]", "text[]"],
 ];
 
 /**
@@ -35,7 +35,7 @@ export function enqueueStatement(
   const context = of((job) => job.context);
   const key = of((job) => job.key);
   const tenant = of((job) => job.tenant);
-  const scope = of((job) => (job.uniqueKey === undefined ? undefined : scopeOf(job)));
+  const scope = of((job) => (job.uniqueKey === undefined ? undefined : (job.unique?.scope ?? job.name)));
   const unique = of((job) => job.uniqueKey);
   const schedule = of((job) => job.occurrence?.schedule);
   return call("rows_enqueue", enqueueTypes, [
@@ -53,13 +53,9 @@ export function enqueueStatement(
     numbers(jobs.map((job) => whole(job.occurrence?.at))),
     numbers(jobs.map((job) => (job.after === undefined ? undefined : job.after.on === "succeeded" ? 1 : 2))),
     numbers(dependencies.map(([of_]) => of_)),
-    numbers(dependencies.map(([, on]) => (typeof on === "number" ? -1 - on : /^[0-9]{1,16}$/.test(on) ? on : "0"))),
+    numbers(dependencies.map(([, on]) => (typeof on === "number" ? -1 - on : isJobId(on) ? on : "0"))),
+    texts(dependencies.map(([, on]) => (typeof on === "number" || isJobId(on) ? undefined : on.replaceAll("\0", "")))),
   ]);
-}
-
-/** Names and given scopes are told apart, so that a scope called like a job is another one. */
-function scopeOf(job: NewJob): string {
-  return job.unique?.scope === undefined ? `n:${job.name}` : `s:${job.unique.scope}`;
 }
 
 function whole(value: number | undefined): number | undefined {

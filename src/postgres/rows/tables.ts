@@ -116,7 +116,11 @@ CREATE TABLE tensile.dependency (
   job bigint NOT NULL,
   ord int NOT NULL,
   on_job bigint NOT NULL,
+  -- As the job named it, where that is not the id of any job.
+  named text,
   pending boolean NOT NULL,
+  -- How it ended: that is what counted, whatever becomes of it later.
+  outcome smallint,
   PRIMARY KEY (job, ord)
 );
 CREATE INDEX dependency_on ON tensile.dependency (on_job) WHERE pending;
