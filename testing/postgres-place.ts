@@ -12,8 +12,7 @@ import { postgresServer, type PostgresKind } from "./postgres-server.ts";
 const free = new Map<PostgresKind, string[]>();
 
 export async function postgresPlace(kind: PostgresKind): Promise<StorePlace> {
-  const server = await postgresServer(kind);
-  const url = free.get(kind)?.pop() ?? (await withTables(await server.database()));
+  const url = await openDatabase(kind);
   let time: Promise<DatabaseClock> | undefined;
   return {
     store() {
@@ -32,13 +31,18 @@ export async function postgresPlace(kind: PostgresKind): Promise<StorePlace> {
     },
     async remove() {
       await (await time)?.close();
-      await empty(url);
+      await emptyDatabase(url);
       free.set(kind, [...(free.get(kind) ?? []), url]);
     },
   };
 }
 
-async function withTables(url: string): Promise<string> {
+/** A database with the tables of the store and nothing in them. */
+export async function openDatabase(kind: PostgresKind): Promise<string> {
+  const known = free.get(kind)?.pop();
+  if (known !== undefined) return known;
+  const server = await postgresServer(kind);
+  const url = await server.database();
   const keep = { ageMs: 0, count: 0 };
   const retention = { succeeded: keep, failed: keep, cancelled: keep };
   const opened = await postgres(url).open({ clock: systemClock, retention, maxWaiting: 1, maxAttempts: () => 1 });
@@ -48,7 +52,7 @@ async function withTables(url: string): Promise<string> {
 }
 
 /** As it was after its migrations, but for what tells the time. */
-async function empty(url: string): Promise<void> {
+export async function emptyDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query(`DO $$ DECLARE name text; BEGIN
