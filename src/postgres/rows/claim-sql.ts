@@ -99,6 +99,9 @@ CREATE FUNCTION tensile.rows_claim_name(p_now bigint, n tensile.name, p_credit i
 DECLARE v_room int := p_credit; v_ids bigint[]; v_got bigint[]; v_all bigint[] := '{}';
 BEGIN
   IF n.gates IS NOT NULL THEN
+    IF NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.name_id = n.id AND j.state = 3) THEN RETURN v_all; END IF;
+    -- Locked already, unless the first of its jobs came in this moment.
+    PERFORM 1 FROM tensile.gate WHERE id = ANY(n.gates) ORDER BY id FOR UPDATE;
     SELECT least(p_credit, min(tensile.rows_room(running, concurrency, tat, rate_limit, rate_interval, p_now))) INTO v_room FROM tensile.gate WHERE id = ANY(n.gates);
   END IF;
   FOR round IN 1..20 LOOP
