@@ -31,7 +31,15 @@ export class Gatherer<I, O> {
   add(items: readonly I[]): Promise<readonly O[]> {
     return new Promise((resolve, reject) => {
       this.#calls.push({ items, resolve, reject });
-      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      // Asked for after the last look, and before this.
+      if (this.#calls.length > 0) this.#start();
     });
   }
 

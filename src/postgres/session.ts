@@ -55,6 +55,7 @@ export class Session implements StoreSession {
   #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
   #turning: Promise<void> | undefined;
   #again = false;
+  #troubled = false;
   #claims = 0;
   #wake: Timer | undefined;
   #ended: string | undefined;
@@ -280,7 +281,11 @@ export class Session implements StoreSession {
   #turnSoon(): void {
     if (this.#ended !== undefined) return;
     this.#again = true;
-    this.#turning ??= this.#turns().finally(() => (this.#turning = undefined));
+    this.#turning ??= this.#turns().finally(() => {
+      this.#turning = undefined;
+      // Asked for after the last look, and before this.
+      if (this.#again && !this.#troubled) this.#turnSoon();
+    });
   }
 
   async #turns(): Promise<void> {
@@ -290,7 +295,10 @@ export class Session implements StoreSession {
       this.#again = false;
       try {
         await this.#turn();
+        this.#troubled = false;
       } catch (error) {
+        // The next poll tries again.
+        this.#troubled = true;
         this.#consumer?.options.onTrouble(StoreUnavailable({ reason: reasonOf(error) }));
         return;
       }

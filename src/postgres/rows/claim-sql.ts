@@ -159,8 +159,9 @@ BEGIN
   FOR r IN SELECT m.id FROM tensile.name m WHERE m.id = ANY(p_names) AND m.fair AND NOT m.paused ORDER BY m.id LOOP
     PERFORM tensile.rows_place(r.id);
   END LOOP;
+  -- Names that share a gate: none is always the first.
   FOR r IN SELECT m AS n, u.credit FROM unnest(p_names, p_credits) AS u(id, credit) JOIN tensile.name m ON m.id = u.id
-    WHERE u.credit > 0 AND NOT m.paused ORDER BY m.id LOOP
+    WHERE u.credit > 0 AND NOT m.paused ORDER BY CASE WHEN m.gates IS NULL THEN m.id END, random() LOOP
     v_all := v_all || tensile.rows_claim_name(v_now, r.n, r.credit, p_epoch, p_claim, p_bytes);
   END LOOP;
   IF cardinality(v_all) > 0 AND EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = ANY(v_all) AND j.unique_until = 1) THEN
