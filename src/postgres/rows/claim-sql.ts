@@ -88,7 +88,6 @@ BEGIN
       tat = CASE WHEN n.key_limit IS NULL THEN k.tat ELSE greatest(least(k.tat, p_now + n.key_interval * n.key_limit), p_now) + u.n * n.key_interval END
     FROM (SELECT key, count(*)::int AS n FROM tensile.job WHERE id = ANY(v_take) AND key IS NOT NULL GROUP BY key) AS u
     WHERE k.name_id = n.id AND k.key = u.key;
-  UPDATE tensile.job SET held = true WHERE id = ANY(v_take) AND key IS NOT NULL;
   IF n.key_limit IS NOT NULL THEN PERFORM tensile.rows_mark_free(p_now, v_names, v_keys); END IF;
   RETURN v_take;
 END $$;
@@ -116,7 +115,8 @@ BEGIN
     v_all := v_all || coalesce(v_got, '{}');
     v_room := v_room - coalesce(cardinality(v_got), 0);
     IF v_got IS NOT NULL THEN
-      UPDATE tensile.job SET state = 4, attempt = attempt + 1, epoch = p_epoch, claim = p_claim, gates = n.gates, ready_at = NULL WHERE id = ANY(v_got);
+      UPDATE tensile.job SET state = 4, attempt = attempt + 1, epoch = p_epoch, claim = p_claim, gates = n.gates, held = n.per_key AND key IS NOT NULL,
+        ready_at = NULL WHERE id = ANY(v_got);
     END IF;
     EXIT WHEN NOT n.per_key;
   END LOOP;

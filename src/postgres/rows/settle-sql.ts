@@ -22,9 +22,10 @@ BEGIN
   END IF;
   IF v_keys IS NOT NULL THEN PERFORM tensile.rows_lock_keys(v_names, v_keys); END IF;
   PERFORM 1 FROM tensile.job WHERE id = ANY(p_ids) AND state = 4 ORDER BY id FOR UPDATE;
+  -- By id alone: said otherwise, the planner goes through all that the process runs, for each of them.
   SELECT array_agg(f.id ORDER BY f.ord), array_agg(f.ord ORDER BY f.ord) INTO ids, ords FROM (
     SELECT DISTINCT ON (j.id) j.id, u.ord::int FROM unnest(p_ids, p_epochs, p_claims) WITH ORDINALITY AS u(id, epoch, claim, ord)
-    JOIN tensile.job j ON j.id = u.id AND j.state = 4 AND j.epoch = u.epoch AND j.claim = u.claim ORDER BY j.id, u.ord
+    JOIN tensile.job j ON j.id = u.id AND j.state + 0 = 4 AND (j.epoch, j.claim) IS NOT DISTINCT FROM (u.epoch, u.claim) ORDER BY j.id, u.ord
   ) AS f;
 END $$;
 
