@@ -114,6 +114,7 @@ export class FlowNotes {
     const receipt = await this.#insist(() => session.note?.(this.#of.job, notes) ?? lacking());
     if (receipt === "settled") return;
     if (!this.#of.isOver) this.#of.lose();
+    this.#of.quit();
     await never();
   }
 
