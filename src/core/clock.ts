@@ -62,6 +62,8 @@ export interface ManualClock extends Clock {
   stepWall(ms: number): void;
   /** How many timers are waiting. */
   readonly waiting: number;
+  /** Monotonic time of the next timer; undefined: none waits. */
+  readonly nextTimer: number | undefined;
 }
 
 export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
@@ -105,6 +107,9 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
     },
     get waiting() {
       return timers.size;
+    },
+    get nextTimer() {
+      return nextDue(Infinity)?.at;
     },
   };
 }

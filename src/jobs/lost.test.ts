@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contract, implementContract, job, type Contract } from "../contract/index.ts";
-import { Aborted, manualClock, ok, type Clock, type Fault, type Result } from "../core/index.ts";
+import { manualClock, ok, type Aborted, type Clock, type Fault, type Result } from "../core/index.ts";
 import { t } from "../schema/index.ts";
 import { elapse, jobBench, settled, type JobBenchOptions } from "../../testing/job-bench.ts";
 import { memoryStore, type MemoryStore } from "../testing/index.ts";
@@ -188,7 +188,7 @@ test("a drain wakes a short sleep, which goes on after the restart", async () =>
 
 test("a job that waits or sleeps is cancelled like any other, at rest and in a short sleep", async () => {
   const made = await bench(async ({ job: run, input }) => {
-    if (input.n === 1) await run.waitFor("go");
+    if (input.n === 1) void (await run.waitFor("go"));
     if (input.n === 2) await run.sleep("long", "1d");
     if (input.n === 3) await run.sleep("short", 900);
     return { n: input.n };

@@ -71,7 +71,7 @@ test("a record carries the key, the tenant and the unique key that its job makes
 
 test("what an enqueue says comes before what the job says", () => {
   const keyed = job("work", { input, key: ({ account }) => account, perKey: { ordered: true }, unique: true });
-  const given = record(keyed as never, {
+  const given = record(keyed, {
     key: "other",
     tenant: "someone",
     uniqueKey: "mine",

@@ -46,6 +46,11 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("tls.trouble", (event) => entry("error", "tls.trouble", event)),
     events.on("tls.renewed", (event) => entry("info", "tls.renewed", event)),
     events.on("job.stale", (event) => entry("warn", "job.stale", event)),
+    events.on("job.lost", (event) => entry("warn", "job.lost", event)),
+    events.on("job.stalled", (event) => entry("warn", "job.stalled", event)),
+    events.on("jobs.paused", ({ names, paused }) =>
+      entry("info", paused ? "jobs.paused" : "jobs.resumed", { names: names.join(", ") }),
+    ),
     events.on("job.attempt", ({ id, name, attempt, to, fault }) => {
       if (to === "failed") entry("error", "job.failed", { id, name, attempt, ...fault });
       else if (to === "retry") entry("warn", "job.retry", { id, name, attempt, ...fault });

@@ -82,7 +82,14 @@ export class ThreadCalls {
       case "counts":
         return session.counts(argument as string | undefined);
       case "backlog":
-        return session.backlog?.(argument as readonly string[]) ?? noBacklog();
+        return session.backlog?.(argument as readonly string[]) ?? lacking("does not tell how much waits");
+      case "signal":
+        return session.signal?.(...(argument as [string, string, string])) ?? lacking("has no signals");
+      case "pause":
+      case "resume":
+        return session[method]?.(argument as readonly string[]) ?? lacking("has no pauses");
+      case "paused":
+        return session.paused?.() ?? lacking("has no pauses");
       case "finished": {
         const wait = new AbortController();
         this.#waits.set(id, wait);
@@ -94,6 +101,6 @@ export class ThreadCalls {
   }
 }
 
-async function noBacklog(): Promise<Result<never, Fault>> {
-  return err(StoreUnavailable({ reason: "this store does not tell how much waits" }));
+async function lacking(what: string): Promise<Result<never, Fault>> {
+  return err(StoreUnavailable({ reason: `this store ${what}` }));
 }

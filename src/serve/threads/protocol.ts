@@ -47,6 +47,10 @@ export type CallMethod =
   | "list"
   | "counts"
   | "backlog"
+  | "signal"
+  | "pause"
+  | "resume"
+  | "paused"
   | "store"
   | "snapshots"
   | "stop";

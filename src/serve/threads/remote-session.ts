@@ -30,6 +30,10 @@ class RemoteSession implements StoreSession {
   readonly get: StoreSession["get"] = (id) => this.#ask("get", id);
   readonly list: StoreSession["list"] = (filter) => this.#ask("list", filter);
   readonly counts: StoreSession["counts"] = (name) => this.#ask("counts", name);
+  readonly signal: NonNullable<StoreSession["signal"]> = (...call) => this.#ask("signal", call);
+  readonly pause: NonNullable<StoreSession["pause"]> = (names) => this.#ask("pause", names);
+  readonly resume: NonNullable<StoreSession["resume"]> = (names) => this.#ask("resume", names);
+  readonly paused: NonNullable<StoreSession["paused"]> = () => this.#ask("paused", undefined);
   readonly backlog: NonNullable<StoreSession["backlog"]> = (names) => this.#ask("backlog", names);
   readonly finished: StoreSession["finished"] = (id, signal) => this.#ask("finished", id, signal);
 

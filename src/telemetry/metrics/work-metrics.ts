@@ -25,6 +25,25 @@ export class WorkMetrics {
     help: "Attempts whose claim had ended before them: their outcome changed nothing.",
     labels: ["job"],
   });
+  readonly #lost = counters({
+    name: "tensile_job_attempts_lost",
+    help: "Attempts whose claim ended while they ran here: another process may have run the job.",
+    labels: ["job"],
+  });
+  readonly #steps = counters({
+    name: "tensile_job_steps",
+    help: "Steps of jobs that were carried out and kept; those that a later run was given are not among them.",
+    labels: ["job"],
+  });
+  readonly #signals = counters({
+    name: "tensile_job_signals",
+    help: "Signals that this process gave to jobs.",
+    labels: ["job"],
+  });
+  readonly #stalls = counters({
+    name: "tensile_job_stalls",
+    help: "Times that the event loop stood still for 5 seconds (limit stallMs) or longer while jobs ran.",
+  });
   readonly #storeTrouble = counters({
     name: "tensile_store_trouble",
     help: "Times that the store could not take work, by code.",
@@ -43,6 +62,10 @@ export class WorkMetrics {
     this.#attempts,
     this.#durations,
     this.#stale,
+    this.#lost,
+    this.#steps,
+    this.#signals,
+    this.#stalls,
     this.#storeTrouble,
     this.#defects,
     this.#abandoned,
@@ -51,6 +74,7 @@ export class WorkMetrics {
   listen(events: Events): (() => void)[] {
     const defects = this.#defects.of();
     const abandoned = this.#abandoned.of();
+    const stalls = this.#stalls.of();
     return [
       events.on("job.enqueued", ({ name, duplicate }) => {
         if (!duplicate) this.#enqueued.of(name).value++;
@@ -60,6 +84,10 @@ export class WorkMetrics {
         if (to !== "released") this.#durations.of(name).observe(durationMs / 1000);
       }),
       events.on("job.stale", ({ name }) => void this.#stale.of(name).value++),
+      events.on("job.lost", ({ name }) => void this.#lost.of(name).value++),
+      events.on("job.step", ({ name }) => void this.#steps.of(name).value++),
+      events.on("job.signalled", ({ name }) => void this.#signals.of(name).value++),
+      events.on("job.stalled", () => void stalls.value++),
       events.on("store.trouble", ({ code }) => void this.#storeTrouble.of(code).value++),
       events.on("defect", () => void defects.value++),
       events.on("call.abandoned", () => void abandoned.value++),
