@@ -3,7 +3,16 @@
  * a job (retries, sleeps, signals, dependencies) happens as in production, in no time.
  */
 import { bind, type Jobs, type Members } from "../contract/index.ts";
-import { durationMs, manualClock, randomHex, seededRandom, type Duration, type ManualClock } from "../core/index.ts";
+import {
+  durationMs,
+  manualClock,
+  randomHex,
+  seededRandom,
+  sleep,
+  systemClock,
+  type Duration,
+  type ManualClock,
+} from "../core/index.ts";
 import {
   attemptsOf,
   createJobEngine,
@@ -127,14 +136,15 @@ class Drain {
 
   /** Until nothing runs and nothing happens any more. */
   async #rest(patienceMs: number): Promise<void> {
-    const end = performance.now() + patienceMs;
+    const end = systemClock.monotonic() + patienceMs;
     let seen = this.#happened;
     for (let quiet = 0; quiet < quietTurns || this.#engine.active > 0; quiet++) {
       if (this.#happened !== seen) quiet = 0;
       seen = this.#happened;
       // Sockets and files of handlers take real time.
-      await new Promise<void>((resolve) => (quiet < quietTurns ? setImmediate(resolve) : setTimeout(resolve, 1)));
-      if (quiet > quietTurns && performance.now() > end)
+      if (quiet < quietTurns) await new Promise<void>((resolve) => setImmediate(resolve));
+      else await sleep(systemClock, 1);
+      if (quiet > quietTurns && systemClock.monotonic() > end)
         throw new Error("A job does not end: its handler waits for something that does not come in this test.");
     }
   }
