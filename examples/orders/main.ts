@@ -13,7 +13,8 @@ const { jobs } = worker;
 const cheap = await jobs.enqueue(order, { id: 1, card: "visa", parcels: 2, total: 90 });
 const dear = await jobs.enqueue(order, { id: 2, card: "visa", parcels: 3, total: 9_000 });
 if (!cheap.ok || !dear.ok) throw new Error("The store takes no jobs.");
-await jobs.signal(order, dear.value.id, "approved", { by: "Ada" });
+const told = await jobs.signal(order, dear.value.id, "approved", { by: "Ada" });
+if (!told.ok) throw new Error(told.fault.message);
 
 for (const placed of [cheap.value, dear.value]) {
   const done = await placed.result();

@@ -1,0 +1,138 @@
+/** Steps, sleeps, signals, graphs and keys on a real SQLite file with the real clock. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  bind,
+  contract,
+  fixed,
+  implementContract,
+  job,
+  type Contract,
+  type Implemented,
+} from "../src/contract/index.ts";
+import { randomHex, sleep, systemClock } from "../src/core/index.ts";
+import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
+import { t } from "../src/schema/index.ts";
+import { sqlite } from "../src/sqlite/index.ts";
+import { Events } from "../src/telemetry/index.ts";
+import { keepMany, value } from "../src/testing/store-harness.ts";
+
+async function inFolder(act: (path: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "tensile-workflow-"));
+  try {
+    await act(join(folder, "jobs.db"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function worker(path: string, of: Contract, implemented: Implemented) {
+  const clock = systemClock;
+  const events = new Events();
+  const session = value(
+    await sqlite(path).open({
+      clock,
+      retention: keepMany,
+      maxWaiting: 1_000_000,
+      maxAttempts: attemptsOf(of),
+      policy: policyOf(of),
+    }),
+  );
+  const jobs = createJobs({ contract: of, session, clock, events });
+  const shutdown = new AbortController().signal;
+  const bound = bind(implemented, { clock, events, jobs, shutdown, newId: () => randomHex() });
+  // Every sleep ends its run, so that tests need no long ones.
+  const engine = createJobEngine({ bound, session, clock, events, limits: { sleepInPlaceMs: 0, clockSkewMs: 0 } });
+  await engine.start();
+  const end = async () => {
+    const report = await engine.drain(5_000);
+    await session.close();
+    return report;
+  };
+  return { session, jobs, engine, events, end };
+}
+
+const order = job("order", {
+  input: { id: t.int() },
+  output: { text: t.string() },
+  retry: { attempts: 3, backoff: fixed("10ms") },
+  signals: { approved: { by: t.string() } },
+});
+const pack = job("pack", {
+  input: { order: t.string(), parcel: t.int() },
+  output: { parcel: t.int() },
+  queue: "warehouse",
+  key: ({ order: id }) => id,
+  perKey: { ordered: true },
+});
+const send = job("send", { input: {}, output: { parcels: t.array(t.int()) } });
+const shop = contract("shop.v1", { order, pack, send });
+
+function handlers(seen: string[]): Implemented {
+  return implementContract(shop, {
+    handlers: {
+      order: async function* ({ job: run }) {
+        const number = await run.step("charge", () => seen.push("charge"));
+        if (run.attempt === 1) throw new Error("again");
+        await run.sleep("cool off", 30);
+        run.progress("waits");
+        const { by } = yield* await run.waitFor("approved", { timeout: "1m" });
+        return { text: `${number} ${by}` };
+      },
+      pack: async ({ input }) => {
+        seen.push(`${input.order}${input.parcel}`);
+        await sleep(systemClock, 1);
+        return { parcel: input.parcel };
+      },
+      send: async ({ job: run }) => ({ parcels: (await run.parents(pack)).map(({ output }) => output?.parcel ?? -1) }),
+    },
+  });
+}
+
+async function until(what: () => Promise<boolean>): Promise<void> {
+  while (!(await what())) await sleep(systemClock, 5);
+}
+
+test("a job with steps goes on in the next process where the last one left it", async () => {
+  await inFolder(async (path) => {
+    const seen: string[] = [];
+    const first = await worker(path, shop, handlers(seen));
+    const ref = value(await first.jobs.enqueue(order, { id: 1 }));
+    await until(async () => value(await first.jobs.get(ref.id))?.state === "waiting");
+    const info = value(await first.jobs.get(ref.id));
+    // The sleep and the wait are of the second attempt, which is not counted while it rests.
+    assert.deepEqual([info?.attempt, info?.errors.length], [1, 1]);
+    assert.equal((await first.end()).outcome, "drained");
+
+    const second = await worker(path, shop, handlers(seen));
+    assert.equal(value(await second.jobs.signal(order, ref.id, "approved", { by: "ada" })), "ready");
+    assert.deepEqual(value(await second.jobs.ref(order, ref.id).result()), { text: "1 ada" });
+    assert.deepEqual(seen, ["charge"]);
+    await second.end();
+  });
+});
+
+test("a batch of ordered keys runs in order within each key, and its last job has every output", async () => {
+  await inFolder(async (path) => {
+    const seen: string[] = [];
+    const { jobs, end } = await worker(path, shop, handlers(seen));
+    const inputs = ["a", "b", "c"].flatMap((id) => Array.from({ length: 20 }, (_, parcel) => ({ order: id, parcel })));
+    const made = value(await jobs.batch(pack, inputs, { job: send, input: {} }));
+    const sent = value(await made.last.result());
+    assert.deepEqual(
+      sent.parcels,
+      inputs.map(({ parcel }) => parcel),
+    );
+    for (const id of ["a", "b", "c"]) {
+      const own = seen.filter((one) => one.startsWith(id));
+      assert.deepEqual(
+        own,
+        Array.from({ length: 20 }, (_, parcel) => `${id}${parcel}`),
+      );
+    }
+    await end();
+  });
+});
