@@ -119,6 +119,8 @@ export {
   type CallParent,
   type CallTools,
   type ContextCall,
+  type DeadLetterFilter,
+  type DeadLetters,
   type EnqueueFault,
   type EnqueueOptions,
   type GraphNode,

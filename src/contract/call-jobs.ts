@@ -26,6 +26,8 @@ export class CallJobs implements Jobs {
   readonly counts: Jobs["counts"] = (name) => this.#jobs.counts(name);
   readonly cancel: Jobs["cancel"] = (id) => this.#jobs.cancel(id);
   readonly retry: Jobs["retry"] = (id) => this.#jobs.retry(id);
+  readonly deadLetters: Jobs["deadLetters"] = (filter) => this.#jobs.deadLetters(filter);
+  readonly redrive: Jobs["redrive"] = (...call) => this.#jobs.redrive(...call);
   readonly signal: Jobs["signal"] = (...call) => this.#jobs.signal(...call);
   readonly pause: Jobs["pause"] = (target) => this.#jobs.pause(target);
   readonly resume: Jobs["resume"] = (target) => this.#jobs.resume(target);

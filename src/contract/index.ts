@@ -101,6 +101,10 @@ export {
 } from "./middleware.ts";
 export { event, type StreamEvent } from "./stream-handler.ts";
 export type {
+  DeadLetterFilter,
+  DeadLetters,
+  Redriven,
+  RedriveOptions,
   EnqueueFault,
   EnqueueOptions,
   GraphNode,

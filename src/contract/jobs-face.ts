@@ -84,6 +84,41 @@ export interface PreparedJob<J extends Job = Job> {
   };
 }
 
+/** Which of the jobs that have failed for good. Without a member: all. */
+export interface DeadLetterFilter {
+  /** The job's name. */
+  readonly job?: string;
+  /** Of its last error: a fault's code, `INTERNAL`, `CRASHED`. */
+  readonly code?: string;
+  readonly failedAfter?: Date;
+  readonly failedBefore?: Date;
+  /** Default 100 to look at, and 10,000 to run again, which is the most for both. */
+  readonly limit?: number;
+  /** Continues after this id: `next` of the last answer. */
+  readonly after?: string;
+}
+
+export interface DeadLetters {
+  readonly jobs: readonly JobInfo[];
+  /** Where to go on; undefined: that was all. */
+  readonly next: string | undefined;
+}
+
+export interface RedriveOptions {
+  /** Jobs in a second, so that what failed together does not come back together. Default 1,000. */
+  readonly perSecond?: number;
+  /** Stops between two jobs. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Redriven {
+  readonly redriven: number;
+  /** Left as they were: another unfinished job holds their unique key. */
+  readonly left: number;
+  /** Where to go on; undefined: that was all. */
+  readonly next: string | undefined;
+}
+
 export type JobInfoState = "waiting" | "scheduled" | "ready" | "running" | "succeeded" | "failed" | "cancelled";
 
 /** A job as an operator sees it. Never holds the payload: it may hold personal data. */
@@ -195,6 +230,20 @@ export interface Jobs {
   cancel(id: string): Promise<Result<JobInfoState | undefined, EnqueueFault>>;
   /** Runs a failed or cancelled job again. Undefined: no such job; else the state after. */
   retry(id: string): Promise<Result<JobInfoState | undefined, EnqueueFault>>;
+  /**
+   * Jobs that have failed for good, in the order of their ids.
+   *
+   * @example
+   * const dead = await running.jobs.deadLetters({ job: "mail", code: "SMTP_BUSY" });
+   */
+  deadLetters(filter?: DeadLetterFilter): Promise<Result<DeadLetters, EnqueueFault>>;
+  /**
+   * Runs failed jobs again, many at a time: a page after the other, no faster than `perSecond`. Attempts count on.
+   *
+   * @example
+   * const again = await running.jobs.redrive({ job: "mail", failedAfter: new Date("2026-11-26") }, { perSecond: 50 });
+   */
+  redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<Result<Redriven, EnqueueFault>>;
   /**
    * Tells a job what it waits for, or will wait for. The first value of a name counts. Undefined: no such job, or it has ended; else its state after.
    *

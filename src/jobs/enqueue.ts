@@ -20,6 +20,7 @@ import type { Events } from "../telemetry/index.ts";
 import { announceEnqueued } from "./announce.ts";
 import type { Defect } from "./attempt-runner.ts";
 import { BackPressure } from "./back-pressure.ts";
+import { DeadLetterOffice } from "./dead-letters.ts";
 import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
 import { Graph, planBatch, type PlannedJob } from "./graph.ts";
@@ -66,6 +67,8 @@ class StoreJobs implements Jobs {
   readonly ref: Jobs["ref"];
   readonly graph: Jobs["graph"];
   readonly batch: Jobs["batch"];
+  readonly deadLetters: Jobs["deadLetters"];
+  readonly redrive: Jobs["redrive"];
   readonly signal: Jobs["signal"];
   readonly pause: Jobs["pause"];
   readonly resume: Jobs["resume"];
@@ -85,7 +88,10 @@ class StoreJobs implements Jobs {
     this.prepare = this.#prepare.bind(this) as Jobs["prepare"];
     this.graph = (parent = {}) => new Graph(this.#enqueuePlanned.bind(this), parent, this.#limits.enqueueMany);
     this.batch = this.#enqueueBatch.bind(this) as Jobs["batch"];
-    const signals = new JobSignals(options, this.#codecs, this.#limits);
+    const office = new DeadLetterOffice(session, options.clock, this.#limits);
+    this.deadLetters = (filter = {}) => office.find(filter);
+    this.redrive = (filter, how = {}) => office.redrive(filter, how);
+    const signals = new JobSignals(this.#options, this.#codecs, this.#limits);
     this.signal = (job, id, name, value) => signals.signal(job, id, name, value);
     this.pause = (target) => signals.pause(target);
     this.resume = (target) => signals.resume(target);

@@ -72,6 +72,10 @@ export const jobLimits = Object.freeze({
   drainMs: 10_000,
   /** Milliseconds that aborted attempts have to unwind. */
   drainGraceMs: 2_000,
+  /** Failed jobs that one `deadLetters` gives, and looks at. */
+  deadLetters: 10_000,
+  /** Failed jobs that one `redrive` runs again. */
+  redrive: 10_000,
   /** Jobs that may wait in the store before `QUEUE_FULL`. */
   waitingJobs: 10_000_000,
 });

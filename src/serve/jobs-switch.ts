@@ -20,6 +20,8 @@ export class JobsSwitch implements Jobs {
   readonly counts: Jobs["counts"] = async (name) => this.#engine?.counts(name) ?? err(noStore());
   readonly cancel: Jobs["cancel"] = async (id) => this.#engine?.cancel(id) ?? err(noStore());
   readonly retry: Jobs["retry"] = async (id) => this.#engine?.retry(id) ?? err(noStore());
+  readonly deadLetters: Jobs["deadLetters"] = async (filter) => this.#engine?.deadLetters(filter) ?? err(noStore());
+  readonly redrive: Jobs["redrive"] = async (...call) => this.#engine?.redrive(...call) ?? err(noStore());
   readonly graph: Jobs["graph"] = (options) => this.#required().graph(options);
   readonly batch: Jobs["batch"] = async (...call) => this.#engine?.batch(...call) ?? err(noStore());
   readonly signal: Jobs["signal"] = async (...call) => this.#engine?.signal(...call) ?? err(noStore());

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
-import { contract, fault, fixed, implementContract, job, type Contract } from "../../contract/index.ts";
+import { contract, fault, fixed, implementContract, job, type Contract, type JobRun } from "../../contract/index.ts";
 import type { Fault, Result } from "../../core/index.ts";
 import { t } from "../../schema/index.ts";
 import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../../testing/job-bench.ts";
@@ -273,4 +273,31 @@ test("wrong keys are found at start, and are not shown", async () => {
   assert.match(await openWith({ keys: both.keys, current: "k2" }), /job\("once"\) is unique.+uniqueWith/);
   const needy = contract("needy.v1", { card: job("card", { input: {}, encrypt: true }) });
   assert.match(await openWith(undefined, needy), /job\("card"\) says encrypt: true, and there are no keys/);
+});
+
+test("steps, signals and progress are sealed in the store, and open for the job", async () => {
+  const order = job("order", {
+    input: { text: t.string() },
+    output: { text: t.string() },
+    signals: { paid: { by: t.string() } },
+  });
+  const shop = contract("shop.v1", { order });
+  const sealing = await openSealing(shop, { encryption: first, mostBytes: 1_048_576 });
+  const handler = async ({ input, job: own }: { input: { text: string }; job: JobRun }): Promise<unknown> => {
+    const step = await own.step("reserve", () => `${input.text} reserved`);
+    const paid = await own.waitFor("paid" as never, { timeout: "1h" });
+    return { text: `${step} ${JSON.stringify(paid)}` };
+  };
+  const made = await jobBench(shop, () => implementContract(shop, { handlers: { order: handler as never } }), {
+    sealing,
+  });
+  await made.engine.start();
+  const ref = value(await made.jobs.enqueue(order, { text: secret }));
+  await settled(300);
+  value(await made.jobs.signal(order, ref.id, "paid", { by: "fox & co" }));
+  await elapse(made.clock, 2_000, 100);
+  const notes = value((await made.session.notes?.(ref.id)) ?? assert.fail("no notes"));
+  assert.ok(!JSON.stringify(notes).includes("fox"), JSON.stringify(notes));
+  assert.match(value(await ref.result()).text, /^the quick brown fox reserved .*fox & co/);
+  await made.engine.drain();
 });
