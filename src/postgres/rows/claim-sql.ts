@@ -70,7 +70,9 @@ END $$;
 CREATE FUNCTION tensile.rows_sift(p_now bigint, n tensile.name, p_ids bigint[], p_room int) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE v_names int[]; v_keys bytea[]; v_take bigint[]; v_park bigint[];
 BEGIN
-  SELECT array_agg(n.id), array_agg(key) INTO v_names, v_keys FROM (SELECT DISTINCT key FROM tensile.job WHERE id = ANY(p_ids) AND key IS NOT NULL) AS k;
+  SELECT array_agg(n.id), array_agg(key) INTO v_names, v_keys FROM (
+    -- OFFSET 0: by id, never along the index of keys.
+    SELECT DISTINCT key FROM (SELECT key FROM tensile.job WHERE id = ANY(p_ids) OFFSET 0) AS c WHERE key IS NOT NULL) AS k;
   IF v_keys IS NULL THEN RETURN p_ids[:p_room]; END IF;
   PERFORM tensile.rows_lock_keys(v_names, v_keys);
   SELECT array_agg(s.id ORDER BY s.ord) FILTER (WHERE s.go), array_agg(s.id) FILTER (WHERE NOT s.go) INTO v_take, v_park FROM (
@@ -86,7 +88,7 @@ BEGIN
   IF v_park IS NOT NULL THEN UPDATE tensile.job SET state = 5 WHERE id = ANY(v_park); END IF;
   UPDATE tensile.key_state k SET running = k.running + u.n,
       tat = CASE WHEN n.key_limit IS NULL THEN k.tat ELSE greatest(least(k.tat, p_now + n.key_interval * n.key_limit), p_now) + u.n * n.key_interval END
-    FROM (SELECT key, count(*)::int AS n FROM tensile.job WHERE id = ANY(v_take) AND key IS NOT NULL GROUP BY key) AS u
+    FROM (SELECT key, count(*)::int AS n FROM (SELECT key FROM tensile.job WHERE id = ANY(v_take) OFFSET 0) AS c WHERE key IS NOT NULL GROUP BY key) AS u
     WHERE k.name_id = n.id AND k.key = u.key;
   IF n.key_limit IS NOT NULL THEN PERFORM tensile.rows_mark_free(p_now, v_names, v_keys); END IF;
   RETURN v_take;

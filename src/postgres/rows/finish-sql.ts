@@ -38,7 +38,7 @@ BEGIN
   IF v_ids IS NULL THEN v_admitted := 0;
   ELSE
     UPDATE tensile.job j SET state = 3
-      WHERE j.id IN (SELECT l.id FROM tensile.job l WHERE l.id = ANY(v_ids) AND l.state = 5 ORDER BY l.id FOR UPDATE SKIP LOCKED);
+      WHERE j.id IN (SELECT l.id FROM tensile.job l WHERE l.id = ANY(v_ids) AND l.state + 0 = 5 ORDER BY l.id FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS v_admitted = ROW_COUNT;
   END IF;
   PERFORM tensile.rows_mark_free(p_now, p_names, p_keys);

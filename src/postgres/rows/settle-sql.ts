@@ -15,13 +15,13 @@ CREATE FUNCTION tensile.rows_lock_running(p_ids bigint[], p_epochs bigint[], p_c
 DECLARE v_names int[]; v_keys bytea[]; v_gated boolean;
 BEGIN
   SELECT bool_or(j.gates IS NOT NULL), array_agg(j.name_id) FILTER (WHERE j.held), array_agg(j.key) FILTER (WHERE j.held) INTO v_gated, v_names, v_keys
-    FROM tensile.job j WHERE j.id = ANY(p_ids) AND j.state = 4 AND (j.held OR j.gates IS NOT NULL);
+    FROM tensile.job j WHERE j.id = ANY(p_ids) AND j.state + 0 = 4 AND (j.held OR j.gates IS NOT NULL);
   holds := coalesce(v_gated, false) OR v_keys IS NOT NULL;
   IF v_gated THEN
-    PERFORM 1 FROM tensile.gate WHERE id IN (SELECT unnest(j.gates) FROM tensile.job j WHERE j.id = ANY(p_ids) AND j.state = 4) ORDER BY id FOR UPDATE;
+    PERFORM 1 FROM tensile.gate WHERE id IN (SELECT unnest(j.gates) FROM tensile.job j WHERE j.id = ANY(p_ids) AND j.state + 0 = 4) ORDER BY id FOR UPDATE;
   END IF;
   IF v_keys IS NOT NULL THEN PERFORM tensile.rows_lock_keys(v_names, v_keys); END IF;
-  PERFORM 1 FROM tensile.job WHERE id = ANY(p_ids) AND state = 4 ORDER BY id FOR UPDATE;
+  PERFORM 1 FROM tensile.job WHERE id = ANY(p_ids) AND state + 0 = 4 ORDER BY id FOR UPDATE;
   -- By id alone: said otherwise, the planner goes through all that the process runs, for each of them.
   SELECT array_agg(f.id ORDER BY f.ord), array_agg(f.ord ORDER BY f.ord) INTO ids, ords FROM (
     SELECT DISTINCT ON (j.id) j.id, u.ord::int FROM unnest(p_ids, p_epochs, p_claims) WITH ORDINALITY AS u(id, epoch, claim, ord)
