@@ -97,7 +97,7 @@ END $$;
 -- Claims up to so many jobs of one name. p_bytes: of payloads, unless a single one is larger.
 CREATE FUNCTION tensile.rows_claim_name(p_now bigint, n tensile.name, p_credit int, p_epoch bigint, p_claim bigint, p_bytes bigint) RETURNS bigint[]
   LANGUAGE plpgsql AS $$
-DECLARE v_room int := p_credit; v_ids bigint[]; v_got bigint[]; v_all bigint[] := '{}';
+DECLARE v_room int := p_credit; v_ids bigint[]; v_got bigint[]; v_all bigint[] := '{}'; v_tired boolean := false;
 BEGIN
   IF n.gates IS NOT NULL THEN
     IF NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.name_id = n.id AND j.state = 3) THEN RETURN v_all; END IF;
@@ -121,6 +121,7 @@ BEGIN
         ready_at = NULL WHERE id = ANY(v_got);
     END IF;
     EXIT WHEN NOT n.per_key;
+    v_tired := round = 20 AND v_room > 0;
   END LOOP;
   IF n.gates IS NOT NULL AND cardinality(v_all) > 0 THEN
     UPDATE tensile.gate SET running = running + cardinality(v_all),
@@ -130,7 +131,8 @@ BEGIN
     UPDATE tensile.lane l SET turn = m.turn FROM (SELECT priority, max(turn) AS turn FROM tensile.job WHERE id = ANY(v_all) GROUP BY 1) AS m
       WHERE l.name_id = n.id AND l.priority = m.priority AND l.turn < m.turn;
   END IF;
-  RETURN v_all;
+  -- No job has the id 0: there are more candidates than one turn sifts.
+  RETURN CASE WHEN v_tired THEN v_all || 0::bigint ELSE v_all END;
 END $$;
 
 -- One turn: what is due becomes ready, then jobs are claimed. Rows of kind 0 are claimed jobs, in order; 1: asked to stop, of this epoch;
@@ -166,6 +168,7 @@ BEGIN
     WHERE u.credit > 0 AND NOT m.paused ORDER BY CASE WHEN m.gates IS NULL THEN m.id END, random() LOOP
     v_all := v_all || tensile.rows_claim_name(v_now, r.n, r.credit, p_epoch, p_claim, p_bytes);
   END LOOP;
+  v_more := v_more OR 0 = ANY(v_all);
   IF cardinality(v_all) > 0 AND EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = ANY(v_all) AND j.unique_until = 1) THEN
     PERFORM tensile.rows_started(v_now, v_all);
   END IF;
