@@ -83,7 +83,7 @@ export class StoreBench {
     return this.#session;
   }
 
-  /** The verbs that a store may lack while it is built. */
+  /** The verbs that a store may lack while it is built; a case that uses one which is missing fails. */
   get flow(): StoreFlow {
     const { session } = this;
     assert.ok(hasFlow(session), "the store lacks verbs of StoreFlow");
