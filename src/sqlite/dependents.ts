@@ -150,11 +150,9 @@ export function dependenciesOf(core: Core, id: string): DependencyRecord[] {
   const child = idNumber(id);
   if (!core.flow.dependencies || child === undefined) return [];
   const known = new Parents(core);
-  return core.sql.dependenciesOf.all(child).map(({ parent }) => {
-    const ended = typeof parent === "number" ? core.sql.getEnded.get(parent) : undefined;
-    if (ended === undefined) return unended(known, core, parent);
-    const state = must(endedStates[ended.state]);
-    return recordOf(core, parent, ended.name, state, ended.result);
+  return core.sql.dependenciesOf.all(child).map(({ parent, name, state, result }) => {
+    if (state === null) return unended(known, core, parent);
+    return recordOf(core, parent, name, must(endedStates[state]), result);
   });
 }
 

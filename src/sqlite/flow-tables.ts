@@ -25,7 +25,8 @@ export const flowStatements = {
 
   insertDependency: "INSERT INTO tensile_dependency VALUES (?, ?, ?, ?)",
   anyDependency: "SELECT 1 AS one FROM tensile_dependency LIMIT 1",
-  dependenciesOf: "SELECT parent FROM tensile_dependency WHERE child = ? ORDER BY n",
+  dependenciesOf:
+    "SELECT d.parent, e.name, e.state, e.result FROM tensile_dependency d LEFT JOIN tensile_ended e ON e.id = d.parent WHERE d.child = ? ORDER BY d.n",
   deleteDependencies: "DELETE FROM tensile_dependency WHERE child BETWEEN ? AND ?",
   isNamed: "SELECT 1 AS one FROM tensile_dependency WHERE parent BETWEEN ? AND ? LIMIT 1",
   openDependents: "SELECT child FROM tensile_dependency WHERE parent = ? AND open = 1 ORDER BY child LIMIT ?",
@@ -34,7 +35,6 @@ export const flowStatements = {
   putEnded:
     "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, state = excluded.state, result = excluded.result, told = excluded.told",
   keepEnded: "INSERT INTO tensile_ended VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
-  getEnded: "SELECT id, name, state, result FROM tensile_ended WHERE id = ?",
   nextUntold: "SELECT id, name, state, result FROM tensile_ended WHERE told = 0 ORDER BY id LIMIT 1",
   setTold: "UPDATE tensile_ended SET told = 1 WHERE id = ?",
   deleteEnded: "DELETE FROM tensile_ended WHERE id = ?",
@@ -71,10 +71,10 @@ export type ParentRef = number | `?${string}`;
 export interface FlowRows {
   getWait: WaitRow;
   anyDependency: { one: number };
-  dependenciesOf: { parent: ParentRef };
+  /** All null but the first: its end has reached nobody. */
+  dependenciesOf: { parent: ParentRef; name: number | null; state: number | null; result: string | null };
   isNamed: { one: number };
   openDependents: { child: number };
-  getEnded: EndedRow;
   nextUntold: EndedRow;
   anyNote: { one: number };
   countNotes: { n: number };

@@ -85,6 +85,8 @@ export class ThreadCalls {
         return session.backlog?.(argument as readonly string[]) ?? lacking("does not tell how much waits");
       case "signal":
         return session.signal?.(...(argument as [string, string, string])) ?? lacking("has no signals");
+      case "dependencies":
+        return session.dependencies?.(argument as string) ?? lacking("has no dependencies");
       case "pause":
       case "resume":
         return session[method]?.(argument as readonly string[]) ?? lacking("has no pauses");

@@ -48,6 +48,7 @@ export type CallMethod =
   | "counts"
   | "backlog"
   | "signal"
+  | "dependencies"
   | "pause"
   | "resume"
   | "paused"

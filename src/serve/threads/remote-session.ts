@@ -35,6 +35,7 @@ class RemoteSession implements StoreSession {
   readonly resume: NonNullable<StoreSession["resume"]> = (names) => this.#ask("resume", names);
   readonly paused: NonNullable<StoreSession["paused"]> = () => this.#ask("paused", undefined);
   readonly backlog: NonNullable<StoreSession["backlog"]> = (names) => this.#ask("backlog", names);
+  readonly dependencies: NonNullable<StoreSession["dependencies"]> = (id) => this.#ask("dependencies", id);
   readonly finished: StoreSession["finished"] = (id, signal) => this.#ask("finished", id, signal);
 
   consume(): Consumer {
