@@ -72,7 +72,7 @@ class Import {
     for (const record of page) {
       if (record.type === "job") this.#job(record.job, ready, succeeded);
       else if (record.type === "occurrence") core.sql.recordOccurrence.run(record.schedule, record.at);
-      else throw new TypeError(`A file does not take "${record.type}" in.`);
+      else core.db.prepare("INSERT OR IGNORE INTO tensile_paused VALUES (?)").run(record.name);
     }
     for (const [lane, entries] of ready) {
       placeMoved(core, lane, entries, false);

@@ -36,6 +36,7 @@ export async function* exportFile(path: string): AsyncGenerator<readonly MoveRec
   try {
     yield* jobPages(core);
     yield occurrences(core);
+    yield paused(core);
   } finally {
     core.db.close();
   }
@@ -120,6 +121,11 @@ function movedJob(core: Core, record: JobRecord): MovedJob {
     ...(unique !== undefined && { unique }),
     ...(notes.length > 0 && { notes: notes.map(({ name, value }) => ({ name, value })) }),
   };
+}
+
+function paused(core: Core): readonly MoveRecord[] {
+  const rows = core.db.prepare("SELECT name FROM tensile_paused ORDER BY name").all();
+  return rows.map(({ name }) => ({ type: "paused", name: String(name) }));
 }
 
 function occurrences(core: Core): readonly MoveRecord[] {

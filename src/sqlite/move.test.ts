@@ -91,6 +91,8 @@ async function fill(session: StoreSession): Promise<void> {
       job("keyed", { uniqueKey: "k", priority: 0 }),
       job("scoped", { uniqueKey: "k", unique: { scope: "mail", until: "started", windowMs: 60_000 } }),
       job("later", { runAt: later }),
+      job("theirs", { key: "order-7", tenant: "acme" }),
+      job("theirs", { key: "order-7", tenant: "acme", runAt: later }),
       job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
       ...Array.from({ length: 2_500 }, (_, n) => job("many", { payload: `{"n":${n}}` })),
     ]),
@@ -210,4 +212,16 @@ test("what is no store, or has tables of another version, is named", async () =>
   );
   await assert.rejects(collect(sqlite(path).exportRecords()), /has tables of version 99/);
   db.close();
+});
+
+test("what is paused stays paused", async () => {
+  const path = file();
+  const source = sqlite(path);
+  await value(await source.open(open)).close();
+  const names: MoveRecord[] = [
+    { type: "paused", name: "mail" },
+    { type: "paused", name: "report" },
+  ];
+  await source.importRecords(pages(names));
+  assert.deepEqual(await collect(source.exportRecords()), names);
 });
