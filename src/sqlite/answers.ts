@@ -1,6 +1,7 @@
 /** Operations that only read, answered from what was just committed. */
 import type { Core } from "./core.ts";
 import { dependenciesOf } from "./dependents.ts";
+import { backlogOf } from "./pausing.ts";
 import type { Op, OpReply } from "./protocol.ts";
 import { idNumber, listRecords, readRecord, readState } from "./reading.ts";
 
@@ -27,6 +28,10 @@ export function answer(core: Core, op: Op): OpReply {
         totals ?? [];
       return { counts: { waiting, scheduled, ready, running, succeeded, failed, cancelled } };
     }
+    case "paused":
+      return { paused: [...core.routing.paused].toSorted() };
+    case "backlog":
+      return { backlog: backlogOf(core, op.names) };
     case "occurrences":
       return {
         occurrences: (core.sql.occurrences.all() as { schedule: string; at: number }[]).map(

@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import type { ClaimedJob, Fence } from "../jobs/index.ts";
-import { bufferOf, entryKey, entryLimitKey, entryMoved, entryTenant } from "./entries.ts";
+import { bufferOf, entryKey, entryJobKey, entryMoved, entryTenant } from "./entries.ts";
 import { contextMark } from "./payload-bytes.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { plainKey } from "./unique-key.ts";
@@ -60,7 +60,7 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
       }
       let key: string | undefined;
       let tenant: string | undefined;
-      if (flags & entryLimitKey) {
+      if (flags & entryJobKey) {
         const length = bytes.readUInt16LE(from);
         key = bytes.toString("utf8", from + 2, from + 2 + length);
         from += 2 + length;

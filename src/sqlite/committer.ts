@@ -15,8 +15,10 @@ import { isDeferredConstraint, isStorage, rejection, storageReason } from "./fai
 import { Intake } from "./intake.ts";
 import { KvTable } from "./kv-table.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { forgetIdleKeys } from "./limiting.ts";
 import { NameBook } from "./names.ts";
 import { nextDue, promoteDue } from "./parking.ts";
+import { opensByTime, setPaused } from "./pausing.ts";
 import { nextExpiry, overCount, prune } from "./prune.ts";
 import {
   blockFlagsOfRun,
@@ -34,6 +36,7 @@ import {
 } from "./protocol.ts";
 import { noteOne, placeReleased, settleOne, type Released } from "./settling.ts";
 import type { ApplicationSql } from "./transaction.ts";
+import { rebuildTurns } from "./turns.ts";
 
 /** What is being gathered for one batch's reply. */
 interface Draft {
@@ -80,7 +83,7 @@ export class Committer {
   commit(batches: readonly Batch[]): CommitReply {
     for (const batch of batches) {
       this.#core.now = batch.now;
-      this.#names.tell(batch.namesFrom, batch.names);
+      this.#names.tell(batch.namesFrom, batch.names, batch.policies);
       this.#grants.push(...batch.grants);
       if (this.#core.spent.length < limits.arenasKept) this.#core.spent.push(...batch.spent);
     }
@@ -145,6 +148,7 @@ export class Committer {
     const core = this.#core;
     if (core.db.isTransaction) core.db.exec("ROLLBACK");
     core.journal.rollBack();
+    rebuildTurns(core);
     this.#done.clear();
     this.#intake.clear();
     this.#released.clear();
@@ -165,6 +169,7 @@ export class Committer {
     const claimed: Claimed = what.growth ? claimJobs(core, [...this.#consuming]) : { reply: undefined, more: false };
     core.db.exec("COMMIT");
     core.journal.clear();
+    forgetIdleKeys(core);
     this.#grants.length = 0;
     this.#commits++;
     this.more ||= claimed.more;
@@ -284,6 +289,9 @@ export class Committer {
         const { removed, more } = prune(core);
         return more ? -removed : removed;
       }
+      case "pause":
+      case "resume":
+        return setPaused(core, op.names, op.op === "pause");
       case "stop":
         for (const name of this.#consuming) {
           const credit = name.credit;
@@ -361,6 +369,6 @@ export class Committer {
     const finished = total(core, "succeeded") + total(core, "failed") + total(core, "cancelled") > 0;
     const expires = finished || core.flow.windows;
     if (expires && this.#pruneAt === Infinity) this.#pruneAt = nextExpiry(core);
-    return Math.min(nextDue(core), expires ? this.#pruneAt : Infinity);
+    return Math.min(nextDue(core), opensByTime(core, this.#consuming), expires ? this.#pruneAt : Infinity);
   }
 }

@@ -7,6 +7,8 @@ import { forgetJobs, jobEnded } from "./ends.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
 import { rangeOfSlot } from "./claim-draft.ts";
 import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { leaveLimits } from "./limiting.ts";
+import { forgetRouted } from "./routing.ts";
 import { blockKeyed, blockMoved, noResult, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 import { freeKey } from "./unique-key.ts";
 
@@ -113,6 +115,7 @@ export class Completions {
   ): void {
     block.places.fill(gone, lo, hi);
     block.left -= hi - lo;
+    if (was === running && block.lane.name.limits !== undefined) leaveLimits(core, block, lo, hi);
     core.journal.add(() => {
       block.places.fill(was, lo, hi);
       block.left += hi - lo;
@@ -240,6 +243,7 @@ function dropBlock(core: Core, block: Block): void {
   if (core.blocks.get(block.seq) !== block) return;
   core.blocks.delete(block.seq);
   core.journal.add(() => core.blocks.set(block.seq, block));
+  forgetRouted(core, block);
 }
 
 function writeOutcome(core: Core, block: Block, kind: number, parts: Part[]): void {

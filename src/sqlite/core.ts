@@ -4,6 +4,8 @@
  */
 import { must } from "./must.ts";
 import type { DatabaseSync } from "node:sqlite";
+import { Deque } from "./deque.ts";
+import type { PlaceQueue } from "./place-queue.ts";
 import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
 import type { Tables } from "./tables.ts";
 
@@ -56,6 +58,103 @@ export interface Block {
   /** The next place to claim, and where it starts. */
   next: number;
   offset: number;
+  /** Whose limits its jobs count against, once their lane has handed them to the turns. */
+  keys: (Key | undefined)[] | undefined;
+  turns: (Turn | undefined)[] | undefined;
+  /** What it takes of `routedBytes`: it has left its lane, and the turns know its places. */
+  routed: number;
+}
+
+/** Jobs of one lane that take turns with those of other tenants; a lane without tenants has one. */
+export interface Turn {
+  readonly lane: Lane;
+  /** Places whose jobs may start as far as is known: their keys are looked at when their turn comes. */
+  readonly queue: PlaceQueue<Block>;
+  /** Keys with jobs that were held back and may start now. */
+  readonly open: Deque<Key>;
+  /** Stands in the lane's line. */
+  listed: boolean;
+}
+
+export interface Turns {
+  readonly nobody: Turn;
+  readonly byTenant: Map<string, Turn>;
+  readonly line: Deque<Turn>;
+  /** Blocks that have left the lane, and what they take. */
+  readonly blocks: Set<Block>;
+  routed: number;
+}
+
+/** Jobs of one name and key. */
+export interface Key {
+  readonly name: JobName;
+  /** The UTF-8 bytes of the key, each as a character. */
+  readonly text: string;
+  running: number;
+  /** The theoretical arrival time of GCRA. */
+  arrival: number;
+  /** Places that are held back, by priority; of an ordered key all in the first, by id. */
+  readonly queues: (PlaceQueue<Block> | undefined)[];
+  parked: number;
+  /** In which turns' `open` it stands: one bit per queue. */
+  listed: number;
+  /** Stands in `touched`, or among the timers. */
+  touched: boolean;
+  timed: boolean;
+}
+
+/** GCRA: how far apart starts are, and how much sooner than that they may come after a quiet period. */
+export interface Pace {
+  readonly intervalMs: number;
+  readonly slackMs: number;
+  readonly periodMs: number;
+}
+
+export interface Gate {
+  concurrency: number;
+  pace: Pace | undefined;
+  running: number;
+  arrival: number;
+}
+
+/** What the policy of a name says, and what it is about. */
+export interface NameLimits {
+  readonly gates: readonly Gate[];
+  readonly perKey:
+    | { readonly concurrency: number; readonly pace: Pace | undefined; readonly ordered: boolean }
+    | undefined;
+  readonly ageingMs: number | undefined;
+  readonly keys: Map<string, Key>;
+  /** Keys that may have become free. */
+  touched: Key[];
+}
+
+/** What limits and turns hold in memory. */
+export interface Routing {
+  readonly gates: Map<string, Gate>;
+  readonly timers: Timers;
+  readonly paused: Set<string>;
+  /** Bodies of blocks that have left their lane, the last used last. */
+  readonly bodies: Map<Block, OpenBody>;
+  bodyBytes: number;
+  /** What the places take that the turns know. */
+  bytes: number;
+  /** Keys and tenants in memory, and how many there may be before the idle ones go. */
+  keys: number;
+  keysMost: number;
+}
+
+export interface OpenBody {
+  readonly bytes: Buffer;
+  readonly offsets: Uint32Array;
+}
+
+/** Keys by the time at which they may start again. */
+export interface Timers {
+  /** Infinity: nothing waits. */
+  readonly next: number;
+  add(at: number, key: Key): void;
+  take(): Key;
 }
 
 export interface Lane {
@@ -68,6 +167,9 @@ export interface Lane {
   /** Whether every live block of the lane is in memory; otherwise those after `loadedTo` are on disk only. */
   complete: boolean;
   loadedTo: number;
+  /** Some job of it has had a tenant: they take turns. */
+  tenanted: boolean;
+  turns: Turns | undefined;
 }
 
 export interface JobName {
@@ -78,6 +180,7 @@ export interface JobName {
   readonly counts: Float64Array;
   readonly lanes: (Lane | undefined)[];
   credit: number;
+  limits: NameLimits | undefined;
 }
 
 export interface Claim {
@@ -112,6 +215,7 @@ export interface Core {
   totals: Float64Array;
   /** Buffers for claims that came back. */
   readonly spent: ArrayBuffer[];
+  readonly routing: Routing;
   readonly flow: Flow;
 }
 
@@ -170,6 +274,7 @@ export function makeName(id: number, name: string): JobName {
     counts: new Float64Array(jobStates.length),
     lanes: Array.from({ length: 10 }, () => undefined),
     credit: 0,
+    limits: undefined,
   };
 }
 
@@ -183,47 +288,11 @@ export function laneOf(name: JobName, priority: number, complete = true): Lane {
     bytes: 0,
     complete,
     loadedTo: Number.MIN_SAFE_INTEGER,
+    tenanted: false,
+    turns: undefined,
   });
 }
 
 export function laneOfNumber(core: Core, number: number): Lane {
   return laneOf(must(core.namesById.get(Math.floor(number / 10))), number % 10);
-}
-
-/** A queue with both ends open, without moving its elements. */
-class Deque<T> {
-  #items: T[] = [];
-  #head = 0;
-
-  get size(): number {
-    return this.#items.length - this.#head;
-  }
-
-  first(): T | undefined {
-    return this.#items[this.#head];
-  }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  pop(): T | undefined {
-    return this.size === 0 ? undefined : this.#items.pop();
-  }
-
-  shift(): T | undefined {
-    if (this.size === 0) return undefined;
-    const item = must(this.#items[this.#head]);
-    this.#head++;
-    if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-
-  unshift(item: T): void {
-    if (this.#head === 0) this.#items.unshift(item);
-    else this.#items[--this.#head] = item;
-  }
 }

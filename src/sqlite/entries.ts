@@ -18,7 +18,7 @@ export const entryMoved = 1;
 export const entryKey = 2;
 export const entryRunAt = 4;
 export const entryOccurrence = 8;
-export const entryLimitKey = 16;
+export const entryJobKey = 16;
 export const entryTenant = 32;
 
 export interface Entry {
@@ -77,7 +77,7 @@ export function readEntry(bytes: Buffer, offset: number): Entry {
     entry.occurrence = { at: bytes.readDoubleLE(at), schedule: bytes.toString("utf8", at + 10, at + 10 + length) };
     at += 10 + length;
   }
-  if (flags & entryLimitKey) {
+  if (flags & entryJobKey) {
     const length = bytes.readUInt16LE(at);
     entry.jobKey = bytes.toString("utf8", at + 2, at + 2 + length);
     at += 2 + length;
@@ -116,7 +116,7 @@ export function writeEntry(entry: StoredEntry, moved: boolean): Buffer {
   bytes[4] =
     (moved ? entryMoved : 0) |
     (entry.key === undefined ? 0 : entryKey) |
-    (entry.jobKey === undefined ? 0 : entryLimitKey) |
+    (entry.jobKey === undefined ? 0 : entryJobKey) |
     (entry.tenant === undefined ? 0 : entryTenant);
   let at = 5;
   if (moved) {

@@ -21,6 +21,12 @@ interface Gathered {
   readonly replies: { readonly reply: { first: number }; readonly offset: number }[];
 }
 
+type SpecialReply = JobsReply & { ids: Float64Array; duplicates: Uint8Array };
+
+function isOrdered({ name }: Lane): boolean {
+  return name.limits?.perKey?.ordered === true;
+}
+
 export class Intake {
   readonly #lanes = new Map<Lane, Gathered>();
 
@@ -30,6 +36,7 @@ export class Intake {
 
   /** A run whose entries rest as they come (`flags`: what they have). Its reply is filled in when its block is written. */
   addRun(core: Core, lane: Lane, n: number, at: number, bytes: Buffer, flags: number): JobsReply {
+    if (isOrdered(lane)) this.#flushOthers(core, lane);
     let gathered = this.#lanes.get(lane);
     if (
       gathered !== undefined &&
@@ -62,12 +69,11 @@ export class Intake {
     );
   }
 
-  addEntries(
-    core: Core,
-    lane: Lane,
-    entries: readonly Entry[],
-    at: number,
-  ): JobsReply & { ids: Float64Array; duplicates: Uint8Array } {
+  addEntries(core: Core, lane: Lane, entries: readonly Entry[], at: number): SpecialReply {
+    if (isOrdered(lane)) {
+      this.#flushOthers(core, lane);
+      if (entries.length > 1) return this.#addOneByOne(core, lane, entries, at);
+    }
     const before = this.#lanes.get(lane);
     if (before !== undefined) this.#flushLane(core, lane, before);
     const n = entries.length;
@@ -96,6 +102,21 @@ export class Intake {
     count(core, lane.name, "ready", kept.length);
     count(core, lane.name, "scheduled", scheduled);
     return { first: seq, ids, duplicates };
+  }
+
+  /** Ids say the order of enqueueing, which an ordered name goes by: also over its priorities, and over what is scheduled among the rest. */
+  #flushOthers(core: Core, lane: Lane): void {
+    for (const [other, gathered] of this.#lanes)
+      if (other !== lane && other.name === lane.name) this.#flushLane(core, other, gathered);
+  }
+
+  #addOneByOne(core: Core, lane: Lane, entries: readonly Entry[], at: number): SpecialReply {
+    const replies = entries.map((entry) => this.addEntries(core, lane, [entry], at));
+    return {
+      first: replies[0]?.first ?? 0,
+      ids: Float64Array.from(replies, ({ ids }) => ids[0] ?? 0),
+      duplicates: Uint8Array.from(replies, ({ duplicates }) => duplicates[0] ?? 0),
+    };
   }
 
   flush(core: Core): void {

@@ -7,7 +7,7 @@ import { blockFlagsOf } from "./block-flags.ts";
 import { bufferOf, entryOffsets, readEntry, writeEntry, type StoredEntry } from "./entries.ts";
 import { gone, waiting, type Block, type Core, type Lane } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { blockMoved, unpackRanges } from "./tables.ts";
+import { blockMoved, blockTenants, unpackRanges } from "./tables.ts";
 
 /** Sequence numbers reserved per write of the counter; a crash leaves a gap of at most this many. */
 const reserve = 65_536;
@@ -52,8 +52,31 @@ export function appendBlock(
   return seq;
 }
 
-/** Adds jobs that have an id already: at the end (a retry, a promoted job), or before all others (handed back, crashed). */
+/**
+ * Adds jobs that have an id already: at the end (a retry, a promoted job), or before all others (handed back, crashed). Jobs of an ordered key always
+ * come first, so that after a restart they are met before the younger ones.
+ */
 export function placeMoved(core: Core, lane: Lane, entries: readonly StoredEntry[], front: boolean): void {
+  if (lane.name.limits?.perKey?.ordered === true && !front) {
+    place(
+      core,
+      lane,
+      entries.filter(({ jobKey }) => jobKey === undefined),
+      false,
+    );
+    const keyed = entries.filter(({ jobKey }) => jobKey !== undefined);
+    place(
+      core,
+      lane,
+      keyed.toSorted((a, b) => a.id - b.id),
+      true,
+    );
+  } else {
+    place(core, lane, entries, front);
+  }
+}
+
+function place(core: Core, lane: Lane, entries: readonly StoredEntry[], front: boolean): void {
   const parts = splitEntries(entries);
   if (front) parts.reverse();
   for (const part of parts) {
@@ -91,6 +114,18 @@ function splitEntries(entries: readonly StoredEntry[]): StoredEntry[][] {
 function insertRow(core: Core, lane: Lane, seq: number, n: number, at: number, body: Buffer, flags: number): void {
   core.sql.insertBlock.run(seq, lane.number, n, at, flags, body);
   core.sql.insertLive.run(lane.number, seq, n);
+  if (flags & blockTenants && !lane.tenanted) meetTenants(core, lane);
+}
+
+/** From the first tenant on the jobs of a lane take turns; recorded, because after a restart its blocks are not read at once. */
+function meetTenants(core: Core, lane: Lane): void {
+  lane.tenanted = true;
+  core.journal.add(() => (lane.tenanted = false));
+  core.sql.setMeta.run(tenantsOf(lane.number), 1);
+}
+
+export function tenantsOf(lane: number): string {
+  return `tenants:${lane}`;
 }
 
 function makeBlock(core: Core, lane: Lane, seq: number, n: number, at: number, flags: number, body: Buffer): Block {
@@ -118,6 +153,9 @@ function makeBlock(core: Core, lane: Lane, seq: number, n: number, at: number, f
     noted: ids !== undefined && core.flow.notes,
     next: 0,
     offset: 0,
+    keys: undefined,
+    turns: undefined,
+    routed: 0,
   };
 }
 

@@ -48,6 +48,16 @@ export const sqliteLimits = Object.freeze({
   refillBlocks: 8,
   /** Bytes of claimed jobs handed over per commit. */
   claimBytes: 4_194_304,
+  /** Bytes of places in memory that limits hold back or tenants wait with; what is over it waits on disk only, whatever its key or tenant. */
+  routedBytes: 67_108_864,
+  /** Bytes of block bodies kept at hand for such places. */
+  openBytes: 16_777_216,
+  /** Places looked at per commit for one that may start. */
+  placesPerCommit: 65_536,
+  /** Places looked at per commit so that every tenant is known. */
+  placesAhead: 16_384,
+  /** Keys and tenants without jobs that are kept in memory. */
+  idleKeys: 16_384,
   /** Scheduled jobs promoted per commit. */
   promotePerCommit: 2_000,
   /** History rows removed per commit. */

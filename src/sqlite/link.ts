@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../core/index.ts";
+import type { JobPolicy } from "../jobs/index.ts";
 import type { FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
 
 export interface Opened {
@@ -32,6 +33,7 @@ export function startWriter(
   options: Omit<WriterOptions, "now">,
   clock: Clock,
   maxAttempts: (name: string) => number,
+  policy: (name: string) => JobPolicy | undefined,
   events: LinkEvents,
 ): Link {
   const worker = new Worker(writerUrl(), {
@@ -53,6 +55,7 @@ export function startWriter(
         kind: "recover",
         now: clock.now(),
         attempts: message.names.map(maxAttempts),
+        policies: message.known.map(policy),
       } satisfies ToWriter);
     } else {
       over = true;

@@ -1,18 +1,24 @@
 /** Job names as the calling thread numbers them, and as the file does. */
 import { must } from "./must.ts";
+import type { JobPolicy } from "../jobs/index.ts";
+import { setPolicy } from "./limiting.ts";
 import { makeName, type Core, type JobName } from "./core.ts";
 
 export class NameBook {
   readonly #core: Core;
   readonly #told: string[] = [];
+  readonly #policies: (JobPolicy | undefined)[] = [];
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   /** Names that the calling thread numbers from `from` on. */
-  tell(from: number, names: readonly string[]): void {
-    names.forEach((name, index) => (this.#told[from + index] = name));
+  tell(from: number, names: readonly string[], policies: readonly (JobPolicy | undefined)[]): void {
+    names.forEach((name, index) => {
+      this.#told[from + index] = name;
+      this.#policies[from + index] = policies[index];
+    });
   }
 
   ofNumber(local: number): JobName {
@@ -35,6 +41,7 @@ export class NameBook {
     if (name === undefined) {
       const id = Number(core.sql.insertName.run(text).lastInsertRowid);
       name = makeName(id, text);
+      setPolicy(core, name, this.#policies[local]);
       core.names.set(text, name);
       core.namesById.set(id, name);
       core.journal.add(() => {

@@ -4,7 +4,15 @@
  */
 import { must } from "./must.ts";
 import { err, ok, type Result } from "../core/index.ts";
-import type { ClaimedJob, EnqueueReceipt, NewJob, Settlement, SettleReceipt, StoreFault } from "../jobs/index.ts";
+import type {
+  ClaimedJob,
+  EnqueueReceipt,
+  JobPolicy,
+  NewJob,
+  Settlement,
+  SettleReceipt,
+  StoreFault,
+} from "../jobs/index.ts";
 import { ClaimFence, type SlottedJob } from "./claimed.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { Packer, type Run } from "./packer.ts";
@@ -60,6 +68,7 @@ interface Sent {
 
 export class Outbox {
   readonly #packer = new Packer();
+  readonly #policy: (name: string) => JobPolicy | undefined;
   readonly #sent = new Map<number, Sent>();
   readonly #names = new Map<string, number>();
   readonly #nameList: string[] = [];
@@ -75,6 +84,10 @@ export class Outbox {
   #grants: number[] = [];
   /** Buffers of claims that were unpacked: the writer fills them again. */
   #spent: ArrayBuffer[] = [];
+
+  constructor(policy: (name: string) => JobPolicy | undefined) {
+    this.#policy = policy;
+  }
 
   /** Whether there is anything to send. */
   get empty(): boolean {
@@ -217,6 +230,7 @@ export class Outbox {
     const { arenas, runs } = this.#packer.take();
     const number = ++this.#number;
     const namesFrom = this.#namesTold;
+    const names = this.#nameList.slice(namesFrom);
     this.#namesTold = this.#nameList.length;
     const batch: Batch = {
       kind: "batch",
@@ -224,7 +238,8 @@ export class Outbox {
       now,
       arenas,
       namesFrom,
-      names: this.#nameList.slice(namesFrom),
+      names,
+      policies: names.map(this.#policy),
       ops: this.#ops,
       grants: this.#grants,
       spent: this.#spent,

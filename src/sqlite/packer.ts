@@ -3,7 +3,7 @@
  * share a section header; see protocol.ts for the bytes.
  */
 import type { NewJob } from "../jobs/index.ts";
-import { entryKey, entryLimitKey, entryOccurrence, entryRunAt, entryTenant } from "./entries.ts";
+import { entryKey, entryJobKey, entryOccurrence, entryRunAt, entryTenant } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { contextMark } from "./payload-bytes.ts";
 import { must } from "./must.ts";
@@ -230,7 +230,7 @@ function limitedRun(job: NewJob): number {
 }
 
 function limitedFlags(job: NewJob): number {
-  return (job.key === undefined ? 0 : entryLimitKey) | (job.tenant === undefined ? 0 : entryTenant);
+  return (job.key === undefined ? 0 : entryJobKey) | (job.tenant === undefined ? 0 : entryTenant);
 }
 
 function writeLimited(bytes: Buffer, start: number, { key, tenant }: NewJob): number {

@@ -7,6 +7,7 @@ import type { AttemptError } from "../jobs/index.ts";
 import { count, laneOfNumber, moveCount, total, type Core, type Lane } from "./core.ts";
 import { forgetJobs, jobEnded } from "./ends.ts";
 import type { StoredEntry } from "./entries.ts";
+import { touchOrdered } from "./limiting.ts";
 import { placeMoved } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { noTime, parkedStates, type ParkedRow, type ParkedState } from "./tables.ts";
@@ -28,6 +29,7 @@ export function park(core: Core, lane: Lane, entry: StoredEntry, state: ParkedSt
   );
   core.sql.deletePlaced.run(entry.id);
   if (state !== "failed" && state !== "cancelled") return;
+  touchOrdered(lane.name, entry.jobKey);
   freeKey(core, lane.name, entry);
   jobEnded(core, entry.id, lane.name, state);
 }

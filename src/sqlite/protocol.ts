@@ -11,11 +11,13 @@
  */
 import type {
   AttemptError,
+  Backlog,
   DependencyRecord,
   EnqueueReceipt,
   JobCounts,
   JobFilter,
   JobNote,
+  JobPolicy,
   JobRecord,
   JobState,
   NewJob,
@@ -103,6 +105,8 @@ export type Op =
   | { readonly op: "list"; readonly filter: JobFilter }
   | { readonly op: "counts"; readonly name: string | undefined }
   | { readonly op: "occurrences" }
+  | { readonly op: "pause" | "resume" | "backlog"; readonly names: readonly string[] }
+  | { readonly op: "paused" }
   | { readonly op: "prune" }
   | { readonly op: "stop" }
   | KvOp
@@ -137,6 +141,8 @@ export interface Batch {
   /** Names told for the first time; the first has number `namesFrom`. */
   readonly namesFrom: number;
   readonly names: readonly string[];
+  /** One for each of `names`. */
+  readonly policies: readonly (JobPolicy | undefined)[];
   readonly ops: readonly Op[];
   /** Pairs of name number and credit. */
   readonly grants: readonly number[];
@@ -157,7 +163,12 @@ export interface WriterOptions {
 
 export type ToWriter =
   | Batch
-  | { readonly kind: "recover"; readonly now: number; readonly attempts: readonly number[] }
+  | {
+      readonly kind: "recover";
+      readonly now: number;
+      readonly attempts: readonly number[];
+      readonly policies: readonly (JobPolicy | undefined)[];
+    }
   | { readonly kind: "close" };
 
 /** What became of the jobs of one section: ids follow from the first, or are listed when the section was special. */
@@ -181,11 +192,18 @@ export type OpReply =
   | { readonly record: JobRecord }
   | { readonly records: readonly JobRecord[] }
   | { readonly counts: JobCounts }
+  | { readonly paused: readonly string[] }
+  | { readonly backlog: Backlog }
   | { readonly occurrences: readonly (readonly [string, number])[] }
   | {
       readonly changes: readonly SqlChanges[];
       readonly receipts: readonly { readonly id: string; readonly duplicate: boolean }[];
     }
+  | { readonly rejected: string; readonly sqlCode: number };
+
+/** What is known of a transaction's fate. */
+export type TransactionReply =
+  | { readonly changes: readonly SqlChanges[]; readonly receipts: readonly EnqueueReceipt[] }
   | { readonly rejected: string; readonly sqlCode: number };
 
 export interface BatchReply {
@@ -227,7 +245,8 @@ export interface CommitReply {
 
 export type FromWriter =
   | CommitReply
-  | { readonly kind: "names"; readonly names: readonly string[] }
+  /** Names whose jobs were running, and all that the file knows. */
+  | { readonly kind: "names"; readonly names: readonly string[]; readonly known: readonly string[] }
   | {
       readonly kind: "opened";
       readonly epoch: number;

@@ -1,6 +1,15 @@
-/** The verbs of an open store that only look, and pruning, on the calling thread. */
+/** The verbs of an open store that look, pause and prune, on the calling thread. */
 import { ok, type Result } from "../core/index.ts";
-import type { JobCounts, JobFilter, JobId, JobRecord, JobState, StoreFault, StoreResult } from "../jobs/index.ts";
+import type {
+  Backlog,
+  JobCounts,
+  JobFilter,
+  JobId,
+  JobRecord,
+  JobState,
+  StoreFault,
+  StoreResult,
+} from "../jobs/index.ts";
 import type { Op, OpReply } from "./protocol.ts";
 
 type Operate = (op: Op) => Promise<Result<OpReply, StoreFault>>;
@@ -37,6 +46,21 @@ export class Reads {
     return result.ok
       ? ok(new Map((result.value as { occurrences: readonly (readonly [string, number])[] }).occurrences))
       : result;
+  }
+
+  async pause(names: readonly string[], pause: boolean): StoreResult<void> {
+    const result = await this.#operate({ op: pause ? "pause" : "resume", names });
+    return result.ok ? ok(undefined) : result;
+  }
+
+  async paused(): StoreResult<readonly string[]> {
+    const result = await this.#operate({ op: "paused" });
+    return result.ok ? ok((result.value as { paused: readonly string[] }).paused) : result;
+  }
+
+  async backlog(names: readonly string[]): StoreResult<Backlog> {
+    const result = await this.#operate({ op: "backlog", names });
+    return result.ok ? ok((result.value as { backlog: Backlog }).backlog) : result;
   }
 
   async prune(): StoreResult<number> {

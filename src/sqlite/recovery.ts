@@ -8,7 +8,8 @@ import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
 import { Completions } from "./completion.ts";
 import { Journal, count, laneOf, makeName, moveCount, waiting, type Block, type Core } from "./core.ts";
 import type { StoredEntry } from "./entries.ts";
-import { loadBlock, placeMoved } from "./lanes.ts";
+import { loadBlock, placeMoved, tenantsOf } from "./lanes.ts";
+import { makeRouting } from "./limiting.ts";
 import { park, recordError } from "./parking.ts";
 import { parkedStates, prepareTables, unpackRanges } from "./tables.ts";
 
@@ -38,6 +39,7 @@ export function emptyCore(db: DatabaseSync, retention: Retention): Core {
     totals: new Float64Array(jobStates.length),
     spent: [],
     flow: { dependencies: false, notes: false, windows: false, untold: false, abandoned: [] },
+    routing: makeRouting(),
   };
 }
 
@@ -52,13 +54,15 @@ export function loadCore(core: Core): void {
     count(core, must(core.namesById.get(Math.floor(lane / 10))), state, n);
   };
   for (const { lane, n } of core.sql.liveTotals.all()) {
-    laneOf(must(core.namesById.get(Math.floor(lane / 10))), lane % 10, false);
+    const known = laneOf(must(core.namesById.get(Math.floor(lane / 10))), lane % 10, false);
+    known.tenanted = core.sql.getMeta.get(tenantsOf(lane)) !== undefined;
     add(lane, "ready", n);
   }
   for (const { lane, n } of core.sql.succeededTotals.all()) add(lane, "succeeded", n);
   for (const { lane, state, n } of core.sql.parkedTotals.all()) {
     add(lane, must(parkedStates[state]), n);
   }
+  for (const { name } of core.sql.pausedNames.all()) core.routing.paused.add(name);
   core.journal.clear();
   core.flow.dependencies = core.sql.anyDependency.get() !== undefined;
   core.flow.notes = core.sql.anyNote.get() !== undefined;

@@ -20,6 +20,7 @@ import type {
   Settlement,
   SettleReceipt,
   StoreFault,
+  StoreFlow,
   StoreOpenOptions,
   StoreResult,
   StoreSession,
@@ -32,25 +33,25 @@ import { FlowVerbs } from "./flow-verbs.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { Link, Opened } from "./link.ts";
 import { Outbox } from "./outbox.ts";
-import type { CommitReply, KvOp, OpReply, SqlChanges, SqlStep } from "./protocol.ts";
+import type { CommitReply, KvOp, OpReply, SqlStep, TransactionReply } from "./protocol.ts";
 import { Reads } from "./reads.ts";
+import { plainPolicy } from "./plain-policy.ts";
 import { queueFull, unavailable } from "./receipt.ts";
 import { WakeUp } from "./wake-up.ts";
-
-/** What is known of a transaction's fate. */
-export type TransactionReply =
-  | { readonly changes: readonly SqlChanges[]; readonly receipts: readonly EnqueueReceipt[] }
-  | { readonly rejected: string; readonly sqlCode: number };
 
 export class Session implements StoreSession {
   /** Called when the file is not this session's any more: it was closed, or its writer died. */
   readonly onEnd = new Set<() => void>();
   readonly #clock: Clock;
   readonly #maxWaiting: number;
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #finishWaiters: FinishWaiters;
   readonly #reads = new Reads((op) => this.#operate(op));
   readonly #flow = new FlowVerbs((op, growth) => this.#operate(op, growth));
+  readonly pause: StoreFlow["pause"] = (names) => this.#reads.pause(names, true);
+  readonly resume: StoreFlow["resume"] = (names) => this.#reads.pause(names, false);
+  readonly paused: StoreFlow["paused"] = () => this.#reads.paused();
+  readonly backlog: StoreFlow["backlog"] = (names) => this.#reads.backlog(names);
   #link: Link | undefined;
   #epoch = 0;
   #waiting = 0;
@@ -68,6 +69,7 @@ export class Session implements StoreSession {
   constructor(options: StoreOpenOptions) {
     this.#clock = options.clock;
     this.#maxWaiting = options.maxWaiting;
+    this.#outbox = new Outbox((name) => plainPolicy(options.policy, name));
     this.#wake = new WakeUp(
       options.clock,
       () => this.#outbox.messagesInFlight > 0,

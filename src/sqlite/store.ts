@@ -20,6 +20,8 @@ import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
 import { importFile } from "./move-in.ts";
 import { exportFile, inspectFile } from "./move-out.ts";
+import { exportFile } from "./move-out.ts";
+import { plainPolicy } from "./plain-policy.ts";
 import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
 import { Session } from "./session.ts";
@@ -191,7 +193,13 @@ function connect(
         onClosed: () => session.closed(),
         onDied: (reason) => (opened ? again(reason) : resolveOpen(unavailable(reason))),
       };
-      const link: Link = startWriter(writerOptions(file, options, open), open.clock, open.maxAttempts, events);
+      const link: Link = startWriter(
+        writerOptions(file, options, open),
+        open.clock,
+        open.maxAttempts,
+        (name) => plainPolicy(open.policy, name),
+        events,
+      );
     };
     const again = (reason: string): void => {
       session.detach(reason);

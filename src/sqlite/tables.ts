@@ -54,6 +54,8 @@ const statements = {
   setLive: "UPDATE tensile_live SET n = ? WHERE lane = ? AND seq = ?",
   deleteLive: "DELETE FROM tensile_live WHERE lane = ? AND seq = ?",
   isLive: "SELECT 1 AS one FROM tensile_live WHERE lane = ? AND seq = ?",
+  firstLive:
+    "SELECT l.seq, b.at FROM tensile_live l JOIN tensile_block b ON b.seq = l.seq WHERE l.lane = ? AND l.seq > ? ORDER BY l.seq LIMIT 1",
   liveAfter: "SELECT seq FROM tensile_live WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?",
   liveTotals: "SELECT lane, sum(n) AS n FROM tensile_live GROUP BY lane",
 
@@ -83,6 +85,11 @@ const statements = {
     "INSERT INTO tensile_parked (id, lane, state, at, attempt, enqueued, key, payload, job_key, tenant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
   getParked:
     "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE id = ?",
+  olderOfKey:
+    "SELECT 1 AS one FROM tensile_parked INDEXED BY tensile_parked_key WHERE lane / 10 = ? AND job_key = ? AND id < ? AND job_key IS NOT NULL AND state NOT IN (1, 2) LIMIT 1",
+  pausedNames: "SELECT name FROM tensile_paused ORDER BY name",
+  pauseName: "INSERT INTO tensile_paused VALUES (?) ON CONFLICT DO NOTHING",
+  resumeName: "DELETE FROM tensile_paused WHERE name = ?",
   deleteParked: "DELETE FROM tensile_parked WHERE id = ?",
   dueParked:
     "SELECT id, lane, state, at, attempt, enqueued, key, payload, job_key AS jobKey, tenant FROM tensile_parked WHERE state = ? AND at <= ? ORDER BY at, id LIMIT ?",
@@ -115,6 +122,7 @@ interface Rows extends FlowRows {
   blockAtOrBefore: { seq: number; lane: number; n: number; flags: number };
   blocksAfter: BlockRow;
   firstBlock: { seq: number | null };
+  firstLive: { seq: number; at: number };
   liveAfter: { seq: number };
   liveTotals: { lane: number; n: number };
   claimsOf: { ranges: Uint8Array };
@@ -126,6 +134,7 @@ interface Rows extends FlowRows {
   getPlaced: { block: number };
   placedAfter: { id: number; block: number };
   getParked: ParkedRow;
+  pausedNames: { name: string };
   dueParked: ParkedRow;
   oldestParked: { id: number; lane: number; at: number };
   parkedTotals: { lane: number; state: number; n: number };

@@ -6,9 +6,11 @@ import { statSync, type Stats } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../core/index.ts";
+import type { JobPolicy } from "../jobs/index.ts";
 import { Committer } from "./committer.ts";
 import { unstarted, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { setPolicy } from "./limiting.ts";
 import { sqliteCode } from "./failures.ts";
 import { Owned, takeOwnership, type Ownership } from "./ownership.ts";
 import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
@@ -54,7 +56,7 @@ function open(): void {
     core = prepare(db);
     if (!memory) file = statSync(options.path);
     names = crashedNames(core);
-    post({ kind: "names", names });
+    post({ kind: "names", names, known: [...core.names.keys()] });
   } catch (thrown) {
     refuse(thrown);
   }
@@ -76,8 +78,9 @@ function prepare(opened: DatabaseSync): Core {
   return made;
 }
 
-function recover(now: number, attempts: readonly number[]): void {
+function recover(now: number, attempts: readonly number[], policies: readonly (JobPolicy | undefined)[]): void {
   try {
+    [...must(core).names.values()].forEach((name, index) => setPolicy(must(core), name, policies[index]));
     must(core).now = now;
     const recovered = recoverClaims(must(core), new Map(names.map((name, index) => [name, must(attempts[index])])));
     committer = new Committer(must(core), must(application));
@@ -198,7 +201,7 @@ function close(): void {
 
 port.on("message", (message: ToWriter) => {
   if (message.kind === "batch") commitAll(message);
-  else if (message.kind === "recover") recover(message.now, message.attempts);
+  else if (message.kind === "recover") recover(message.now, message.attempts, message.policies);
   else close();
 });
 
