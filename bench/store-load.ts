@@ -1,10 +1,14 @@
 /**
  * Load on a store alone, without the job engine: enqueue one by one, claim, settle, all overlapping, as fast as it goes. What the engine adds is
- * measured by `npm run bench -- jobs`; this is the part of the store in it.
+ * measured by `npm run bench -- jobs`; this is the part of the store in it. `npx node bench/store-load.ts [JOBS]` says what keys and tenants cost.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { systemClock } from "../src/core/index.ts";
-import type { ClaimedJob, Store, StoreOpenOptions, StoreSession } from "../src/jobs/index.ts";
+import { sqlite } from "../src/sqlite/index.ts";
+import type { ClaimedJob, JobPolicy, Store, StoreOpenOptions, StoreSession } from "../src/jobs/index.ts";
 
 export interface StoreLoad {
   readonly jobs: number;
@@ -17,6 +21,12 @@ export interface StoreLoad {
   readonly result?: string;
   /** Finished jobs kept. */
   readonly keep: number;
+  /** So many keys, each of which runs one job at a time; 0: none. */
+  readonly keys?: number;
+  /** The jobs of a key run in order. */
+  readonly ordered?: boolean;
+  /** So many tenants; 0: none. */
+  readonly tenants?: number;
 }
 
 export interface StoreLoadResult {
@@ -37,19 +47,21 @@ export const usualLoad: StoreLoad = {
   keep: 10_000,
 };
 
-export function openOptions(keep: number): StoreOpenOptions {
+export function openOptions(keep: number, policy?: JobPolicy): StoreOpenOptions {
   const kept = { ageMs: 3_600_000, count: keep };
   return {
     clock: systemClock,
     retention: { succeeded: kept, failed: kept, cancelled: kept },
     maxWaiting: 10_000_000,
     maxAttempts: () => 3,
+    ...(policy !== undefined && { policy: () => policy }),
   };
 }
 
 /** Throws when a job was lost or run twice. */
 export async function loadStore(store: Store, load: StoreLoad): Promise<StoreLoadResult> {
-  const opened = await store.open(openOptions(load.keep));
+  const perKey = load.ordered === true ? { ordered: true } : { concurrency: 1 };
+  const opened = await store.open(openOptions(load.keep, (load.keys ?? 0) > 0 ? { perKey } : undefined));
   if (!opened.ok) throw new Error(String(opened.fault));
   const session = opened.value;
   const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -84,13 +96,23 @@ async function enqueueAll(session: StoreSession, load: StoreLoad): Promise<void>
       for (let i = 0; i < load.perCall && next < load.jobs; i++) {
         const id = String(next++);
         const text = filler.slice(0, load.payloadBytes - frame.length - id.length);
-        jobs.push({ name: "noop", priority: 5, payload: `{"id":${id},"text":"${text}"}` });
+        jobs.push({ name: "noop", priority: 5, payload: `{"id":${id},"text":"${text}"}`, ...limitsOf(load, next) });
       }
       const receipts = await session.enqueue(jobs);
       if (!receipts.ok) throw new Error(String(receipts.fault));
     }
   };
   await Promise.all(Array.from({ length: load.window }, one));
+}
+
+/** Spread as by chance, and the same in every run. */
+function limitsOf({ keys = 0, tenants = 0 }: StoreLoad, id: number): { key?: string; tenant?: string } | undefined {
+  if (keys === 0 && tenants === 0) return undefined;
+  const dice = Math.imul(id, 2_654_435_761) >>> 0;
+  return {
+    ...(keys > 0 && { key: `customer-${dice % keys}` }),
+    ...(tenants > 0 && { tenant: `tenant-${dice % tenants}` }),
+  };
 }
 
 const filler = "abcdefghijklmnopqrstuvwxyz".repeat(1_000);
@@ -130,3 +152,31 @@ function consumeAll(session: StoreSession, load: StoreLoad): Promise<void> {
     consumer.grant("noop", load.credit);
   });
 }
+
+async function compare(jobs: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "tensile-load-"));
+  try {
+    for (const [index, [what, extra]] of shapes.entries()) {
+      const load = { ...usualLoad, jobs: extra.keys === 1 ? Math.min(jobs, 100_000) : jobs, ...extra };
+      const result = await loadStore(sqlite(join(folder, `${index}.db`)), load);
+      console.log(
+        `${what}: ${Math.round(result.jobsPerSecond)} jobs/s, ${result.mainMicrosPerJob.toFixed(1)} us of the calling thread, ${result.processMicrosPerJob.toFixed(1)} us of the process`,
+      );
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const shapes: readonly (readonly [string, Partial<StoreLoad>])[] = [
+  ["plain", {}],
+  ["10,000 keys, one at a time", { keys: 10_000 }],
+  ["10,000 keys, in order", { keys: 10_000, ordered: true }],
+  ["100 tenants", { tenants: 100 }],
+  ["100 jobs per call: plain", { perCall: 100, window: 100 }],
+  ["100 jobs per call: 10,000 keys, one at a time", { perCall: 100, window: 100, keys: 10_000 }],
+  ["100 keys, one at a time", { keys: 100 }],
+  ["100,000 jobs of one key", { keys: 1, perCall: 1_000, window: 100 }],
+];
+
+if (import.meta.main) await compare(Number(process.argv[2] ?? 200_000));

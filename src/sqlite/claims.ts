@@ -9,7 +9,7 @@ import { allowance, enterGates, takeTimers } from "./limiting.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { blockStarting } from "./tables.ts";
-import { prepareName, readySince, takeInTurns, takesTurns, type Budget } from "./turns.ts";
+import { isOlder, oldestReady, prepareName, takeInTurns, takesTurns, type Budget } from "./turns.ts";
 import { freeStarted } from "./unique-key.ts";
 
 export interface Claimed {
@@ -53,7 +53,7 @@ function isRanked({ limits: nameLimits }: JobName): boolean {
 interface Rank {
   readonly lane: Lane;
   readonly urgency: number;
-  readonly since: number;
+  readonly block: Block;
 }
 
 /** The most urgent first, and among those what has been ready the longest; a piece at a time, because the next piece may be less urgent. */
@@ -74,17 +74,17 @@ function claimRanked(core: Core, draft: ClaimDraft, names: readonly JobName[], b
 }
 
 function isBefore(one: Rank, two: Rank): boolean {
-  return one.urgency < two.urgency || (one.urgency === two.urgency && one.since < two.since);
+  return one.urgency < two.urgency || (one.urgency === two.urgency && isOlder(one.block, two.block));
 }
 
 /** Undefined: nothing of the lane may start in this commit. */
 function rankOf(core: Core, lane: Lane, budget: Budget): Rank | undefined {
   const { credit, limits: nameLimits } = lane.name;
   if (credit === 0 || (nameLimits !== undefined && allowance(core, nameLimits) === 0)) return undefined;
-  const since = takesTurns(lane) ? readySince(core, lane, budget) : headOf(core, lane)?.at;
-  if (since === undefined) return undefined;
+  const block = takesTurns(lane) ? oldestReady(core, lane, budget) : headOf(core, lane);
+  if (block === undefined) return undefined;
   const ageingMs = nameLimits?.ageingMs ?? Infinity;
-  return { lane, urgency: lane.priority - Math.floor(Math.max(0, core.now - since) / ageingMs), since };
+  return { lane, urgency: lane.priority - Math.floor(Math.max(0, core.now - block.at) / ageingMs), block };
 }
 
 /** Takes up to `most` jobs of a lane, as far as credit and gates go. */

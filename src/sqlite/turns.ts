@@ -302,18 +302,22 @@ function start(core: Core, draft: ClaimDraft, block: Block, lo: number, hi: numb
   if (block.flags & blockStarting) freeStarted(core, block, bytes, from, lo, hi - lo);
 }
 
-/** When the jobs that may start now became ready, the oldest of them; undefined: there are none. */
-export function readySince(core: Core, lane: Lane, budget: Budget): number | undefined {
+/** The block of the job that has been ready the longest of those that may start now; undefined: there are none. */
+export function oldestReady(core: Core, lane: Lane, budget: Budget): Block | undefined {
   lookAhead(core, lane, budget);
   if (nextTurn(core, lane, budget) === undefined) return undefined;
   const { nobody, byTenant } = turnsOf(lane);
-  let since = Infinity;
+  let oldest: Block | undefined;
   for (const turn of [nobody, ...byTenant.values()]) {
-    if (turn.queue.size > 0) since = Math.min(since, turn.queue.block.at);
     const held = turn.open.first()?.queues[isOrdered(lane.name) ? 0 : lane.priority];
-    if (held !== undefined && held.size > 0) since = Math.min(since, held.block.at);
+    for (const queue of [turn.queue, held])
+      if (queue !== undefined && queue.size > 0 && isOlder(queue.block, oldest)) oldest = queue.block;
   }
-  return since;
+  return oldest;
+}
+
+export function isOlder(one: Block, two: Block | undefined): boolean {
+  return two === undefined || one.at < two.at || (one.at === two.at && one.seq < two.seq);
 }
 
 /** After a failed commit: what the journal does not keep is made anew from what it does. */
