@@ -20,7 +20,6 @@ import { sqliteLimits as limits } from "./limits.ts";
 import { startWriter, type Link, type LinkEvents } from "./link.ts";
 import { importFile } from "./move-in.ts";
 import { exportFile, inspectFile } from "./move-out.ts";
-import { exportFile } from "./move-out.ts";
 import { plainPolicy } from "./plain-policy.ts";
 import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
