@@ -165,7 +165,8 @@ export class Outbox {
     const places: number[] = [];
     const parts: (Part & { readonly index: number; readonly number: number })[] = [];
     jobs.forEach((job, index) => {
-      if (job.after !== undefined) {
+      // What an ordered key must keep behind such a job comes after it one by one as well.
+      if (job.after !== undefined || (named.length > 0 && job.key !== undefined)) {
         this.numberOf(job.name);
         named.push(job);
         places.push(index);
