@@ -98,9 +98,8 @@ export class PlaceQueue<B extends Placed> {
       this.pushFront(block, place, place + 1);
     } else {
       let at = this.#head;
-      while (idAt(must(this.#blocks[at]), must(this.#ranges[at]) >>> 16) < id) at++;
-      this.#splitBefore(at - 1, id);
       while (at < this.#ranges.length && idAt(must(this.#blocks[at]), must(this.#ranges[at]) >>> 16) < id) at++;
+      this.#splitBefore(at - 1, id);
       this.size++;
       this.#blocks.splice(at, 0, block);
       this.#ranges.splice(at, 0, place * 65_536 + place + 1);
