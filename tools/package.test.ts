@@ -10,11 +10,13 @@ const read = (file: string): string => readFileSync(new URL(`../${file}`, import
 test("the published manifest names built files and carries nothing of the repository", () => {
   const manifest = {
     name: "tensile",
+    bin: { tensile: "./src/cli/main.ts" },
     exports: { ".": "./src/index.ts", "./sqlite": "./src/sqlite/index.ts" },
     scripts: {},
   };
   assert.deepEqual(publishedManifest(manifest), {
     name: "tensile",
+    bin: { tensile: "./dist/cli/main.js" },
     exports: {
       ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
       "./sqlite": { types: "./dist/sqlite/index.d.ts", default: "./dist/sqlite/index.js" },
