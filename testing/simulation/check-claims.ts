@@ -44,11 +44,11 @@ function wasGivenBack(job: JobHistory, claim: Claim): boolean {
   );
 }
 
-/** The settlement that ended the claim in the store. */
+/** The settlement that ended the claim in the store, or may have. */
 function settlementOf(job: JobHistory, { fence }: Claim): JobHistory["settlements"][number] | undefined {
   return job.settlements.find(
     (settlement) =>
-      settlement.receipt === "settled" &&
+      settlement.receipt !== "stale" &&
       settlement.fence.epoch === fence.epoch &&
       settlement.fence.claim === fence.claim,
   );
@@ -152,5 +152,5 @@ function checkSteps(history: History, complain: Complain): void {
 export function endedBy(
   job: JobHistory,
 ): { readonly askedAt: number; readonly doneAt: number; readonly to: string } | undefined {
-  return job.settlements.find(({ to, receipt }) => receipt === "settled" && isEnd(to));
+  return job.settlements.find(({ to, receipt }) => receipt !== "stale" && isEnd(to));
 }

@@ -12,7 +12,8 @@ export interface JobHistory extends AskedJob {
   readonly claims: (Claim & { readonly worker: WorkerLife; readonly place: number })[];
   readonly settlements: (AskedSettlement & {
     readonly worker: WorkerLife;
-    readonly receipt: SettleReceipt;
+    /** `unheard`: nobody knows whether the store did it. */
+    readonly receipt: SettleReceipt | "unheard";
     readonly askedAt: number;
     readonly doneAt: number;
   })[];
@@ -32,7 +33,7 @@ export interface History {
 
 type Call = Extract<HistoryEvent, { readonly kind: "call" }> & { readonly place: number };
 
-export function indexOf(events: readonly HistoryEvent[]): History {
+export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = false): History {
   const jobs = new Map<string, JobHistory>();
   const cancels = new Set<string>();
   const redrives = new Map<string, number>();
@@ -71,6 +72,9 @@ export function indexOf(events: readonly HistoryEvent[]): History {
       case "fault":
         break;
     }
+  }
+  if (unheardMayBeDone) {
+    for (const call of calls.values()) if (!made.has(call.call)) addUnheard(jobs, call);
   }
   return { jobs, cancels, redrives, lost, events, final };
 }
@@ -116,6 +120,13 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
       }
   }
   return ids;
+}
+
+function addUnheard(jobs: Map<string, JobHistory>, { asked, place, worker }: Call): void {
+  for (const settlement of asked.settlements ?? [])
+    jobs
+      .get(settlement.id)
+      ?.settlements.push({ ...settlement, worker, receipt: "unheard", askedAt: place, doneAt: Infinity });
 }
 
 /** Where the claim may have been lost first; Infinity: it was not. */

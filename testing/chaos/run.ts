@@ -1,0 +1,41 @@
+/**
+ * `npm run chaos -- [--minutes N] [--seed N] [--store sqlite,postgres]`: chaos in its long form, with what was done printed as it goes. Exits with 1 when a promise was broken.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { chaos } from "./chaos.ts";
+import { postgresPlace, sqlitePlace } from "./places.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    seed: { type: "string", default: "1" },
+    store: { type: "string", default: "sqlite,postgres" },
+  },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed);
+const stores = values.store.split(",");
+const unknown = stores.filter((name) => name !== "sqlite" && name !== "postgres");
+if (!(minutes > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
+  console.error("chaos: --minutes takes a number over 0, --seed a whole number, --store sqlite, postgres or both.");
+  process.exit(2);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "tensile-chaos-run-"));
+try {
+  for (const name of stores) {
+    const place = name === "sqlite" ? sqlitePlace(join(folder, "jobs.db")) : await postgresPlace();
+    const say = (line: string): void => console.log(`${name}: ${line}`);
+    const report = await chaos(place, { seed, ms: (minutes * 60_000) / stores.length, say });
+    say(`${report.acknowledged} jobs acknowledged, ${report.refused} calls refused or cut off`);
+    for (const { rule, text } of report.violations) say(`BROKEN ${rule}: ${text}`);
+    say(report.violations.length === 0 ? "every promise was kept" : `${report.violations.length} promises were broken`);
+    if (report.violations.length > 0) process.exitCode = 1;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit();
