@@ -36,7 +36,14 @@ async function recordsOf(store: Store): Promise<readonly JobRecord[]> {
 /** One process owns the file: it is killed and started again, and stands still, while producers go on. */
 export function sqlitePlace(path: string): ChaosPlace {
   // The limits of keys and gates are on their way to this store.
-  return { kind: "sqlite", address: path, workers: 1, kinds: ["plain", "unique"], faults: [], records: () => recordsOf(sqlite(path)) };
+  return {
+    kind: "sqlite",
+    address: path,
+    workers: 1,
+    kinds: ["plain", "unique"],
+    faults: [],
+    records: () => recordsOf(sqlite(path)),
+  };
 }
 
 /** Three processes on one server, which is restarted as by a crash, loses its backends, and has no connection left for a while. */
@@ -54,7 +61,9 @@ export async function postgresPlace(kind: PostgresKind = "embedded"): Promise<Ch
       {
         name: "backends killed",
         act: async () => {
-          await server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+          await server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+          );
         },
       },
       { name: "no connection left", act: (random) => exhaust(address, 500 + random.int(2_500)) },

@@ -19,8 +19,6 @@ export interface BrokenStore {
   readonly name: string;
   /** What the store has to be able to do for the mistake to show. */
   readonly needs?: Feature;
-  /** Only where a worker can lose its lease to another. */
-  readonly fleet?: true;
   break(place: SimulatedPlace): SimulatedPlace;
 }
 
@@ -200,6 +198,8 @@ function wrapped(place: SimulatedPlace, { hidden, session: change, killed }: Wra
       opened.set(store, { inner });
       return store;
     },
+    freeze: (store) => place.freeze?.(opened.get(store)?.inner ?? store),
+    thaw: (store) => place.thaw?.(opened.get(store)?.inner ?? store),
     kill(store) {
       const { inner, options } = opened.get(store) ?? { inner: store };
       if (options !== undefined) killed?.(options);

@@ -69,25 +69,26 @@ function checkFences(job: JobHistory, history: History, complain: Complain): voi
   }
   for (const settlement of job.settlements) {
     if (settlement.receipt !== "settled") continue;
-    const replaced = job.claims.find(
-      (claim) =>
-        claim.place < settlement.askedAt &&
-        (claim.fence.epoch > settlement.fence.epoch ||
-          (claim.fence.epoch === settlement.fence.epoch && claim.fence.claim > settlement.fence.claim)),
-    );
+    const own = job.claims.find((claim) => hasFence(claim, settlement));
+    // By the order of claims, not of fences: in a fleet each process has an epoch of its own.
+    const replaced =
+      own === undefined
+        ? undefined
+        : job.claims.find(
+            (claim) => claim.place > own.place && claim.place < settlement.askedAt && !hasFence(claim, own),
+          );
     if (replaced !== undefined)
       complain(
         "stale settlement",
         `Job ${job.id}: ${settlement.worker} settled attempt ${settlement.attempt} (${settlement.to}) when ${replaced.worker} had claimed it anew.`,
       );
-    if (
-      !job.claims.some(
-        ({ fence }) => fence.epoch === settlement.fence.epoch && fence.claim === settlement.fence.claim,
-      ) &&
-      !history.lost.has(settlement.worker)
-    )
+    if (own === undefined && !history.lost.has(settlement.worker))
       complain("stale settlement", `Job ${job.id} was settled with a fence that it was never handed over with.`);
   }
+}
+
+function hasFence({ fence }: { readonly fence: Claim["fence"] }, other: { readonly fence: Claim["fence"] }): boolean {
+  return fence.epoch === other.fence.epoch && fence.claim === other.fence.claim;
 }
 
 /** At most N at a time of a key, and of a name that has a limit: counted while the worker is alive and the store has not settled. */

@@ -31,6 +31,9 @@ export interface SimulatedPlace {
   store(): Store;
   /** The life that opened this store dies: nothing more of it arrives. */
   kill(store: Store): void;
+  /** The life stands still, and goes on: nothing is handed over to it meanwhile. */
+  freeze?(store: Store): void;
+  thaw?(store: Store): void;
 }
 
 export interface Run {
@@ -226,8 +229,15 @@ class Simulation {
       if (place.leaseMs !== undefined && ms >= place.leaseMs / 2)
         this.#write({ kind: "lost", worker: life.name, why: "it stood still for long" });
       world.freeze(life.name, ms);
+      place.freeze?.(life.store);
+      world.later(life.name, 0, () => {
+        place.thaw?.(life.store);
+        // What it had asked for before may arrive only now.
+        if (place.leaseMs !== undefined) this.#write({ kind: "lost", worker: life.name, why: "it goes on" });
+      });
     } else if (what === 2) {
-      const ms = world.between(-60_000, 60_000);
+      // A fleet's leases are by that clock: put forward by more, it would end those of processes that live.
+      const ms = world.between(-60_000, place.leaseMs === undefined ? 60_000 : place.leaseMs / 4);
       this.#write({ kind: "fault", what: `the wall clock steps by ${ms} ms` });
       world.stepWall(ms);
     }

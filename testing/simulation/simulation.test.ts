@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brokenStores } from "./broken-stores.ts";
-import { memoryPlace } from "./places.ts";
+import { fleetPlace, memoryPlace } from "./places.ts";
 import { simulate } from "./simulate.ts";
 import { traceOf } from "./trace.ts";
 
-const seeds = Number(process.env["SIMULATION_SEEDS"] ?? 1_500);
+const seeds = Number(process.env["SIMULATION_SEEDS"] ?? 1_000);
 /** Where each mistake has to have shown itself. */
 const enough = 400;
 
@@ -18,6 +18,21 @@ test(`${seeds} seeds on the store in memory keep every promise`, async () => {
     const run = await simulate(seed, memoryPlace());
     assert.deepEqual(run.violations, [], traceOf(run));
   }
+});
+
+test(`${seeds / 2} seeds on three processes with leases keep every promise`, async () => {
+  for (let seed = 1; seed <= seeds / 2; seed++) {
+    const run = await simulate(seed, fleetPlace());
+    assert.deepEqual(run.violations, [], traceOf(run));
+  }
+});
+
+test("in a fleet a store that ignores the fence is caught", async () => {
+  const ignores = brokenStores.find(({ name }) => name === "ignores the fence");
+  assert.ok(ignores);
+  for (let seed = 1; seed <= enough; seed++)
+    if ((await simulate(seed, ignores.break(fleetPlace()))).violations.length > 0) return;
+  assert.fail(`${enough} seeds went by.`);
 });
 
 test("the same seed is the same run, event by event", async () => {
