@@ -56,10 +56,11 @@ export async function emptyDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query(`DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'tensile' AND tablename NOT IN ('migration', 'shelf') AND tablename NOT LIKE 'history\\_%' LOOP
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'tensile' AND tablename NOT IN ('migration', 'shelf', 'block_shelf') AND tablename NOT LIKE 'history\\_%' LOOP
       EXECUTE format('DELETE FROM tensile.%I', name);
     END LOOP;
     DELETE FROM tensile.tally;
+    UPDATE tensile.block_shelf SET slot = 0, opened_at = 0, floor_id = 0, floor_skip = 0;
     UPDATE tensile.shelf SET slot = CASE state WHEN 10 THEN 0 WHEN 11 THEN 8 ELSE 12 END, floor = 0, opened = 0, opened_at = 0;
     FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'tensile' LOOP
       EXECUTE format('ALTER SEQUENCE tensile.%I RESTART', name);

@@ -2,6 +2,7 @@
  * Calls that go together: what is asked for while a statement is under way is one statement afterwards. A batch that fails as a whole because of one of its calls
  * is taken apart, so that nobody fails for a neighbour.
  */
+import type { JobId, NewJob } from "../jobs/index.ts";
 import { isBroken } from "./trouble.ts";
 
 interface Call<I, O> {
@@ -79,4 +80,15 @@ export class Gatherer<I, O> {
       else for (const call of calls) await this.#together([call]);
     }
   }
+}
+
+export function isNew(): (id: JobId) => boolean {
+  const seen = new Set<JobId>();
+  return (id) => !seen.has(id) && seen.add(id) !== undefined;
+}
+
+/** Places of earlier jobs are those of the call; this is what they are in a batch of several. */
+export function shifted(job: NewJob, by: number): NewJob {
+  if (job.after === undefined) return job;
+  return { ...job, after: { ...job.after, jobs: job.after.jobs.map((on) => (typeof on === "number" ? on + by : on)) } };
 }

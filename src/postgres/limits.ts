@@ -35,6 +35,28 @@ export const postgresLimits = Object.freeze({
   finishedWaiters: 100_000,
   /** Settlements whose commit is in doubt and that are remembered for when they are offered again. */
   doubted: 100_000,
+  /** Milliseconds that a process counts as alive after its last heartbeat. */
+  leaseMs: 10_000,
+  /** Milliseconds between two heartbeats, and between two looks for processes whose lease is over. */
+  beatMs: 2_500,
+  /** Characters of payloads in one block, which holds at most 512 jobs. */
+  blockChars: 65_536,
+  /** Characters of a payload from which on a job is a row of its own. */
+  blockPayloadChars: 16_384,
+  /** Milliseconds between two looks at lanes that seemed empty, and at blocks whose transaction committed late, while there is work. */
+  deepLookMs: 250,
+  /** Jobs of a dead process that one statement gives over to the row path. */
+  abandonJobs: 2_000,
+  /** Blocks in a slot before the next one takes over, where it is empty. */
+  slotBlocks: 4_096,
+  /** Milliseconds after which it takes over with fewer. */
+  slotMs: 60_000,
+  /** Milliseconds between two notifications of one process to the others. */
+  notifyMs: 5,
+  /** Milliseconds before a connection that heard no echo of its own notification listens again: a pooler swallows it. */
+  echoMs: 10_000,
+  /** Milliseconds between two looks for work while notifications cannot be heard and there was some a moment ago; it grows by half each time. */
+  busyPollMs: 5,
   /** Short-lived records (`store.kv()`) unless said otherwise; over it those go that end soonest. */
   kvRecords: 1_000_000,
   /** Writes of one process between two looks at how many short-lived records there are. */

@@ -3,12 +3,13 @@
  * advisory lock, held for nothing else and by the transaction alone, makes them wait for each other.
  */
 import { createHash } from "node:crypto";
+import { blockMigrations } from "./blocks/index.ts";
 import { inSchema, type Connection } from "./connection.ts";
 import { rowMigrations } from "./rows/index.ts";
-import { baseTables } from "./tables.ts";
+import { baseTables, fleetTables } from "./tables.ts";
 
 /** In this order, for ever. A text that was released is not changed: what comes later is a new text at the end. */
-const migrations: readonly string[] = [baseTables, ...rowMigrations];
+const migrations: readonly string[] = [baseTables, ...rowMigrations, fleetTables, ...blockMigrations];
 
 /**
  * Brings the schema up to date.

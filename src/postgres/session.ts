@@ -12,6 +12,7 @@ import {
   type Consumer,
   type DependencyRecord,
   type EnqueueReceipt,
+  type Fence,
   type JobCounts,
   type JobFilter,
   type JobId,
@@ -27,35 +28,39 @@ import {
   type StoreSession,
 } from "../jobs/index.ts";
 import { checkJobs } from "./check-job.ts";
-import { Gatherer } from "./gatherer.ts";
+import { Gatherer, isNew, shifted } from "./gatherer.ts";
 import { postgresLimits as limits } from "./limits.ts";
-import { isJobId, type RowPath } from "./rows/index.ts";
+import type { Life } from "./life.ts";
+import type { Paths } from "./paths.ts";
+import { isJobId } from "./rows/index.ts";
 import { reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
 import { Waiters } from "./waiters.ts";
 
-export interface SessionLife {
-  /** The epoch under which this process claims. */
-  readonly epoch: number;
-  /** Gives up ownership: whatever is still claimed is rescued by whoever comes next. */
-  end(): Promise<void>;
-}
-
 export class Session implements StoreSession {
-  readonly #rows: RowPath;
+  readonly #rows: Paths;
   readonly #options: StoreOpenOptions;
-  readonly #life: SessionLife;
+  readonly #life: Life;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
   readonly #enqueues: Gatherer<NewJob, EnqueueReceipt>;
+  readonly #plainEnqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #settles: Gatherer<Settlement, SettleReceipt>;
   /** Settlements whose commit is in doubt, by job and fence: offered again, they are settled where they were. */
   readonly #doubted = new Set<string>();
   readonly #asked = new Set<JobId>();
+  /** Jobs that were handed over and are not settled. */
+  readonly #running = new Set<JobId>();
+  /** Claims whose answer was lost: nobody runs their jobs. */
+  #orphans: Fence[] = [];
+  #inTrouble = false;
+  #calledAt = -Infinity;
+  /** Another process has called, or a while has passed: nothing that was known of the queues holds. */
+  #called = true;
+  #pollMs: number = limits.busyPollMs;
   readonly #timers = new Set<Timer>();
   #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
   #turning: Promise<void> | undefined;
   #again = false;
-  #troubled = false;
   #claims = 0;
   #wake: Timer | undefined;
   #ended: string | undefined;
@@ -63,8 +68,8 @@ export class Session implements StoreSession {
   /** Jobs that may be enqueued before it is counted again how many wait. */
   #headroom = 0;
 
-  constructor(rows: RowPath, options: StoreOpenOptions, life: SessionLife) {
-    this.#rows = rows;
+  constructor(life: Life, options: StoreOpenOptions) {
+    const rows = (this.#rows = life.paths);
     this.#options = options;
     this.#life = life;
     this.#clock = options.clock;
@@ -73,8 +78,15 @@ export class Session implements StoreSession {
       (ids) => this.#act(() => rows.ended(ids)),
       limits.finishedWaiters,
     );
-    this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs), limits.batchJobs, shifted);
+    this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs, false), limits.batchJobs, shifted);
+    this.#plainEnqueues = new Gatherer((jobs) => this.#enqueue(jobs, true), limits.batchJobs);
     this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs);
+    life.events = {
+      onCall: () => this.#hear(),
+      onLost: () => this.#lose(),
+      onEnded: (ids) => void this.#waiters.tell(ids),
+      onTrouble: (reason) => this.#noteTrouble(reason),
+    };
     this.#every(limits.pruneMs, () => this.prune());
     this.#every(limits.foldMs, () => this.#act(() => this.#fold()));
     this.#every(limits.pollMs, () => this.#poll());
@@ -88,16 +100,17 @@ export class Session implements StoreSession {
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
     checkJobs(jobs);
     if (jobs.length > this.#options.maxWaiting) return Promise.resolve(err(this.#full()));
-    return this.#gather(this.#enqueues, jobs);
+    return this.#gather(this.#rows.arePlain(jobs) ? this.#plainEnqueues : this.#enqueues, jobs);
   }
 
-  async #enqueue(jobs: readonly NewJob[]): Promise<readonly EnqueueReceipt[]> {
+  async #enqueue(jobs: readonly NewJob[], plain: boolean): Promise<readonly EnqueueReceipt[]> {
     const { maxWaiting } = this.#options;
     const count = this.#headroom < jobs.length;
-    const receipts = await this.#rows.enqueue(jobs, count ? maxWaiting : null);
+    const most = count ? maxWaiting : null;
+    const receipts = await (plain ? this.#rows.enqueuePlain(jobs, most) : this.#rows.enqueue(jobs, most));
     if (count) this.#headroom = Math.floor((maxWaiting - (await this.#rows.unstarted())) / 4);
     else this.#headroom -= jobs.length;
-    this.#turnSoon();
+    this.#announce();
     return receipts;
   }
 
@@ -109,7 +122,8 @@ export class Session implements StoreSession {
     const keys = settlements.map(({ job }) => `${job.id} ${job.fence.epoch} ${job.fence.claim}`);
     const again = keys.map((key) => this.#doubted.size > 0 && this.#doubted.has(key));
     try {
-      const { receipts, ended } = await this.#rows.settle(settlements, again);
+      const { receipts, ended } = await this.#rows.settle(this.#life.epoch, settlements, again);
+      for (const { job } of settlements) this.#running.delete(job.id);
       for (const key of this.#doubted.size > 0 ? keys : []) this.#doubted.delete(key);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
       if (this.#waiters.size > 0)
@@ -128,6 +142,7 @@ export class Session implements StoreSession {
       throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
     const consumer = { options, credit: new Map<string, number>() };
     this.#consumer = consumer;
+    this.#life.hold(true);
     return {
       grant: (name, credit) => {
         if (this.#consumer !== consumer || credit <= 0) return;
@@ -142,6 +157,7 @@ export class Session implements StoreSession {
         // What is being claimed still arrives first.
         await this.#turning;
         if (this.#consumer === consumer) this.#consumer = undefined;
+        this.#life.hold(false);
       },
     };
   }
@@ -151,6 +167,7 @@ export class Session implements StoreSession {
     if (!done.ok) return done;
     const { state, epoch, ended } = done.value;
     if (epoch === this.#life.epoch) this.#askToStop(id);
+    else if (state === "running") this.#life.call();
     if (state === "cancelled") void this.#waiters.tell([id, ...ended]);
     if (state === "cancelled") this.#turnSoon();
     return ok(state);
@@ -158,7 +175,7 @@ export class Session implements StoreSession {
 
   async retry(id: JobId): StoreResult<JobState | undefined> {
     const done = await this.#act(() => this.#rows.retry(id));
-    this.#turnSoon();
+    this.#announce();
     return done;
   }
 
@@ -194,7 +211,7 @@ export class Session implements StoreSession {
 
   async signal(id: JobId, name: string, value: string): StoreResult<JobState | undefined> {
     const done = await this.#act(() => this.#rows.signal(id, name, value));
-    if (done.ok && done.value === "ready") this.#turnSoon();
+    if (done.ok && done.value === "ready") this.#announce();
     return done;
   }
 
@@ -208,7 +225,7 @@ export class Session implements StoreSession {
 
   async resume(names: readonly string[]): StoreResult<void> {
     const done = await this.#act(() => this.#rows.pause(names, false));
-    this.#turnSoon();
+    this.#announce();
     return done;
   }
 
@@ -239,7 +256,7 @@ export class Session implements StoreSession {
   async #close(): Promise<void> {
     this.#ended = "the session is closed";
     for (const timer of [...this.#timers, this.#wake]) timer?.cancel();
-    await Promise.allSettled([this.#enqueues.idle(), this.#settles.idle()]);
+    await Promise.allSettled([this.#enqueues.idle(), this.#plainEnqueues.idle(), this.#settles.idle()]);
     this.#consumer?.credit.clear();
     await this.#turning;
     this.#consumer = undefined;
@@ -253,7 +270,7 @@ export class Session implements StoreSession {
   }
 
   async #poll(): Promise<void> {
-    this.#turnSoon();
+    this.#hear();
     await this.#waiters.look();
   }
 
@@ -284,7 +301,7 @@ export class Session implements StoreSession {
     this.#turning ??= this.#turns().finally(() => {
       this.#turning = undefined;
       // Asked for after the last look, and before this.
-      if (this.#again && !this.#troubled) this.#turnSoon();
+      if (this.#again && !this.#inTrouble) this.#turnSoon();
     });
   }
 
@@ -293,33 +310,83 @@ export class Session implements StoreSession {
     await Promise.resolve();
     while (this.#again && this.#ended === undefined) {
       this.#again = false;
+      const fence = { epoch: this.#life.epoch, claim: ++this.#claims };
       try {
-        await this.#turn();
-        this.#troubled = false;
+        await this.#turn(fence);
+        this.#noteTrouble(undefined);
       } catch (error) {
-        // The next poll tries again.
-        this.#troubled = true;
-        this.#consumer?.options.onTrouble(StoreUnavailable({ reason: reasonOf(error) }));
-        return;
+        this.#orphans.push(fence);
+        this.#called = true;
+        this.#noteTrouble(reasonOf(error));
+        return this.#planWake(limits.reconnectLeastMs);
       }
     }
   }
 
-  async #turn(): Promise<void> {
+  async #turn(fence: Fence): Promise<void> {
+    if (this.#orphans.length > 0) await this.#handBack(fence.epoch);
     const consumer = this.#consumer;
-    const asked = new Map(consumer?.credit);
-    const fence = { epoch: this.#life.epoch, claim: ++this.#claims };
     const sentAt = this.#clock.now();
-    const turn = await this.#rows.turn(fence, asked, limits.claimBytes, true);
+    const called = this.#called;
+    this.#called = false;
+    const turn = await this.#rows.turn(fence, new Map(consumer?.credit), called);
     // Counted from before the question: early is only one question more.
     if (turn.wakeMs !== undefined && sentAt + turn.wakeMs <= this.#clock.now()) this.#again = true;
-    else this.#planWake(turn.wakeMs === undefined ? undefined : sentAt + turn.wakeMs - this.#clock.now());
+    else this.#planWake(this.#untilPoll(turn.wakeMs, sentAt));
     if (turn.more) this.#again = true;
     if (turn.ended.length > 0) void this.#waiters.tell(turn.ended);
     for (const id of turn.cancelled) this.#askToStop(id);
     if (turn.claimed.length === 0 || consumer === undefined) return;
-    for (const { name } of turn.claimed) consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - 1);
+    this.#pollMs = limits.busyPollMs;
+    for (const { name, id } of turn.claimed) {
+      consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - 1);
+      this.#running.add(id);
+    }
     consumer.options.onClaimed(turn.claimed.toSorted((one, two) => one.priority - two.priority));
+  }
+
+  /** Where nobody's calls are heard, it looks often after there was work, and less and less often. */
+  #untilPoll(wakeMs: number | undefined, sentAt: number): number | undefined {
+    const due = wakeMs === undefined ? undefined : sentAt + wakeMs - this.#clock.now();
+    if (this.#life.hears || this.#consumer === undefined || this.#pollMs >= limits.pollMs) return due;
+    this.#pollMs = Math.min(limits.pollMs, this.#pollMs * 1.5);
+    return Math.min(due ?? Infinity, this.#pollMs);
+  }
+
+  async #handBack(epoch: number): Promise<void> {
+    for (const fence of [...this.#orphans]) {
+      if (fence.epoch === epoch) await this.#rows.handBack(fence);
+      this.#orphans = this.#orphans.filter((orphan) => orphan !== fence);
+    }
+  }
+
+  /** There is work: here, and, where this process has no room for it, for the others. */
+  #announce(): void {
+    this.#turnSoon();
+    const now = this.#clock.monotonic();
+    if (now - this.#calledAt < limits.notifyMs) return;
+    for (const credit of this.#consumer?.credit.values() ?? []) if (credit > 0) return;
+    this.#calledAt = now;
+    this.#life.call();
+  }
+
+  #hear(): void {
+    this.#called = true;
+    this.#turnSoon();
+  }
+
+  /** The lease is over: the attempts that run here are others' now. */
+  #lose(): void {
+    const ids = [...this.#running];
+    this.#running.clear();
+    this.#orphans = [];
+    if (ids.length > 0) this.#consumer?.options.onLost?.(ids);
+    this.#hear();
+  }
+
+  #noteTrouble(reason: string | undefined): void {
+    if (reason !== undefined && !this.#inTrouble) this.#consumer?.options.onTrouble(StoreUnavailable({ reason }));
+    this.#inTrouble = reason !== undefined;
   }
 
   #planWake(ms: number | undefined): void {
@@ -355,15 +422,4 @@ export class Session implements StoreSession {
   #faultOf(error: unknown): StoreFault {
     return sqlStateOf(error) === "TN001" ? this.#full() : StoreUnavailable({ reason: reasonOf(error) });
   }
-}
-
-function isNew(): (id: JobId) => boolean {
-  const seen = new Set<JobId>();
-  return (id) => !seen.has(id) && seen.add(id) !== undefined;
-}
-
-/** Places of earlier jobs are those of the call; this is what they are in a batch of several. */
-function shifted(job: NewJob, by: number): NewJob {
-  if (job.after === undefined) return job;
-  return { ...job, after: { ...job.after, jobs: job.after.jobs.map((on) => (typeof on === "number" ? on + by : on)) } };
 }

@@ -8,8 +8,8 @@ import type { KvStore } from "../kv/index.ts";
 import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { postgresKv, type PostgresKvOptions } from "./kv.ts";
+import { Life } from "./life.ts";
 import { migrate } from "./migrations.ts";
-import { RowPath } from "./rows/index.ts";
 import { Session } from "./session.ts";
 import { reasonOf } from "./trouble.ts";
 
@@ -21,6 +21,10 @@ export interface PostgresOptions {
    * as well, after some statements have failed. Default false.
    */
   readonly pooled?: boolean;
+  /**
+   * An address past the pooler, for the one connection that hears when other processes have enqueued (LISTEN). Without it a store behind a pooler polls.
+   */
+  readonly direct?: string | PostgresConnection;
 }
 
 export interface PostgresStore extends Store {
@@ -42,39 +46,27 @@ export interface PostgresStore extends Store {
  * const kv = postgres("postgres://app@localhost/app").kv();
  */
 export function postgres(target: string | PostgresConnection, options: PostgresOptions = {}): PostgresStore {
-  const { schema = "tensile", pooled = false } = options;
+  const { schema = "tensile", pooled = false, direct } = options;
   checkSchema(schema);
-  const connection = (name: string): Connection =>
-    new Connection({ target: typeof target === "string" ? { url: target } : target, name, schema, pooled });
+  const at = addressOf(target);
   let session: Session | undefined;
   return {
     kind: "postgres",
     async open(openOptions) {
       if (session !== undefined && !session.closing)
         throw new TypeError("This store is open already. Close its session before opening it again.");
-      const own = connection("tensile jobs");
+      const life = new Life({ target: at, direct: addressOf(direct), schema, pooled }, openOptions);
       try {
-        await migrate(own, schema);
-        const rows = new RowPath(own, openOptions.policy);
-        const [life] = await own.run<{ epoch: number }>("SELECT nextval('tensile.epoch') AS epoch");
-        const epoch = life?.epoch ?? 0;
-        const dead = await own.run<{ epoch: number }>(
-          "SELECT DISTINCT epoch FROM tensile.job WHERE state = 4 AND epoch < $1",
-          [epoch],
-        );
-        await rows.rescue(
-          dead.map((one) => one.epoch),
-          openOptions.maxAttempts,
-        );
-        session = new Session(rows, openOptions, { epoch, end: () => own.close() });
+        await life.begin();
+        session = new Session(life, openOptions);
         return ok(session);
       } catch (error) {
-        await own.close();
+        await life.end();
         return err(StoreUnavailable({ reason: reasonOf(error) }));
       }
     },
     kv(kvOptions) {
-      const own = connection("tensile kv");
+      const own = new Connection({ target: at, name: "tensile kv", schema, pooled });
       let ready: Promise<void> | undefined;
       return postgresKv(async () => {
         await (ready ??= migrate(own, schema).catch((error: unknown) => {
@@ -85,6 +77,12 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
       }, kvOptions);
     },
   };
+}
+
+function addressOf<T extends string | PostgresConnection | undefined>(
+  target: T,
+): PostgresConnection | Extract<T, undefined> {
+  return typeof target === "string" ? { url: target } : (target as PostgresConnection | Extract<T, undefined>);
 }
 
 function checkSchema(schema: string): void {

@@ -49,3 +49,37 @@ BEGIN
   END LOOP;
 END $$;
 `;
+
+/** After the row path: the processes of the fleet. */
+export const fleetTables = `
+-- One row per open store. An epoch is never given twice, also not after a crash of the server.
+CREATE TABLE tensile.process (
+  epoch bigint NOT NULL PRIMARY KEY,
+  -- The lease: until when the others take it to be alive.
+  until bigint NOT NULL,
+  -- Set once, by whoever rescues its jobs: it can settle nothing any more.
+  dead boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 500);
+
+CREATE FUNCTION tensile.join_fleet(p_lease bigint) RETURNS bigint LANGUAGE sql AS
+  $$ INSERT INTO tensile.process (epoch, until) VALUES (nextval('tensile.epoch'), tensile.now() + p_lease) RETURNING epoch $$;
+
+-- Renews a lease, and names those whose lease is over. Losing the last renewals in a crash of the server costs nothing, so they wait for no disk.
+CREATE FUNCTION tensile.beat(p_epoch bigint, p_lease bigint, OUT alive boolean, OUT over bigint[]) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE tensile.process SET until = tensile.now() + p_lease WHERE epoch = p_epoch AND NOT dead;
+  alive := FOUND;
+  SELECT coalesce(array_agg(epoch), '{}') INTO over FROM tensile.process WHERE dead OR until < tensile.now();
+END $$;
+
+-- From here on those epochs settle nothing: whoever settles holds a lock of the row that this waits for.
+CREATE FUNCTION tensile.declare_dead(p_epochs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE v_dead bigint[];
+BEGIN
+  PERFORM FROM tensile.process WHERE epoch = ANY(p_epochs) ORDER BY epoch FOR UPDATE;
+  UPDATE tensile.process SET dead = true WHERE epoch = ANY(p_epochs) AND NOT dead AND until < tensile.now();
+  SELECT coalesce(array_agg(epoch), '{}') INTO v_dead FROM tensile.process WHERE epoch = ANY(p_epochs) AND dead;
+  RETURN v_dead;
+END $$;
+`;

@@ -1,0 +1,157 @@
+/** The acts of the block path, each one round trip: gather jobs into blocks, settle and claim, and give a job over to the row path. */
+export const blockFunctions = `
+-- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
+CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE v_seqs bigint[]; v_slot smallint; v_now bigint := tensile.now(); v_bodies text[]; v_contexts text[];
+BEGIN
+  PERFORM pg_current_xact_id();
+  SELECT slot INTO v_slot FROM tensile.block_shelf;
+  SELECT array_agg(nextval('tensile.job_id')) INTO v_seqs FROM generate_series(1, cardinality(p_lanes));
+  v_bodies := string_to_array(p_bodies, E'\\x02');
+  v_contexts := string_to_array(p_contexts, E'\\x02');
+  IF v_bodies = '{}' THEN v_bodies := ARRAY['']; END IF;
+  INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts)
+    SELECT v_slot, l, s, n, v_now, b, nullif(c, '') FROM unnest(p_lanes, v_seqs, p_ns, v_bodies, v_contexts) AS u(l, s, n, b, c);
+  RETURN v_seqs;
+END $$;
+
+-- Throws where the lease is over. The lock is what a rescue waits for, and is waited for by nobody else.
+CREATE FUNCTION tensile.assert_alive(p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM tensile.process WHERE epoch = p_epoch AND NOT dead FOR KEY SHARE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = 'TNDED'; END IF;
+END $$;
+
+-- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
+-- block, and the transactions that were under way; 3 (with p_deep): per lane the first block that is not claimed wholly.
+CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
+    p_lanes int[], p_credits int[], p_from bigint[], p_deep boolean, p_bytes bigint)
+  RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
+  LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; r record;
+BEGIN
+  PERFORM tensile.assert_alive(p_epoch);
+  IF cardinality(p_blocks) > 0 THEN
+    -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
+    PERFORM FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR SHARE;
+    INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges, results)
+      SELECT u.s, nextval('tensile.outcome_number'), u.b, 0, u.n, v_now, p_epoch, u.r::smallint[], u.x
+      FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results) AS u(s, b, n, r, x)
+      WHERE NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]));
+    RETURN QUERY SELECT 4::smallint, u.s, u.b, NULL::int, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, array_agg(m.place)
+      FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place) GROUP BY 2, 3;
+  ELSE
+    -- A claim that a crash of the server loses is a claim that never was.
+    PERFORM set_config('synchronous_commit', 'off', true);
+  END IF;
+  IF p_deep THEN SELECT s.last_value INTO v_before FROM tensile.job_id s; END IF;
+  FOR i IN 1..coalesce(cardinality(p_lanes), 0) LOOP
+    v_name := p_lanes[i] / 10;
+    IF v_name IS DISTINCT FROM v_last THEN
+      v_last := v_name;
+      SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END INTO v_left FROM tensile.name m WHERE m.id = v_name;
+    END IF;
+    CONTINUE WHEN v_left <= 0 OR v_bytes >= p_bytes;
+    FOR r IN
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i]
+        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
+      ORDER BY b.seq LIMIT least(v_left, 64) FOR UPDATE OF b SKIP LOCKED
+    LOOP
+      -- Again, now that the block is locked: another process may have claimed of it meanwhile.
+      SELECT coalesce(max(c.hi), 0) INTO v_done FROM tensile.claim c WHERE c.slot = r.slot AND c.block = r.seq;
+      CONTINUE WHEN v_done >= r.n;
+      v_hi := least(r.n, v_done + v_left);
+      INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) VALUES (r.slot, r.seq, v_done, v_hi, p_epoch, p_claim);
+      v_left := v_left - (v_hi - v_done);
+      kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
+      IF v_done = 0 AND v_hi = r.n THEN
+        body := r.body; contexts := r.contexts;
+      ELSE
+        body := array_to_string((string_to_array(r.body, E'\\x01'))[v_done + 1:v_hi], E'\\x01');
+        contexts := array_to_string((string_to_array(r.contexts, E'\\x01'))[v_done + 1:v_hi], E'\\x01');
+      END IF;
+      SELECT array_agg(g.p::smallint) INTO gone FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
+        WHERE o.slot = r.slot AND o.block = r.seq AND o.kind = 1 AND g.p >= v_done AND g.p < v_hi;
+      RETURN NEXT;
+      v_bytes := v_bytes + octet_length(body);
+      EXIT WHEN v_left <= 0 OR v_bytes >= p_bytes;
+    END LOOP;
+  END LOOP;
+  IF p_deep THEN
+    RETURN QUERY SELECT 3::smallint, NULL::smallint, (SELECT b.seq FROM tensile.block b WHERE b.lane = l AND b.seq >= f
+        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n) ORDER BY b.seq LIMIT 1),
+      l, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::smallint[] FROM unnest(p_lanes, p_from) AS u(l, f);
+    RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, pg_snapshot_xmin(pg_current_snapshot())::text,
+      pg_snapshot_xmax(pg_current_snapshot())::text, NULL::smallint[];
+  END IF;
+END $$;
+
+CREATE FUNCTION tensile.blocks_places(p_ranges smallint[]) RETURNS SETOF int LANGUAGE sql IMMUTABLE AS $$
+  SELECT generate_series(p_ranges[i], p_ranges[i + 1] - 1) FROM generate_series(1, cardinality(p_ranges), 2) AS i
+$$;
+
+-- Of these places, those that went to the row path.
+CREATE FUNCTION tensile.blocks_moved_of(p_slot smallint, p_block bigint, p_ranges smallint[]) RETURNS SETOF smallint LANGUAGE sql STABLE AS $$
+  SELECT g.p::smallint FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
+  WHERE o.slot = p_slot AND o.block = p_block AND o.kind = 1 AND g.p IN (SELECT p FROM tensile.blocks_places(p_ranges) AS p)
+$$;
+
+CREATE FUNCTION tensile.blocks_context(p_contexts text, p_place int) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN starts_with(x, '=') THEN convert_to(substr(x, 2), 'UTF8') END FROM (SELECT split_part(p_contexts, E'\\x01', p_place + 1) AS x) AS u
+$$;
+
+-- Gives jobs over to the row path: with the claim under which they run (state 4), or ready (state 3) where that is null. The caller has locked the blocks.
+CREATE FUNCTION tensile.blocks_move(p_ids bigint[], p_epochs bigint[], p_claims bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_now bigint := tensile.now();
+BEGIN
+  INSERT INTO tensile.job (id, name_id, state, priority, attempt, place, enqueued_at, ready_at, epoch, claim, noted, context, payload)
+    SELECT u.id, b.lane / 10, CASE WHEN u.claim IS NULL THEN 3 ELSE 4 END, b.lane % 10, CASE WHEN u.claim IS NULL THEN 0 ELSE 1 END, u.id, b.at,
+      CASE WHEN u.claim IS NULL THEN b.at END, coalesce(u.epoch, 0), coalesce(u.claim, 0),
+      EXISTS (SELECT FROM tensile.note m WHERE m.job = u.id), tensile.blocks_context(b.contexts, (u.id % 512)::int),
+      convert_to(split_part(b.body, E'\\x01', (u.id % 512)::int + 1), 'UTF8')
+    FROM unnest(p_ids, p_epochs, p_claims) AS u(id, epoch, claim) JOIN tensile.block b ON b.seq = u.id / 512 * 512;
+  INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges)
+    SELECT b.slot, nextval('tensile.outcome_number'), b.seq, 1, u.n, v_now, 0, u.ranges
+    FROM (SELECT id / 512 * 512 AS seq, count(*) AS n, (SELECT array_agg(e.x ORDER BY e.o) FROM unnest(array_agg(id % 512)) AS p(place)
+        CROSS JOIN LATERAL (VALUES (place::smallint, place * 2), ((place + 1)::smallint, place * 2 + 1)) AS e(x, o)) AS ranges
+      FROM unnest(p_ids) AS i(id) GROUP BY 1) AS u JOIN tensile.block b ON b.seq = u.seq;
+END $$;
+
+-- Of these ids, those that rest in blocks and are not finished: the row path asks this too.
+CREATE FUNCTION tensile.blocks_unfinished(p_ids bigint[]) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+  SELECT u.id FROM unnest(p_ids) AS u(id) JOIN tensile.block b ON b.seq = u.id / 512 * 512 AND u.id % 512 < b.n
+  WHERE NOT EXISTS (SELECT FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq AND (u.id % 512)::int IN (SELECT p FROM tensile.blocks_places(o.ranges) AS p))
+$$;
+
+-- Those of these jobs that rest in blocks, unfinished, go to the row path: as ready, or running under the claim that they have. Answers which.
+CREATE FUNCTION tensile.blocks_take_out(p_ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE v_ids bigint[]; v_epochs bigint[]; v_claims bigint[];
+BEGIN
+  PERFORM FROM tensile.block b WHERE b.seq IN (SELECT id / 512 * 512 FROM unnest(p_ids) AS id) ORDER BY b.seq FOR UPDATE;
+  SELECT array_agg(u.id), array_agg(c.epoch), array_agg(c.claim) INTO v_ids, v_epochs, v_claims
+    FROM tensile.blocks_unfinished(p_ids) AS u(id) JOIN tensile.block b ON b.seq = u.id / 512 * 512
+    LEFT JOIN tensile.claim c ON c.slot = b.slot AND c.block = b.seq AND c.lo <= u.id % 512 AND c.hi > u.id % 512;
+  IF v_ids IS NULL THEN RETURN '{}'; END IF;
+  PERFORM tensile.blocks_move(v_ids, v_epochs, v_claims);
+  RETURN v_ids;
+END $$;
+
+-- What dead processes ran of blocks goes to the row path under their claims, and is rescued there. p_claim: of one claim alone. At most so many; answers how many.
+CREATE FUNCTION tensile.blocks_abandon(p_epochs bigint[], p_claim bigint, p_most int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE v_moved int := 0; v_ids bigint[]; v_claims bigint[]; r record;
+BEGIN
+  FOR r IN SELECT c.slot, c.block, c.lo, c.hi, c.epoch, c.claim FROM tensile.claim c WHERE c.epoch = ANY(p_epochs) AND (p_claim IS NULL OR c.claim = p_claim)
+    ORDER BY c.block, c.lo LOOP
+    PERFORM FROM tensile.block b WHERE b.slot = r.slot AND b.seq = r.block FOR UPDATE;
+    SELECT array_agg(r.block + p), array_agg(r.claim) INTO v_ids, v_claims FROM generate_series(r.lo, r.hi - 1) AS p
+      WHERE NOT EXISTS (SELECT FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
+        WHERE o.slot = r.slot AND o.block = r.block AND g.p = p.p);
+    CONTINUE WHEN v_ids IS NULL;
+    PERFORM tensile.blocks_move(v_ids, array_fill(r.epoch, ARRAY[cardinality(v_ids)]), v_claims);
+    v_moved := v_moved + cardinality(v_ids);
+    EXIT WHEN v_moved >= p_most;
+  END LOOP;
+  RETURN v_moved;
+END $$;
+`;

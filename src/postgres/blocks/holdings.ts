@@ -1,0 +1,44 @@
+/** What this process has claimed of blocks and not settled: the memory that a settlement is held against before the database is asked. */
+import type { ClaimedJob } from "../../jobs/index.ts";
+
+/** Places of a block, and ids between one block and the next. */
+export const blockJobs = 512;
+
+export interface Held {
+  readonly slot: number;
+  readonly block: number;
+  readonly epoch: number;
+  /** By place: the claim under which it runs; 0: not here; negative: its settlement is under way. */
+  readonly claims: Float64Array;
+  left: number;
+}
+
+export class Holdings {
+  readonly #blocks = new Map<number, Held>();
+
+  add(slot: number, block: number, epoch: number, claim: number, lo: number, hi: number): Held {
+    let held = this.#blocks.get(block);
+    if (held === undefined || held.epoch !== epoch)
+      this.#blocks.set(block, (held = { slot, block, epoch, claims: new Float64Array(blockJobs), left: 0 }));
+    held.claims.fill(claim, lo, hi);
+    held.left += hi - lo;
+    return held;
+  }
+
+  /** The block of a job that runs here under this fence, and whose settlement is not under way. */
+  of({ id, fence }: ClaimedJob): Held | undefined {
+    const place = Number(id) % blockJobs;
+    const held = this.#blocks.get(Number(id) - place);
+    return held !== undefined && held.claims[place] === fence.claim && held.epoch === fence.epoch ? held : undefined;
+  }
+
+  drop(held: Held, place: number): void {
+    held.claims[place] = 0;
+    if (--held.left === 0 && this.#blocks.get(held.block) === held) this.#blocks.delete(held.block);
+  }
+
+  /** Everything: the lease is gone. */
+  clear(): void {
+    this.#blocks.clear();
+  }
+}

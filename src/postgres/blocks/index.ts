@@ -1,0 +1,9 @@
+/** The block path: plain jobs, many in one row, appended to and never updated. */
+import { blockFunctions } from "./functions.ts";
+import { blockReads } from "./reads.ts";
+import { blockTables } from "./tables.ts";
+
+export { BlockPath, blockRecordOf, type BlockRow } from "./block-path.ts";
+
+/** SQL of the block path, after that of the row path and of the fleet. */
+export const blockMigrations: readonly string[] = [blockTables, blockFunctions + blockReads];

@@ -1,0 +1,368 @@
+/**
+ * Both ways of a job through the store, as one: plain jobs rest in blocks, everything else in rows, and a job of a block that does more than succeed becomes
+ * a row. Whoever asks here does not see which.
+ */
+import type {
+  Backlog,
+  ClaimedJob,
+  DependencyRecord,
+  EnqueueReceipt,
+  Fence,
+  JobCounts,
+  JobFilter,
+  JobId,
+  JobNote,
+  JobPolicy,
+  JobRecord,
+  JobState,
+  NewJob,
+  Retention,
+  Settlement,
+  SettleReceipt,
+} from "../jobs/index.ts";
+import { blockRecordOf, BlockPath, type BlockRow } from "./blocks/index.ts";
+import type { Connection } from "./connection.ts";
+import { postgresLimits as limits } from "./limits.ts";
+import type { RowPath } from "./rows/index.ts";
+import { sqlStateOf } from "./trouble.ts";
+
+export interface PathTurn {
+  readonly claimed: readonly ClaimedJob[];
+  readonly cancelled: readonly JobId[];
+  readonly ended: readonly JobId[];
+  readonly wakeMs: number | undefined;
+  readonly more: boolean;
+}
+
+export class Paths {
+  readonly #rows: RowPath;
+  readonly #blocks: BlockPath;
+  readonly #intake: Connection;
+  readonly #desk: Connection;
+  readonly #policy: ((name: string) => JobPolicy | undefined) | undefined;
+  readonly #plainNames = new Map<string, boolean>();
+
+  constructor(
+    rows: RowPath,
+    connections: { readonly work: Connection; readonly intake: Connection; readonly desk: Connection },
+    policy: ((name: string) => JobPolicy | undefined) | undefined,
+  ) {
+    this.#rows = rows;
+    this.#blocks = new BlockPath(connections.work, rows.names);
+    this.#intake = connections.intake;
+    this.#desk = connections.desk;
+    this.#policy = policy;
+  }
+
+  /** Whether all of these can rest in blocks: a call goes one way as a whole, so that it is one commit. */
+  arePlain(jobs: readonly NewJob[]): boolean {
+    return jobs.every((job) => isPlain(job) && this.#isPlainName(job.name));
+  }
+
+  #isPlainName(name: string): boolean {
+    let plain = this.#plainNames.get(name);
+    if (plain === undefined) {
+      const policy = this.#policy?.(name);
+      plain =
+        policy === undefined ||
+        ((policy.gates ?? []).length === 0 && policy.perKey === undefined && policy.ageingMs === undefined);
+      this.#plainNames.set(name, plain);
+    }
+    return plain;
+  }
+
+  async enqueuePlain(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
+    await this.#count(jobs.length, most);
+    if (!this.#rows.names.know(jobs)) await this.#rows.names.learn(jobs);
+    return this.#blocks.enqueue(this.#intake, jobs);
+  }
+
+  async enqueue(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
+    await this.#count(jobs.length, most);
+    return this.#rows.enqueue(jobs, null);
+  }
+
+  /** Throws an error with the SQLSTATE `TN001` when more than `most` jobs would wait; null: not counted now. */
+  async #count(jobs: number, most: number | null): Promise<void> {
+    if (most !== null && (await this.unstarted()) + jobs > most)
+      throw Object.assign(new Error("more jobs would wait than may"), { code: "TN001" });
+  }
+
+  async turn(fence: Fence, credit: ReadonlyMap<string, number>, call: boolean): Promise<PathTurn> {
+    const rows = await this.#rows.turn(fence, credit, limits.claimBytes, false);
+    const left = new Map(credit);
+    for (const { name } of rows.claimed) left.set(name, (left.get(name) ?? 0) - 1);
+    const blocks = await this.#blocks.turn(fence, left, call);
+    return { ...rows, claimed: [...rows.claimed, ...blocks.claimed], more: rows.more || blocks.more };
+  }
+
+  /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. */
+  async handBack(fence: Fence): Promise<void> {
+    await this.#blocks.abandon([fence.epoch], fence.claim);
+    const jobs = await this.#desk.run<{ id: number }>(
+      "SELECT id FROM tensile.job WHERE state = 4 AND epoch = $1 AND claim = $2",
+      [fence.epoch, fence.claim],
+    );
+    if (jobs.length === 0) return;
+    const lost = jobs.map(({ id }): Settlement => ({ job: { ...nobody, id: String(id), fence }, to: "released" }));
+    await this.#rows.settle(
+      lost,
+      lost.map(() => false),
+    );
+  }
+
+  /** @param again Which of them may have been committed before without an answer. */
+  async settle(
+    epoch: number,
+    settlements: readonly Settlement[],
+    again: readonly boolean[],
+  ): Promise<{ readonly receipts: readonly SettleReceipt[]; readonly ended: readonly JobId[] }> {
+    const done = await this.#committed(settlements, again);
+    const seen = new Set<JobId>();
+    const plain: Settlement[] = [];
+    const over: ClaimedJob[] = [];
+    const inRows: Settlement[] = [];
+    const receipts = new Map<Settlement, SettleReceipt>();
+    for (const settlement of settlements) {
+      const { job } = settlement;
+      if (done.has(job.id)) receipts.set(settlement, seen.has(job.id) ? "stale" : "settled");
+      else if (!this.#blocks.holds(job)) inRows.push(settlement);
+      else if (seen.has(job.id)) receipts.set(settlement, "stale");
+      else if (this.#blocks.succeeds(settlement)) plain.push(settlement);
+      else {
+        over.push(job);
+        inRows.push(settlement);
+      }
+      seen.add(job.id);
+    }
+    const wait = plain.length > 0 ? this.#succeed(epoch, plain, receipts) : Promise.resolve<readonly Settlement[]>([]);
+    const [moved] = await Promise.all([wait, this.#blocks.giveOver(over)]);
+    const rest = [...inRows, ...moved];
+    let ended: readonly JobId[] = [];
+    if (rest.length > 0) {
+      const doubted = new Set(settlements.filter((_, index) => again[index] === true));
+      const answer = await this.#rows.settle(
+        rest,
+        rest.map((settlement) => doubted.has(settlement)),
+      );
+      rest.forEach((settlement, index) => receipts.set(settlement, answer.receipts[index] ?? "stale"));
+      ended = answer.ended;
+    }
+    return { receipts: settlements.map((settlement) => receipts.get(settlement) ?? "stale"), ended };
+  }
+
+  async #succeed(
+    epoch: number,
+    plain: readonly Settlement[],
+    receipts: Map<Settlement, SettleReceipt>,
+  ): Promise<readonly Settlement[]> {
+    try {
+      const moved = await this.#blocks.succeed(epoch, plain);
+      for (const settlement of plain) receipts.set(settlement, "settled");
+      return moved;
+    } catch (error) {
+      if (sqlStateOf(error) !== leaseOver) throw error;
+      for (const settlement of plain) receipts.set(settlement, "stale");
+      return [];
+    }
+  }
+
+  async #committed(settlements: readonly Settlement[], again: readonly boolean[]): Promise<ReadonlySet<JobId>> {
+    const doubted = settlements.filter(({ job }, index) => again[index] === true && this.#blocks.holds(job));
+    return doubted.length === 0 ? new Set() : this.#blocks.committed(doubted.map(({ job }) => job));
+  }
+
+  lose(): void {
+    this.#blocks.lose();
+  }
+
+  async rescue(
+    epochs: readonly number[],
+    maxAttempts: (name: string) => number,
+  ): Promise<{ readonly rescued: readonly JobId[]; readonly ended: readonly JobId[] }> {
+    await this.#blocks.abandon(epochs);
+    return this.#rows.rescue(epochs, maxAttempts);
+  }
+
+  async cancel(id: JobId): ReturnType<RowPath["cancel"]> {
+    return (
+      (await this.#inRows(id, async () => {
+        const done = await this.#rows.cancel(id);
+        return done.state === undefined ? undefined : done;
+      })) ?? { state: await this.#finishedState(id), epoch: undefined, ended: [] }
+    );
+  }
+
+  async retry(id: JobId): Promise<JobState | undefined> {
+    return (await this.#rows.retry(id)) ?? (await this.#blockGet(id))?.state;
+  }
+
+  async get(id: JobId): Promise<JobRecord | undefined> {
+    // A job goes from blocks to rows at most once: looked for in this order, it is missed by neither.
+    return (await this.#blockGet(id)) ?? (await this.#rows.get(id));
+  }
+
+  async list(filter: JobFilter): Promise<readonly JobRecord[]> {
+    const limit = filter.limit ?? 100;
+    const state = filter.state === undefined ? undefined : blockStates[filter.state];
+    const inBlocks =
+      filter.state !== undefined && state === undefined
+        ? []
+        : await this.#desk.run<BlockRow>("SELECT * FROM tensile.blocks_list($1, $2::smallint, $3, $4)", [
+            ...[filter.name, state, numberOf(filter.after) ?? -1, limit],
+          ]);
+    const all = new Map((await this.#rows.list(filter)).map((record) => [record.id, record]));
+    for (const row of inBlocks) if (!all.has(String(row.id))) all.set(String(row.id), blockRecordOf(row));
+    return [...all.values()].toSorted((one, two) => Number(one.id) - Number(two.id)).slice(0, limit);
+  }
+
+  async counts(name?: string): Promise<JobCounts> {
+    const names = name === undefined ? null : [name];
+    const [rows, blocks] = await Promise.all([
+      this.#rows.counts(name),
+      this.#desk.run<{ ready: number; running: number; succeeded: number }>(
+        "SELECT ready, running, tensile.blocks_kept($1::text[]) AS succeeded FROM tensile.blocks_counts($1::text[])",
+        [names],
+      ),
+    ]);
+    const { ready = 0, running = 0, succeeded = 0 } = blocks[0] ?? {};
+    return {
+      ...rows,
+      ready: rows.ready + ready,
+      running: rows.running + running,
+      succeeded: rows.succeeded + succeeded,
+    };
+  }
+
+  async backlog(names: readonly string[]): Promise<Backlog> {
+    const [rows, blocks] = await Promise.all([this.#rows.backlog(names), this.#readyInBlocks(names)]);
+    const since = [rows.readySince, blocks.since].filter((at) => at !== undefined);
+    return {
+      unstarted: rows.unstarted + blocks.ready,
+      ready: rows.ready + blocks.ready,
+      readySince: since.length === 0 ? undefined : Math.min(...since),
+    };
+  }
+
+  async unstarted(): Promise<number> {
+    const [rows, { ready }] = await Promise.all([this.#rows.unstarted(), this.#readyInBlocks(undefined)]);
+    return rows + ready;
+  }
+
+  async #readyInBlocks(names: readonly string[] | undefined): Promise<{ ready: number; since: number | undefined }> {
+    const [row] = await this.#desk.run<{ ready: number; ready_since: number | null }>(
+      "SELECT ready, ready_since FROM tensile.blocks_counts($1::text[])",
+      [names],
+    );
+    return { ready: row?.ready ?? 0, since: row?.ready_since ?? undefined };
+  }
+
+  occurrences(): Promise<ReadonlyMap<string, number>> {
+    return this.#rows.occurrences();
+  }
+
+  async ended(ids: readonly JobId[]): Promise<readonly JobId[]> {
+    const resting = await this.#desk.run<{ id: number }>("SELECT tensile.blocks_unfinished($1::bigint[]) AS id", [
+      ids.map((id) => numberOf(id) ?? -1),
+    ]);
+    const open = new Set(resting.map(({ id }) => String(id)));
+    return (await this.#rows.ended(ids)).filter((id) => !open.has(id));
+  }
+
+  async note(job: ClaimedJob, notes: readonly JobNote[], progress: string | undefined): Promise<SettleReceipt> {
+    if (this.#blocks.holds(job)) await this.#blocks.giveOver([job]);
+    return this.#rows.note(job, notes, progress);
+  }
+
+  notes(id: JobId): Promise<readonly JobNote[]> {
+    return this.#rows.notes(id);
+  }
+
+  signal(id: JobId, name: string, value: string): Promise<JobState | undefined> {
+    return this.#inRows(id, () => this.#rows.signal(id, name, value));
+  }
+
+  dependencies(id: JobId): Promise<readonly DependencyRecord[]> {
+    return this.#rows.dependencies(id);
+  }
+
+  pause(names: readonly string[], paused: boolean): Promise<void> {
+    return this.#rows.pause(names, paused);
+  }
+
+  paused(): Promise<readonly string[]> {
+    return this.#rows.paused();
+  }
+
+  /** One bounded step of retention. Call again while it answers `limit` or more. */
+  async prune(keep: Retention, limit: number): Promise<number> {
+    const removed = await this.#rows.prune(keep, limit);
+    const { ageMs, count } = keep.succeeded;
+    const [row] = await this.#desk.run<{ removed: number }>("SELECT tensile.blocks_prune($1, $2) AS removed", [
+      Math.ceil(Math.min(ageMs, Number.MAX_SAFE_INTEGER)),
+      Math.ceil(Math.min(count, Number.MAX_SAFE_INTEGER)),
+    ]);
+    return removed + (row?.removed ?? 0);
+  }
+
+  async rotate(keep: Retention): Promise<void> {
+    await this.#rows.rotate(keep);
+    await this.#desk.run("SELECT tensile.blocks_rotate($1, $2)", [limits.slotBlocks, limits.slotMs]);
+  }
+
+  fold(): Promise<void> {
+    return this.#rows.fold();
+  }
+
+  sweep(): Promise<void> {
+    return this.#rows.sweep();
+  }
+
+  /** Asks the rows; a job that rests in a block is brought there and asked for again. */
+  async #inRows<T>(id: JobId, act: () => Promise<T | undefined>): Promise<T | undefined> {
+    const first = await act();
+    if (first !== undefined || numberOf(id) === undefined) return first;
+    return (await this.#blocks.takeOut([id])).length > 0 ? act() : undefined;
+  }
+
+  async #finishedState(id: JobId): Promise<JobState | undefined> {
+    return (await this.#blockGet(id))?.state;
+  }
+
+  async #blockGet(id: JobId): Promise<JobRecord | undefined> {
+    const number = numberOf(id);
+    if (number === undefined) return undefined;
+    const [row] = await this.#desk.run<BlockRow>("SELECT * FROM tensile.blocks_get($1)", [number]);
+    return row === undefined ? undefined : blockRecordOf(row);
+  }
+}
+
+/** SQLSTATE of a settlement or a claim under an epoch that was declared dead. */
+export const leaseOver = "TNDED";
+
+const blockStates: { readonly [S in JobState]?: number } = { ready: 3, running: 4, succeeded: 10 };
+
+/** For a settlement that gives back a job of which nothing but its id is known. */
+const nobody = { name: "", priority: 5, payload: "", attempt: 1, enqueuedAt: 0 };
+
+function numberOf(id: JobId | undefined): number | undefined {
+  return id !== undefined && /^[0-9]{1,15}$/.test(id) ? Number(id) : undefined;
+}
+
+/** Ready at once, and nothing else is asked of it. What separates payloads in a block is in none. */
+function isPlain(job: NewJob): boolean {
+  return (
+    job.runAt === undefined &&
+    job.delayMs === undefined &&
+    job.uniqueKey === undefined &&
+    job.key === undefined &&
+    job.tenant === undefined &&
+    job.after === undefined &&
+    job.occurrence === undefined &&
+    job.payload.length <= limits.blockPayloadChars &&
+    !oddCharacters.test(job.payload) &&
+    (job.context === undefined || !oddCharacters.test(job.context))
+  );
+}
+
+const oddCharacters = /[\u0000-\u0002]/;
