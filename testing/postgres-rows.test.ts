@@ -55,6 +55,12 @@ function rowTests(kind: PostgresKind): void {
   });
   const withTwo = (run: (one: Process, two: Process) => Promise<void>) => async (): Promise<void> => {
     processes = [new Process(url, 1), new Process(url, 2)];
+    // Their leases are not what is tested here.
+    for (const { connection, epoch } of processes)
+      await connection.run(
+        "INSERT INTO tensile.process (epoch, until) VALUES ($1, 9e15::bigint) ON CONFLICT (epoch) DO UPDATE SET dead = false",
+        [epoch],
+      );
     try {
       await run(...processes);
     } finally {

@@ -3,6 +3,7 @@
  * process what it found; it decides nothing.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { systemClock } from "../core/index.ts";
 import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { postgresLimits as limits } from "./limits.ts";
@@ -67,11 +68,11 @@ async function beat(): Promise<void> {
     );
     tell({ kind: "beat", epoch: own, alive: row?.alive === true, over: fresh ? [] : (row?.over ?? []) });
     fresh = false;
-    setTimeout(() => void beat(), limits.beatMs);
+    systemClock.setTimer(limits.beatMs, () => void beat(), true);
   } catch (error) {
     fresh = true;
     tell({ kind: "silent", reason: reasonOf(error) });
-    setTimeout(() => void beat(), limits.reconnectLeastMs * 4);
+    systemClock.setTimer(limits.reconnectLeastMs * 4, () => void beat(), true);
   }
 }
 

@@ -2,6 +2,7 @@
  * LISTEN, on a connection of its own, where it is to be had: behind a pooler in transaction mode a notification never arrives, which shows by the
  * missing echo of one's own. Without it the session polls; with it it polls as well, seldom, since a notification may get lost with a connection.
  */
+import { randomUUID } from "node:crypto";
 import type { Clock, Timer } from "../core/index.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { postgresLimits as limits } from "./limits.ts";
@@ -16,8 +17,8 @@ export class Hearing {
   readonly #events: HearingEvents;
   readonly #connection: Connection;
   readonly #channel: string;
-  #echo = 0;
   #works = false;
+  #expected = "";
   #closed = false;
   #retry: Timer | undefined;
 
@@ -55,15 +56,13 @@ export class Hearing {
 
   async #listen(): Promise<void> {
     try {
-      const echo = `echo ${++this.#echo} ${process.pid} ${Math.random()}`;
+      const echo = `echo ${randomUUID()}`;
       this.#expected = echo;
       await this.#connection.run("SELECT pg_notify($1, $2)", [this.#channel, echo]);
     } catch {
       this.#again();
     }
   }
-
-  #expected = "";
 
   #hear(payload: string): void {
     if (payload === this.#expected) {

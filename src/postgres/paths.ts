@@ -20,7 +20,7 @@ import type {
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { blockRecordOf, BlockPath, type BlockRow } from "./blocks/index.ts";
+import { blockRecordOf, BlockPath, hasSeparator, type BlockRow } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { RowPath } from "./rows/index.ts";
@@ -89,11 +89,19 @@ export class Paths {
   }
 
   async turn(fence: Fence, credit: ReadonlyMap<string, number>, call: boolean): Promise<PathTurn> {
-    const rows = await this.#rows.turn(fence, credit, limits.claimBytes, false);
+    // Rows first, but none that stands behind what is known to wait in blocks; then blocks, but nothing that stands behind a row.
+    const names = [...credit].filter(([, count]) => count > 0).map(([name]) => name);
+    const wanted = names.map((name) => ({ name }));
+    if (!this.#rows.names.know(wanted)) await this.#rows.names.learn(wanted);
+    await this.#blocks.look(fence, names, call);
+    const before = this.#blocks.heads(names);
+    const rows = await this.#rows.turn(fence, credit, limits.claimBytes, false, before);
     const left = new Map(credit);
     for (const { name } of rows.claimed) left.set(name, (left.get(name) ?? 0) - 1);
-    const blocks = await this.#blocks.turn(fence, left, call);
-    return { ...rows, claimed: [...rows.claimed, ...blocks.claimed], more: rows.more || blocks.more };
+    const blocks = await this.#blocks.turn(fence, left, rows.heads);
+    const claimed = blocks.claimed.length === 0 ? rows.claimed : [...rows.claimed, ...blocks.claimed];
+    const behind = [...rows.heads.entries()].some(([name]) => (left.get(name) ?? 0) > 0);
+    return { ...rows, claimed, more: rows.more || blocks.more || behind };
   }
 
   /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. */
@@ -203,7 +211,7 @@ export class Paths {
   }
 
   async list(filter: JobFilter): Promise<readonly JobRecord[]> {
-    const limit = filter.limit ?? 100;
+    const limit = Math.max(1, Math.min(filter.limit ?? 100, 1_000));
     const state = filter.state === undefined ? undefined : blockStates[filter.state];
     const inBlocks =
       filter.state !== undefined && state === undefined
@@ -338,7 +346,7 @@ export class Paths {
 }
 
 /** SQLSTATE of a settlement or a claim under an epoch that was declared dead. */
-export const leaseOver = "TNDED";
+const leaseOver = "TNDED";
 
 const blockStates: { readonly [S in JobState]?: number } = { ready: 3, running: 4, succeeded: 10 };
 
@@ -360,9 +368,7 @@ function isPlain(job: NewJob): boolean {
     job.after === undefined &&
     job.occurrence === undefined &&
     job.payload.length <= limits.blockPayloadChars &&
-    !oddCharacters.test(job.payload) &&
-    (job.context === undefined || !oddCharacters.test(job.context))
+    !hasSeparator(job.payload) &&
+    (job.context === undefined || !hasSeparator(job.context))
   );
 }
-
-const oddCharacters = /[\u0000-\u0002]/;

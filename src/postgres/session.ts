@@ -6,28 +6,26 @@ import { err, ok, type Clock, type Timer } from "../core/index.ts";
 import {
   QueueFull,
   StoreUnavailable,
-  type Backlog,
-  type ClaimedJob,
   type ConsumeOptions,
   type Consumer,
-  type DependencyRecord,
   type EnqueueReceipt,
   type Fence,
   type JobCounts,
   type JobFilter,
   type JobId,
-  type JobNote,
   type JobRecord,
   type JobState,
   type NewJob,
   type SettleReceipt,
   type Settlement,
   type StoreFault,
+  type StoreFlow,
   type StoreOpenOptions,
   type StoreResult,
   type StoreSession,
 } from "../jobs/index.ts";
 import { checkJobs } from "./check-job.ts";
+import { flowVerbs } from "./flow.ts";
 import { Gatherer, isNew, shifted } from "./gatherer.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
@@ -67,12 +65,24 @@ export class Session implements StoreSession {
   #closed: Promise<void> | undefined;
   /** Jobs that may be enqueued before it is counted again how many wait. */
   #headroom = 0;
+  readonly note: StoreFlow["note"];
+  readonly notes: StoreFlow["notes"];
+  readonly signal: StoreFlow["signal"];
+  readonly dependencies: StoreFlow["dependencies"];
+  readonly pause: StoreFlow["pause"];
+  readonly resume: StoreFlow["resume"];
+  readonly paused: StoreFlow["paused"];
+  readonly backlog: StoreFlow["backlog"];
 
   constructor(life: Life, options: StoreOpenOptions) {
     const rows = (this.#rows = life.paths);
     this.#options = options;
     this.#life = life;
     this.#clock = options.clock;
+    const announce = (): void => this.#announce();
+    const flow = flowVerbs(rows, (act) => this.#act(act), announce);
+    ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
+    ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
     this.#waiters = new Waiters(
       (id) => this.get(id),
       (ids) => this.#act(() => rows.ended(ids)),
@@ -199,42 +209,6 @@ export class Session implements StoreSession {
 
   occurrences(): StoreResult<ReadonlyMap<string, number>> {
     return this.#act(() => this.#rows.occurrences());
-  }
-
-  note(job: ClaimedJob, notes: readonly JobNote[], progress?: string): StoreResult<SettleReceipt> {
-    return this.#act(() => this.#rows.note(job, notes, progress));
-  }
-
-  notes(id: JobId): StoreResult<readonly JobNote[]> {
-    return this.#act(() => this.#rows.notes(id));
-  }
-
-  async signal(id: JobId, name: string, value: string): StoreResult<JobState | undefined> {
-    const done = await this.#act(() => this.#rows.signal(id, name, value));
-    if (done.ok && done.value === "ready") this.#announce();
-    return done;
-  }
-
-  dependencies(id: JobId): StoreResult<readonly DependencyRecord[]> {
-    return this.#act(() => this.#rows.dependencies(id));
-  }
-
-  pause(names: readonly string[]): StoreResult<void> {
-    return this.#act(() => this.#rows.pause(names, true));
-  }
-
-  async resume(names: readonly string[]): StoreResult<void> {
-    const done = await this.#act(() => this.#rows.pause(names, false));
-    this.#announce();
-    return done;
-  }
-
-  paused(): StoreResult<readonly string[]> {
-    return this.#act(() => this.#rows.paused());
-  }
-
-  backlog(names: readonly string[]): StoreResult<Backlog> {
-    return this.#act(() => this.#rows.backlog(names));
   }
 
   prune(): StoreResult<number> {

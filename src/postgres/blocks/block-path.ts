@@ -3,19 +3,27 @@
  * of its rows.
  */
 import { systemClock } from "../../core/index.ts";
-import type { ClaimedJob, EnqueueReceipt, Fence, JobId, JobRecord, NewJob, Settlement } from "../../jobs/index.ts";
+import type { ClaimedJob, EnqueueReceipt, Fence, JobId, NewJob, Settlement } from "../../jobs/index.ts";
 import type { Sql, SqlParameter } from "../connection.ts";
 import { postgresLimits as limits } from "../limits.ts";
+import { last, type Position } from "../rows/index.ts";
 import { blockJobs, Holdings, type Held } from "./holdings.ts";
+import { blockOf, lanesOf, priorities, rangesOf, type WantedLane } from "./lanes.ts";
 
 /** The numbers of job names. */
 export interface BlockNames {
   id(name: string): number;
+  known(name: string): number | undefined;
   name(id: number): string;
 }
 
 const mark = "\u0001";
 const between = "\u0002";
+
+/** Whether a text would be taken apart in a block, or refused by PostgreSQL. JSON text has none of these. */
+export function hasSeparator(text: string): boolean {
+  return text.includes(mark) || text.includes(between) || text.includes("\0");
+}
 
 interface Draft {
   readonly lane: number;
@@ -43,7 +51,7 @@ export class BlockPath {
   readonly #work: Sql;
   readonly #names: BlockNames;
   readonly #holdings = new Holdings();
-  /** Lanes that had work when they were last looked at, with the number of the block to go on from. */
+  /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
   readonly #hot = new Map<number, number>();
   /** Per lane: no block below has unclaimed jobs, also none that a transaction under way will bring. */
   readonly #settledBelow = new Map<number, number>();
@@ -51,6 +59,8 @@ export class BlockPath {
   #mark: { readonly last: number; readonly xmax: bigint } | undefined;
   #horizon = 0;
   #deepAt = -Infinity;
+  /** Names whose lanes were looked into since then. */
+  readonly #looked = new Set<string>();
 
   constructor(work: Sql, names: BlockNames) {
     this.#work = work;
@@ -101,34 +111,66 @@ export class BlockPath {
     return drafts;
   }
 
-  /** @param call Somebody has called: look into every lane. */
+  /** Per name, the first job that is known to wait in blocks. */
+  heads(names: readonly string[]): ReadonlyMap<string, Position> {
+    const heads = new Map<string, Position>();
+    if (this.#hot.size === 0) return heads;
+    for (const name of names) {
+      const id = this.#names.known(name);
+      if (id === undefined) continue;
+      const priority = priorities.find((one) => this.#hot.has(id * 10 + one));
+      if (priority !== undefined) heads.set(name, { priority, place: this.#hot.get(id * 10 + priority) ?? 0 });
+    }
+    return heads;
+  }
+
+  /**
+   * Looks into every lane of these names, where it is time for that or `call` says so, and claims nothing: afterwards it is known where there is work.
+   */
+  async look(fence: Fence, all: readonly string[], call: boolean): Promise<void> {
+    const now = systemClock.monotonic();
+    if (call || now - this.#deepAt >= limits.deepLookMs) {
+      this.#deepAt = now;
+      this.#looked.clear();
+    }
+    const names = all.filter((name) => !this.#looked.has(name));
+    if (names.length === 0) return;
+    for (const name of names) this.#looked.add(name);
+    const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
+    const from = lanes.map(({ lane }) => this.#settledBelow.get(lane) ?? 0);
+    const before = new Map(this.#hot);
+    this.#learn(await this.#run(fence, [], lanes, from, true), before);
+  }
+
+  /** @param heads Per name, the first row that was left: only what comes before it is claimed. */
   async turn(
     fence: Fence,
     credit: ReadonlyMap<string, number>,
-    call: boolean,
+    heads: ReadonlyMap<string, Position>,
   ): Promise<{ readonly claimed: readonly ClaimedJob[]; readonly more: boolean }> {
-    const wanted = [...credit]
+    const lanes = [...credit]
       .filter(([, count]) => count > 0)
-      .map(([name, count]) => [this.#names.id(name), count] as const);
-    if (wanted.length === 0) return { claimed: [], more: false };
-    const now = systemClock.monotonic();
-    const hot = wanted.flatMap(([id, count]) => lanesOf(id, count).filter(({ lane }) => this.#hot.has(lane)));
-    const deep = call || hot.length === 0 || now - this.#deepAt >= limits.deepLookMs;
-    if (deep) this.#deepAt = now;
-    const lanes = deep ? wanted.flatMap(([id, count]) => lanesOf(id, count)) : hot;
-    const from = lanes.map(({ lane }) => (deep ? this.#settledBelow.get(lane) : this.#hot.get(lane)) ?? 0);
-    const rows = await this.#run(fence, [], lanes, from, deep);
+      .flatMap(([name, count]) => lanesOf(this.#names.id(name), count, heads.get(name) ?? last))
+      .filter(({ lane }) => this.#hot.has(lane));
+    if (lanes.length === 0) return { claimed: [], more: false };
+    const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? 0);
+    const before = new Map(this.#hot);
+    const rows = await this.#run(fence, [], lanes, from, false);
     const claimed = this.#take(rows, fence);
-    if (deep) this.#learn(rows);
-    else
-      for (const { lane } of hot) if (!rows.some((row) => row.kind === 0 && row.lane === lane)) this.#hot.delete(lane);
-    return { claimed, more: !deep };
+    const found = new Set(rows.map(({ lane }) => lane));
+    for (const { lane, until } of lanes) {
+      if (claimed.length > 0 || found.has(lane) || this.#hot.get(lane) !== before.get(lane)) continue;
+      // Nothing is there, or nothing before the row.
+      if (until === Number.MAX_SAFE_INTEGER) this.#hot.delete(lane);
+      else this.#hot.set(lane, until + 1);
+    }
+    return { claimed, more: true };
   }
 
   async #run(
     fence: Fence,
     parts: readonly Part[],
-    lanes: readonly { readonly lane: number; readonly credit: number }[],
+    lanes: readonly WantedLane[],
     from: readonly number[],
     deep: boolean,
   ): Promise<readonly TurnRow[]> {
@@ -136,7 +178,8 @@ export class BlockPath {
       ...[fence.epoch, fence.claim, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
       ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
       ...[parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null))],
-      ...[lanes.map(({ lane }) => lane), lanes.map((one) => one.credit), from, deep, limits.claimBytes],
+      ...[lanes.map(({ lane }) => lane), lanes.map((one) => one.credit), from, lanes.map(({ until }) => until)],
+      ...[deep, limits.claimBytes],
     ]);
   }
 
@@ -166,14 +209,14 @@ export class BlockPath {
           fence,
         });
       }
-      // Of a block that was claimed in part the rest is next.
-      this.#hot.set(row.lane, row.block);
+      // The rest of the block is next, or, where this was all of it, the block behind it.
+      this.#hot.set(row.lane, row.block + row.hi);
     }
     return claimed;
   }
 
   /** What a deep look tells of each lane: where to begin the next one. */
-  #learn(rows: readonly TurnRow[]): void {
+  #learn(rows: readonly TurnRow[], before: ReadonlyMap<number, number>): void {
     const state = rows.find(({ kind }) => kind === 2);
     if (state !== undefined) {
       if (this.#mark !== undefined && BigInt(state.body) >= this.#mark.xmax) {
@@ -182,11 +225,14 @@ export class BlockPath {
       }
       this.#mark ??= { last: state.block, xmax: BigInt(state.contexts ?? "0") };
     }
-    for (const { kind, lane, block } of rows) {
+    for (const { kind, lane, block, lo } of rows) {
       if (kind !== 3) continue;
       const first = (block as number | null) ?? Infinity;
-      if (first === Infinity) this.#hot.delete(lane);
-      else if (!this.#hot.has(lane)) this.#hot.set(lane, first);
+      // What was enqueued here meanwhile is known better.
+      if (this.#hot.get(lane) === before.get(lane)) {
+        if (first === Infinity) this.#hot.delete(lane);
+        else this.#hot.set(lane, first + lo);
+      }
       this.#settledBelow.set(lane, Math.min(first, Math.max(this.#horizon, this.#settledBelow.get(lane) ?? 0)));
     }
   }
@@ -198,9 +244,7 @@ export class BlockPath {
 
   /** Whether the block path can take this settlement: it can keep nothing but a success. */
   succeeds(settlement: Settlement): boolean {
-    return (
-      settlement.to === "succeeded" && (settlement.result === undefined || !/[\u0000-\u0002]/.test(settlement.result))
-    );
+    return settlement.to === "succeeded" && (settlement.result === undefined || !hasSeparator(settlement.result));
   }
 
   /**
@@ -320,47 +364,4 @@ interface Begun {
 }
 
 const turnText =
-  "SELECT * FROM tensile.blocks_turn($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11, $12)";
-
-function lanesOf(id: number, credit: number): { readonly lane: number; readonly credit: number }[] {
-  return Array.from({ length: 10 }, (_, priority) => ({ lane: id * 10 + priority, credit }));
-}
-
-/** Sorted places as PostgreSQL's text of an array: from, to (excluded), from, to ... */
-function rangesOf(places: readonly number[]): string {
-  const ranges: number[] = [];
-  for (const place of places) {
-    if (ranges.at(-1) === place) ranges[ranges.length - 1] = place + 1;
-    else ranges.push(place, place + 1);
-  }
-  return `{${ranges.join(",")}}`;
-}
-
-export interface BlockRow {
-  readonly id: number;
-  readonly name: string;
-  readonly priority: number;
-  readonly state: number;
-  readonly at: number;
-  readonly finished_at: number | null;
-  readonly payload: string;
-  readonly context: Buffer | null;
-  readonly result: string | null;
-}
-
-export function blockRecordOf(row: BlockRow): JobRecord {
-  const state = row.state === 10 ? "succeeded" : row.state === 4 ? "running" : "ready";
-  return {
-    id: String(row.id),
-    name: row.name,
-    state,
-    priority: row.priority,
-    payload: row.payload,
-    ...(row.context === null ? undefined : { context: row.context.toString() }),
-    attempt: state === "ready" ? 0 : 1,
-    enqueuedAt: row.at,
-    ...(row.finished_at === null ? undefined : { finishedAt: row.finished_at }),
-    ...(row.result === null ? undefined : { result: row.result }),
-    errors: [],
-  };
-}
+  "SELECT * FROM tensile.blocks_turn($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12, $13)";

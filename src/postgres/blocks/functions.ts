@@ -22,14 +22,15 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = 'TNDED'; END IF;
 END $$;
 
--- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
+-- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that was left to others;
+-- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
 -- block, and the transactions that were under way; 3 (with p_deep): per lane the first block that is not claimed wholly.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
-    p_lanes int[], p_credits int[], p_from bigint[], p_deep boolean, p_bytes bigint)
+    p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean, p_bytes bigint)
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_found boolean; r record;
 BEGIN
   PERFORM tensile.assert_alive(p_epoch);
   IF cardinality(p_blocks) > 0 THEN
@@ -45,7 +46,11 @@ BEGIN
     -- A claim that a crash of the server loses is a claim that never was.
     PERFORM set_config('synchronous_commit', 'off', true);
   END IF;
-  IF p_deep THEN SELECT s.last_value INTO v_before FROM tensile.job_id s; END IF;
+  IF p_deep THEN
+    -- Before the lanes are looked at: what is over now is seen there.
+    v_xmin := pg_snapshot_xmin(pg_current_snapshot())::text;
+    SELECT s.last_value INTO v_before FROM tensile.job_id s;
+  END IF;
   FOR i IN 1..coalesce(cardinality(p_lanes), 0) LOOP
     v_name := p_lanes[i] / 10;
     IF v_name IS DISTINCT FROM v_last THEN
@@ -53,17 +58,20 @@ BEGIN
       SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END INTO v_left FROM tensile.name m WHERE m.id = v_name;
     END IF;
     CONTINUE WHEN v_left <= 0 OR v_bytes >= p_bytes;
+    v_found := false;
     FOR r IN
-      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i]
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
       ORDER BY b.seq LIMIT least(v_left, 64) FOR UPDATE OF b SKIP LOCKED
     LOOP
       -- Again, now that the block is locked: another process may have claimed of it meanwhile.
       SELECT coalesce(max(c.hi), 0) INTO v_done FROM tensile.claim c WHERE c.slot = r.slot AND c.block = r.seq;
       CONTINUE WHEN v_done >= r.n;
-      v_hi := least(r.n, v_done + v_left);
+      v_hi := least(r.n, v_done + v_left, p_until[i] - r.seq);
+      EXIT WHEN v_hi <= v_done;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) VALUES (r.slot, r.seq, v_done, v_hi, p_epoch, p_claim);
       v_left := v_left - (v_hi - v_done);
+      v_found := true;
       kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
       IF v_done = 0 AND v_hi = r.n THEN
         body := r.body; contexts := r.contexts;
@@ -77,12 +85,21 @@ BEGIN
       v_bytes := v_bytes + octet_length(body);
       EXIT WHEN v_left <= 0 OR v_bytes >= p_bytes;
     END LOOP;
+    -- All of the lane's blocks are in others' hands at this moment: what is less urgent waits until it is known whether they take all of it.
+    IF NOT v_found AND EXISTS (SELECT FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
+      AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
+      AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]) THEN
+      kind := 5; slot := NULL; block := NULL; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; gone := NULL;
+      RETURN NEXT;
+      v_left := 0;
+    END IF;
   END LOOP;
   IF p_deep THEN
-    RETURN QUERY SELECT 3::smallint, NULL::smallint, (SELECT b.seq FROM tensile.block b WHERE b.lane = l AND b.seq >= f
-        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n) ORDER BY b.seq LIMIT 1),
-      l, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::smallint[] FROM unnest(p_lanes, p_from) AS u(l, f);
-    RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, pg_snapshot_xmin(pg_current_snapshot())::text,
+    RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
+        NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::smallint[]
+      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.lane = l AND b.seq >= f
+        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n) ORDER BY b.seq LIMIT 1) AS h ON true;
+    RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, v_xmin,
       pg_snapshot_xmax(pg_current_snapshot())::text, NULL::smallint[];
   END IF;
 END $$;

@@ -42,12 +42,12 @@ BEGIN
 END $$;
 
 -- The next ready jobs of a name, locked, most urgent first. Ageing: the heads of the lanes are compared by how urgent their waiting has made them.
-CREATE FUNCTION tensile.rows_next(p_now bigint, p_name int, p_ageing float8, p_limit int) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION tensile.rows_next(p_now bigint, p_name int, p_ageing float8, p_limit int, p_most int, p_before bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE v_ids bigint[];
 BEGIN
   IF p_ageing IS NULL THEN
     SELECT array_agg(id) INTO v_ids FROM (
-      SELECT id FROM tensile.job WHERE state = 3 AND name_id = p_name ORDER BY priority, turn, place LIMIT p_limit FOR UPDATE SKIP LOCKED
+      SELECT id FROM tensile.job WHERE state = 3 AND name_id = p_name AND (priority, turn, place) < (p_most, 0, p_before) ORDER BY priority, turn, place LIMIT p_limit FOR UPDATE SKIP LOCKED
     ) AS r;
   ELSE
     SELECT array_agg(j.id ORDER BY a.ord) INTO v_ids FROM (
@@ -95,7 +95,7 @@ BEGIN
 END $$;
 
 -- Claims up to so many jobs of one name. p_bytes: of payloads, unless a single one is larger.
-CREATE FUNCTION tensile.rows_claim_name(p_now bigint, n tensile.name, p_credit int, p_epoch bigint, p_claim bigint, p_bytes bigint) RETURNS bigint[]
+CREATE FUNCTION tensile.rows_claim_name(p_now bigint, n tensile.name, p_credit int, p_epoch bigint, p_claim bigint, p_bytes bigint, p_most int, p_before bigint) RETURNS bigint[]
   LANGUAGE plpgsql AS $$
 DECLARE v_room int := p_credit; v_ids bigint[]; v_got bigint[]; v_all bigint[] := '{}'; v_tired boolean := false;
 BEGIN
@@ -108,7 +108,7 @@ BEGIN
   FOR round IN 1..20 LOOP
     EXIT WHEN v_room <= 0;
     -- After a round that found blocked keys the next one looks further, so that many parked jobs take few rounds.
-    v_ids := tensile.rows_next(p_now, n.id, n.ageing_ms, v_room + CASE WHEN n.per_key AND round > 1 THEN 200 ELSE 0 END);
+    v_ids := tensile.rows_next(p_now, n.id, n.ageing_ms, v_room + CASE WHEN n.per_key AND round > 1 THEN 200 ELSE 0 END, p_most, p_before);
     EXIT WHEN v_ids IS NULL;
     SELECT array_agg(id ORDER BY ord) INTO v_got FROM (
       SELECT u.id, u.ord, sum(octet_length(j.payload)) OVER (ORDER BY u.ord) AS size FROM unnest(v_ids) WITH ORDINALITY AS u(id, ord) JOIN tensile.job j ON j.id = u.id
@@ -135,9 +135,10 @@ BEGIN
   RETURN CASE WHEN v_tired THEN v_all || 0::bigint ELSE v_all END;
 END $$;
 
+-- p_most, p_before: per name, only what comes before this priority and place is claimed; 10, 0: everything.
 -- One turn: what is due becomes ready, then jobs are claimed. Rows of kind 0 are claimed jobs, in order; 1: asked to stop, of this epoch;
 -- 2: ended with others; 3: when (due) there is something to do again, and whether (attempt 1) there was more than one turn can do.
-CREATE FUNCTION tensile.rows_turn(p_epoch bigint, p_claim bigint, p_names int[], p_credits int[], p_bytes bigint, p_durable boolean)
+CREATE FUNCTION tensile.rows_turn(p_epoch bigint, p_claim bigint, p_names int[], p_credits int[], p_bytes bigint, p_durable boolean, p_most int[], p_before bigint[])
   RETURNS TABLE (kind smallint, id bigint, name_id int, priority smallint, attempt int, enqueued_at bigint, due bigint, noted boolean, key bytea, tenant bytea,
     context bytea, payload bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -165,9 +166,9 @@ BEGIN
     PERFORM tensile.rows_place(r.id);
   END LOOP;
   -- Names that share a gate: none is always the first.
-  FOR r IN SELECT m AS n, u.credit FROM unnest(p_names, p_credits) AS u(id, credit) JOIN tensile.name m ON m.id = u.id
+  FOR r IN SELECT m AS n, u.credit, u.most, u.before FROM unnest(p_names, p_credits, p_most, p_before) AS u(id, credit, most, before) JOIN tensile.name m ON m.id = u.id
     WHERE u.credit > 0 AND NOT m.paused ORDER BY CASE WHEN m.gates IS NULL THEN m.id END, random() LOOP
-    v_all := v_all || tensile.rows_claim_name(v_now, r.n, r.credit, p_epoch, p_claim, p_bytes);
+    v_all := v_all || tensile.rows_claim_name(v_now, r.n, r.credit, p_epoch, p_claim, p_bytes, r.most, r.before);
   END LOOP;
   v_more := v_more OR 0 = ANY(v_all);
   IF cardinality(v_all) > 0 AND EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = ANY(v_all) AND j.unique_until = 1) THEN
@@ -185,6 +186,11 @@ BEGIN
     NULL::bytea FROM tensile.job j WHERE j.state = 4 AND j.cancel_asked AND j.epoch = p_epoch;
   RETURN QUERY SELECT 2::smallint, x, NULL::int, NULL::smallint, NULL::int, NULL::bigint, NULL::bigint, NULL::boolean, NULL::bytea, NULL::bytea, NULL::bytea,
     NULL::bytea FROM unnest(v_lost) AS x;
+  -- Where some had to stay behind blocks: the priority and the place (due) of the first.
+  RETURN QUERY SELECT 4::smallint, u.id::bigint, u.id, h.priority, NULL::int, NULL::bigint, h.place, NULL::boolean, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea
+    FROM unnest(p_names, p_most) AS u(id, most) CROSS JOIN LATERAL (
+      SELECT j.priority, j.place FROM tensile.job j WHERE j.state = 3 AND j.name_id = u.id ORDER BY j.priority, j.turn, j.place LIMIT 1
+    ) AS h WHERE u.most < 10;
   RETURN QUERY SELECT 3::smallint, v_now, NULL::int, NULL::smallint, CASE WHEN v_more THEN 1 ELSE 0 END, NULL::bigint, ceil(v_wake)::bigint, NULL::boolean,
     NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea;
 END $$;

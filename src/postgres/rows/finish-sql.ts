@@ -110,17 +110,12 @@ BEGIN
   -- Of those that rest in blocks somebody waits now: they become rows.
   PERFORM tensile.blocks_take_out(ARRAY(SELECT DISTINCT on_job FROM tensile.dependency WHERE job = ANY(v_ids) AND pending));
   PERFORM 1 FROM tensile.job WHERE id IN (SELECT on_job FROM tensile.dependency WHERE job = ANY(v_ids) AND pending) ORDER BY id FOR KEY SHARE;
-  UPDATE tensile.dependency d SET pending = false, outcome = coalesce((SELECT h.state FROM tensile.history h WHERE h.id = d.on_job), 12)
+  UPDATE tensile.dependency d SET pending = false, outcome = coalesce((SELECT h.state FROM tensile.history h WHERE h.id = d.on_job),
+      (SELECT b.state FROM tensile.blocks_get(d.on_job) AS b WHERE b.state = 10), 12)
     WHERE d.job = ANY(v_ids) AND d.pending AND NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = d.on_job);
   SELECT array_agg(job ORDER BY job), array_agg(cause ORDER BY job) INTO v_lost, v_causes FROM (
     SELECT DISTINCT ON (d.job) d.job, d.on_job AS cause FROM tensile.dependency d JOIN tensile.job j ON j.id = d.job
-<<<<<<< HEAD
     WHERE d.job = ANY(v_ids) AND NOT d.pending AND j.dep_mode = 1 AND d.outcome <> 10
-=======
-    WHERE d.job = ANY(v_ids) AND NOT d.pending AND j.dep_mode = 1
-      AND NOT EXISTS (SELECT 1 FROM tensile.history h WHERE h.id = d.on_job AND h.state = 10)
-      AND NOT EXISTS (SELECT 1 FROM tensile.blocks_get(d.on_job) AS b WHERE b.state = 10)
->>>>>>> 3dcd226 (Keep plain jobs of PostgreSQL in blocks; leases with a heartbeat of its own, rescue, notifications)
     ORDER BY d.job, d.ord
   ) AS lost;
   UPDATE tensile.job SET state = 0 WHERE id = ANY(v_ids);

@@ -6,6 +6,7 @@ import { rowReads, rowViews } from "./read-sql.ts";
 import { rowSettle } from "./settle-sql.ts";
 export { isJobId } from "./codec.ts";
 export { RowPath, type Turn } from "./row-path.ts";
+export { last, type Position } from "./statements.ts";
 import { rowTables, rowTally } from "./tables.ts";
 
 /** SQL of the row path's schema, in the order in which it is applied; each one text of many statements. `tensile` is the schema's name. */

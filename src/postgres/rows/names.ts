@@ -32,6 +32,10 @@ export class Names {
     return id;
   }
 
+  known(name: string): number | undefined {
+    return this.#ids.get(name);
+  }
+
   name(id: number): string {
     return this.#names.get(id) ?? "";
   }

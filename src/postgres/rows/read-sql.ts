@@ -53,20 +53,14 @@ CREATE FUNCTION tensile.rows_ended(p_ids bigint[]) RETURNS TABLE (id bigint, gon
   WHERE NOT EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = u.id)
 $$;
 
-<<<<<<< HEAD
-CREATE FUNCTION tensile.rows_dependencies(p_id bigint) RETURNS TABLE (id text, name text, state smallint, result bytea) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(d.named, d.on_job::text), n.name, coalesce(d.outcome, a.state), a.result FROM tensile.dependency d LEFT JOIN tensile.rows_all a ON a.id = d.on_job
-    LEFT JOIN tensile.name n ON n.id = a.name_id WHERE d.job = p_id ORDER BY d.ord
-$$;
-=======
-CREATE FUNCTION tensile.rows_dependencies(p_id bigint) RETURNS TABLE (id bigint, name text, state smallint, result bytea) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION tensile.rows_dependencies(p_id bigint) RETURNS TABLE (id text, name text, state smallint, result bytea) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
-  RETURN QUERY SELECT d.on_job, coalesce(n.name, b.name), coalesce(a.state, b.state), coalesce(a.result, convert_to(b.result, 'UTF8'))
+  RETURN QUERY SELECT coalesce(d.named, d.on_job::text), coalesce(n.name, b.name), coalesce(d.outcome, a.state, b.state),
+      coalesce(a.result, convert_to(b.result, 'UTF8'))
     FROM tensile.dependency d LEFT JOIN tensile.rows_all a ON a.id = d.on_job LEFT JOIN tensile.name n ON n.id = a.name_id
     LEFT JOIN LATERAL tensile.blocks_get(d.on_job) AS b ON a.id IS NULL WHERE d.job = p_id ORDER BY d.ord;
 END $$;
->>>>>>> 3dcd226 (Keep plain jobs of PostgreSQL in blocks; leases with a heartbeat of its own, rescue, notifications)
 
 -- Folds the counts' deltas: one process at a time, the others skip what it holds.
 CREATE FUNCTION tensile.rows_fold(p_limit int) RETURNS int LANGUAGE plpgsql AS $$

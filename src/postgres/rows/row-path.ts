@@ -28,9 +28,11 @@ import { byteTexts, numbers, texts, type Statement } from "./pack.ts";
 import {
   enqueueStatement,
   getStatement,
+  last,
   listStatement,
   settleStatement,
   turnStatement,
+  type Position,
   type Wanted,
 } from "./statements.ts";
 
@@ -43,6 +45,8 @@ export interface Turn {
   readonly ended: readonly JobId[];
   /** Milliseconds until something is due; undefined: nothing is. */
   readonly wakeMs: number | undefined;
+  /** Of names with a `before`: the first ready row that was not claimed. */
+  readonly heads: ReadonlyMap<string, Position>;
   /** There was more to do than one turn does. */
   readonly more: boolean;
 }
@@ -66,20 +70,37 @@ export class RowPath {
     return rows.map(({ id, duplicate }) => ({ id: id === 0 ? "" : String(id), duplicate: duplicate === true }));
   }
 
-  async turn(fence: Fence, credit: ReadonlyMap<string, number>, claimBytes: number, durable: boolean): Promise<Turn> {
+  /** @param before Per name, only what comes before is claimed. */
+  async turn(
+    fence: Fence,
+    credit: ReadonlyMap<string, number>,
+    claimBytes: number,
+    durable: boolean,
+    before: ReadonlyMap<string, Position> = new Map(),
+  ): Promise<Turn> {
     const named = [...credit].filter(([, count]) => count > 0).map(([name]) => ({ name }));
     if (!this.names.know(named)) await this.names.learn(named);
-    const wanted: Wanted[] = named.map(({ name }) => ({ name: this.names.id(name), credit: credit.get(name) ?? 0 }));
+    const wanted: Wanted[] = named.map(({ name }) => ({
+      name: this.names.id(name),
+      credit: credit.get(name) ?? 0,
+      before: before.get(name) ?? last,
+    }));
     const rows = await this.#run(turnStatement(fence, wanted, claimBytes, durable));
     const of = (kind: number): SqlRow[] => rows.filter((row) => row["kind"] === kind);
-    const last = of(3)[0];
-    const due = last?.["due"];
+    const end = of(3)[0];
+    const due = end?.["due"];
     return {
       claimed: of(0).map((row) => this.#claimedOf(row, fence)),
       cancelled: of(1).map(({ id }) => String(id)),
       ended: of(2).map(({ id }) => String(id)),
-      wakeMs: due === null || due === undefined ? undefined : Math.max(0, Number(due) - Number(last?.["id"])),
-      more: last?.["attempt"] === 1,
+      wakeMs: due === null || due === undefined ? undefined : Math.max(0, Number(due) - Number(end?.["id"])),
+      more: end?.["attempt"] === 1,
+      heads: new Map(
+        of(4).map((row) => [
+          this.names.name(Number(row["name_id"])),
+          { priority: Number(row["priority"]), place: Number(row["due"]) },
+        ]),
+      ),
     };
   }
 

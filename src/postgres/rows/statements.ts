@@ -102,9 +102,20 @@ export function settleStatement(settlements: readonly Settlement[], again: reado
   );
 }
 
+/** Where a ready job stands among those of its name. */
+export interface Position {
+  readonly priority: number;
+  readonly place: number;
+}
+
+/** Behind every job. */
+export const last: Position = { priority: 10, place: 0 };
+
 export interface Wanted {
   readonly name: number;
   readonly credit: number;
+  /** Only what comes before is claimed. */
+  readonly before: Position;
 }
 
 /** @param durable Whether a claim must outlive a crash of the server: where a second run is worse than a slower claim. */
@@ -116,7 +127,7 @@ export function turnStatement(
 ): Statement {
   return call(
     "rows_turn",
-    ["bigint", "bigint", "int[]", "int[]", "bigint", "boolean"],
+    ["bigint", "bigint", "int[]", "int[]", "bigint", "boolean", "int[]", "bigint[]"],
     [
       fence.epoch,
       fence.claim,
@@ -124,6 +135,8 @@ export function turnStatement(
       numbers(wanted.map(({ credit }) => Math.min(credit, 100_000))),
       claimBytes,
       durable,
+      numbers(wanted.map(({ before }) => before.priority)),
+      numbers(wanted.map(({ before }) => before.place)),
     ],
   );
 }
