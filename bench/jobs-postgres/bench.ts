@@ -26,7 +26,8 @@ export const jobsPostgresBench: Bench = {
   text: "enqueue + run + acknowledge on PostgreSQL with synchronous_commit=on",
   systems: systems.map(({ name }) => name),
   pinned: true,
-  rounds: 2,
+  // One round takes some seven minutes, most of it filling deep backlogs.
+  rounds: 1,
   needsPeers: (names) => systems.some(({ name, peer }) => peer && names.includes(name)),
   chart: { metric: "jobsPerSecond", title: "Jobs enqueued, run and acknowledged on PostgreSQL", unit: "/s" },
   run,
@@ -105,7 +106,9 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
   const { system } = context;
   if (system.cases !== "slow") {
     await onNewDatabase(context, async (child, counters) => {
-      await preloadAndDrain(context, child, counters, "preload", sizes.preload, 60_000);
+      // What claims one by one would take minutes for what others do in seconds.
+      const jobs = system.cases === "plain" ? sizes.preload / 5 : sizes.preload;
+      await preloadAndDrain(context, child, counters, "preload", jobs, 60_000);
       await steady(context, child, counters, sizes.windowMs);
       await accountFor(context, child);
     });
