@@ -75,6 +75,7 @@ export interface PreparedJob<J extends Job = Job> {
     readonly priority: number;
     readonly payload: string;
     readonly runAt?: number;
+    readonly delayMs?: number;
     readonly uniqueKey?: string;
     readonly unique?: { readonly scope?: string; readonly until?: "finished" | "started"; readonly windowMs?: number };
     readonly key?: string;

@@ -48,7 +48,7 @@ export function newJob(
 
 function withOptions(codec: JobCodec, payload: string, options: NewJobOptions, clock: Clock): NewJob {
   const { settings, name } = codec.job;
-  const runAt = runAtOf(name, options, clock);
+  const due = dueOf(name, options);
   const context = writeContext(name, codec.version, options, clock);
   const after = dependenciesOf(name, options);
   const { key, tenant } = options;
@@ -56,7 +56,7 @@ function withOptions(codec: JobCodec, payload: string, options: NewJobOptions, c
     name,
     priority: options.priority === undefined ? settings.priority : checkedPriority(name, options.priority),
     payload,
-    ...(runAt !== undefined && { runAt }),
+    ...due,
     ...(context !== undefined && { context }),
     ...(after !== undefined && { after }),
     ...(key !== undefined && settings.perKey !== undefined && { key: checkedText(name, "key", key) }),
@@ -125,15 +125,16 @@ function dependenciesOf(name: string, { after, on = "succeeded" }: NewJobOptions
   return { jobs: after.map((one) => (typeof one === "object" ? one.id : one)), on };
 }
 
-function runAtOf(name: string, { delay, at }: NewJobOptions, clock: Clock): number | undefined {
+/** A delay counts by the store's clock, which all processes share. */
+function dueOf(name: string, { delay, at }: NewJobOptions): { runAt?: number; delayMs?: number } | undefined {
   if (delay !== undefined && at !== undefined) {
     throw new TypeError(`enqueue("${name}"): give delay or at, not both.`);
   }
-  if (delay !== undefined) return Math.ceil(clock.now() + durationMs(delay));
+  if (delay !== undefined) return { delayMs: durationMs(delay) };
   if (at === undefined) return undefined;
   const time = at.getTime();
   if (Number.isNaN(time)) throw new TypeError(`enqueue("${name}"): at is an invalid Date.`);
-  return time;
+  return { runAt: time };
 }
 
 function checkedPriority(name: string, priority: number): number {
