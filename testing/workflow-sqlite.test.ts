@@ -1,4 +1,4 @@
-/** Steps, sleeps, signals, graphs and keys on a real SQLite file with the real clock. */
+/** Steps, sleeps, signals, graphs, keys and pauses on a real SQLite file with the real clock. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -134,5 +134,22 @@ test("a batch of ordered keys runs in order within each key, and its last job ha
       );
     }
     await end();
+  });
+});
+
+test("a pause outlives the process that asked for it", async () => {
+  await inFolder(async (path) => {
+    const seen: string[] = [];
+    const first = await worker(path, shop, handlers(seen));
+    value(await first.jobs.pause({ queue: "warehouse" }));
+    await first.end();
+    const second = await worker(path, shop, handlers(seen));
+    const held = value(await second.jobs.enqueue(pack, { order: "a", parcel: 1 }));
+    const other = value(await second.jobs.enqueue(send, {}));
+    assert.deepEqual(value(await other.result()), { parcels: [] });
+    assert.deepEqual([value(await second.jobs.paused()), seen], [["pack"], []]);
+    value(await second.jobs.resume(pack));
+    assert.deepEqual(value(await held.result()), { parcel: 1 });
+    await second.end();
   });
 });
