@@ -158,4 +158,14 @@ BEGIN
   DELETE FROM tensile.tenant WHERE (name_id, priority, tenant) IN (
     SELECT t.name_id, t.priority, t.tenant FROM tensile.tenant t JOIN tensile.lane l USING (name_id, priority) WHERE t.turn <= l.turn LIMIT 1000 FOR UPDATE OF t SKIP LOCKED);
 END $$;
+
+-- A process that starts beside an empty queue keeps the plans of that moment: they must be those of a full one. (And no compiling of plans for it.)
+ALTER FUNCTION tensile.rows_enqueue SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_turn SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_settle SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_rescue SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_cancel SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_retry SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_signal SET enable_seqscan = off SET jit = off;
+ALTER FUNCTION tensile.rows_sweep SET enable_seqscan = off SET jit = off;
 `;
