@@ -81,6 +81,8 @@ export class Connection implements Sql {
 
   async close(): Promise<void> {
     this.#closed = true;
+    // The end of the connection is waited for, so it keeps the process alive until then.
+    this.hold(true);
     const client = this.#client ?? (await this.#connecting?.catch(() => undefined));
     this.#client = undefined;
     await client?.end().catch(() => undefined);
