@@ -24,6 +24,8 @@ if (!(minutes > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
   process.exit(2);
 }
 
+// What is waited for may be connections alone, which keep no process alive.
+const alive = setInterval(() => undefined, 1_000);
 const folder = mkdtempSync(join(tmpdir(), "tensile-chaos-run-"));
 try {
   for (const name of stores) {
@@ -36,6 +38,7 @@ try {
     if (report.violations.length > 0) process.exitCode = 1;
   }
 } finally {
+  clearInterval(alive);
   rmSync(folder, { recursive: true, force: true });
 }
 process.exit();
