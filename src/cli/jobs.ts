@@ -234,11 +234,10 @@ async function pause(call: JobsCall, { stdout }: Io, verb: "pause" | "resume"): 
   if (call.rest.length === 0) throw new Usage("Which jobs? Give their names after the store.");
   const session = await openSession(await storeAt(call.address));
   try {
-    const done = await session[verb]?.(call.rest);
-    if (done === undefined) throw new Failure("This store does not pause.");
+    const done = await session[verb](call.rest);
     required(done);
-    const paused = await session.paused?.();
-    const names = paused === undefined ? [] : required(paused);
+    const paused = await session.paused();
+    const names = required(paused);
     await write(stdout, `paused: ${names.length === 0 ? "none" : names.join(", ")}\n`);
   } finally {
     await session.close();

@@ -63,7 +63,7 @@ export class FlowNotes {
     // A stale claim is the settlement's matter.
     if (notes.length > 0)
       await this.#insist(
-        () => session.note?.(this.#of.job, notes) ?? lacking(),
+        () => session.note(this.#of.job, notes),
         () => drain.over,
       );
   }
@@ -78,7 +78,7 @@ export class FlowNotes {
 
   async dependencies(): Promise<readonly DependencyRecord[]> {
     const { session } = this.#tools;
-    return this.#insist(() => session.dependencies?.(this.#of.job.id) ?? lacking());
+    return this.#insist(() => session.dependencies(this.#of.job.id));
   }
 
   async #tell(): Promise<void> {
@@ -86,7 +86,7 @@ export class FlowNotes {
       const text = this.#progress;
       this.#progress = undefined;
       // Refused: the next one may be taken.
-      void (await (this.#tools.session.note?.(this.#of.job, [], text) ?? lacking()));
+      void (await this.#tools.session.note(this.#of.job, [], text));
     }
     this.#telling = false;
   }
@@ -94,7 +94,7 @@ export class FlowNotes {
   async #load(some: boolean): Promise<Map<string, string>> {
     if (!some) return new Map();
     const { session } = this.#tools;
-    const notes = await this.#insist(() => session.notes?.(this.#of.job.id) ?? lacking());
+    const notes = await this.#insist(() => session.notes(this.#of.job.id));
     const locked = notes.map(whyLocked).find((reason) => reason !== undefined);
     if (locked !== undefined) await this.#unreadable(locked);
     for (const { name, value } of notes) if (value.startsWith('["fault"')) this.#faults.add(name);
@@ -111,7 +111,7 @@ export class FlowNotes {
 
   async #write(notes: readonly JobNote[]): Promise<void> {
     const { session } = this.#tools;
-    const receipt = await this.#insist(() => session.note?.(this.#of.job, notes) ?? lacking());
+    const receipt = await this.#insist(() => session.note(this.#of.job, notes));
     if (receipt === "settled") return;
     if (!this.#of.isOver) this.#of.lose();
     this.#of.quit();
@@ -131,10 +131,6 @@ export class FlowNotes {
       await sleep(clock, wait);
     }
   }
-}
-
-function lacking(): never {
-  throw new TypeError("This store keeps no steps, signals and dependencies of jobs.");
 }
 
 function never(): Promise<never> {

@@ -45,7 +45,7 @@ export class JobSignals {
     const most = this.#limits.payloadBytes;
     if (utf8Bytes(written.value, most) > most) return new Err(InvalidInput({ issues: [tooLong(most)] }));
     const { session, events } = this.#options;
-    const told = await (session.signal?.(id, name, written.value) ?? lacking());
+    const told = await session.signal(id, name, written.value);
     if (told.ok && told.value !== undefined) events.emit("job.signalled", { id, name: job.name, signal: name });
     return told;
   }
@@ -59,14 +59,13 @@ export class JobSignals {
   }
 
   async paused(): Promise<Result<readonly string[], EnqueueFault>> {
-    return this.#options.session.paused?.() ?? lacking();
+    return this.#options.session.paused();
   }
 
   async #set(target: PauseTarget, paused: boolean): Promise<Result<void, EnqueueFault>> {
     const { session, events } = this.#options;
     const names = this.#namesOf(target);
-    const done = await (paused ? session.pause?.(names) : session.resume?.(names));
-    if (done === undefined) return lacking();
+    const done = await (paused ? session.pause(names) : session.resume(names));
     if (done.ok) events.emit("jobs.paused", { names, paused });
     return map(done, () => undefined);
   }
@@ -83,8 +82,4 @@ export class JobSignals {
 
 function tooLong(most: number): { pointer: string; code: string; message: string } {
   return { pointer: "", code: "max_text", message: `A signal has at most ${most} bytes as JSON.` };
-}
-
-function lacking(): never {
-  throw new TypeError("This store has no signals and no pauses of jobs.");
 }

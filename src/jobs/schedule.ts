@@ -105,8 +105,8 @@ export class Scheduler {
   /** Where the store does not say, none is: what is paused does not run anyway. */
   async #paused(): Promise<ReadonlySet<string>> {
     const { session } = this.#options;
-    const paused = await session.paused?.();
-    return new Set(paused?.ok === true ? paused.value : []);
+    const paused = await session.paused();
+    return new Set(paused.ok ? paused.value : []);
   }
 
   /** `latest`: the last occurrence that is due. False when the store refused and it must be tried again. */

@@ -233,8 +233,7 @@ export interface StoreFlow {
   backlog(names: readonly string[]): StoreResult<Backlog>;
 }
 
-// While issue 4 is built a store may lack the verbs of StoreFlow; then `Partial` goes.
-export interface StoreSession extends Partial<StoreFlow> {
+export interface StoreSession extends StoreFlow {
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]>;
   consume(options: ConsumeOptions): Consumer;
   settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]>;

@@ -166,7 +166,7 @@ for (const [what, policy] of Object.entries(policies)) {
           for (const one of taken) {
             await step(world, one);
             // Everything that was asked for before a read is done when it is answered.
-            await world.session.counts();
+            assert.ok((await world.session.counts()).ok);
           }
           await world.finish();
         } finally {

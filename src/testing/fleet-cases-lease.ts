@@ -97,11 +97,11 @@ export function leaseCases(fleet: WithFleet): void {
       assert.equal(job.id, id);
       await late.process.thaw();
       assert.deepEqual(await late.b.settle({ job: zombie, to: "succeeded", result: '"late"' }), ["stale"]);
-      assert.equal(value(await late.b.flow.note(zombie, [{ name: "late", value: "1" }], "1")), "stale");
+      assert.equal(value(await late.b.session.note(zombie, [{ name: "late", value: "1" }], "1")), "stale");
       await f.pass(f.leaseMs);
       await lateHands.quiet();
       assert.deepEqual(lateHands.lost, [id]);
-      assert.deepEqual(value(await b.flow.notes(id)), []);
+      assert.deepEqual(value(await b.session.notes(id)), []);
       assert.deepEqual(await b.settle({ job, to: "succeeded", result: '"right"' }), ["settled"]);
       assert.equal((await b.record(id)).result, '"right"');
       await b.enqueue({ name: "b" });

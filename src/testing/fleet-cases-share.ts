@@ -133,13 +133,13 @@ function wordCases(fleet: WithFleet): void {
     fleet({}, async (f) => {
       const [one, two] = await f.two();
       const hands = [one.hands("a"), two.hands("a")] as const;
-      value(await one.flow.pause(["a"]));
+      value(await one.session.pause(["a"]));
       await f.pass(1_000);
-      assert.deepEqual(value(await two.flow.paused()), ["a"]);
+      assert.deepEqual(value(await two.session.paused()), ["a"]);
       await one.enqueue(...Array.from({ length: 10 }, () => ({ name: "a" })));
       for (const each of hands) each.grant("a", 100);
       assert.equal((await handedOver(...hands)).length, 0);
-      value(await two.flow.resume(["a"]));
+      value(await two.session.resume(["a"]));
       await f.pass(1_000);
       assert.equal((await handedOver(...hands)).length, 10);
     }),
@@ -184,7 +184,7 @@ function wordCases(fleet: WithFleet): void {
       const hands = one.hands("a");
       await one.settle({ job: await hands.takeOne("a"), to: "waiting", signal: "go" });
       hands.grant("a", 1);
-      assert.equal(value(await two.flow.signal(id, "go", "1")), "ready");
+      assert.equal(value(await two.session.signal(id, "go", "1")), "ready");
       await f.pass(1_000);
       const [job] = await hands.take(1);
       assert.deepEqual([job?.id, job?.noted], [id, true]);

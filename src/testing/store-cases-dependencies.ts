@@ -87,7 +87,7 @@ function waitCases(bench: WithBench): void {
       assert.equal(await b.state(last?.id ?? ""), "waiting");
       await run(b, hands, "a", "succeeded");
       await b.reaches(last?.id ?? "", "ready");
-      const records = value(await b.flow.dependencies(last?.id ?? ""));
+      const records = value(await b.session.dependencies(last?.id ?? ""));
       assert.deepEqual(
         records.map(({ id }) => id),
         [before, before, other?.id, other?.id, before],
@@ -303,7 +303,7 @@ function earlyCases(bench: WithBench): void {
         await b.reaches(after?.id ?? "", "cancelled");
         assert.equal(blamed(await b.record(needs?.id ?? "")), unknown);
         assert.equal(blamed(await b.record(after?.id ?? "")), needs?.id);
-        const [record] = value(await b.flow.dependencies(either?.id ?? ""));
+        const [record] = value(await b.session.dependencies(either?.id ?? ""));
         assert.deepEqual([record?.id, record?.state], [unknown, "cancelled"]);
       }
     }),
@@ -324,7 +324,7 @@ function recordCases(bench: WithBench): void {
       const id = last?.id ?? "";
       await run(b, hands, "b", "failed");
       await run(b, hands, "a", "succeeded", '{"é":1}');
-      assert.deepEqual(value(await b.flow.dependencies(id)), [
+      assert.deepEqual(value(await b.session.dependencies(id)), [
         { id: three?.id, name: "a", state: "ready" },
         { id: one?.id, name: "a", state: "succeeded", result: '{"é":1}' },
         { id: two?.id, name: "b", state: "failed" },
@@ -333,7 +333,7 @@ function recordCases(bench: WithBench): void {
       await hands.takeOne("z");
       await b.reopen();
       assert.deepEqual(
-        value(await b.flow.dependencies(id)).map(({ state, result }) => [state, result]),
+        value(await b.session.dependencies(id)).map(({ state, result }) => [state, result]),
         [
           ["succeeded", "2"],
           ["succeeded", '{"é":1}'],
@@ -341,7 +341,7 @@ function recordCases(bench: WithBench): void {
         ],
       );
       for (const none of [one?.id ?? "", "999999999", "x"])
-        assert.deepEqual(value(await b.flow.dependencies(none)), []);
+        assert.deepEqual(value(await b.session.dependencies(none)), []);
     }),
   );
 
@@ -370,7 +370,7 @@ function recordCases(bench: WithBench): void {
         value(await b.session.prune());
         await hands.takeOne("z");
         assert.deepEqual(
-          value(await b.flow.dependencies(last?.id ?? "")).map(({ id, state }) => [id, state]),
+          value(await b.session.dependencies(last?.id ?? "")).map(({ id, state }) => [id, state]),
           [
             [one?.id, "succeeded"],
             [two?.id, "failed"],

@@ -86,7 +86,7 @@ function byTheOther(to: "succeeded" | "failed"): Try {
 const tries: { readonly [M in JobMove]: Try } = {
   unblock: async (b, subject, way) => {
     if (way === "waiting for another") await byTheOther("succeeded")(b, subject, way);
-    else value(await b.flow.signal(subject.id, "go", "1"));
+    else value(await b.session.signal(subject.id, "go", "1"));
   },
   defer: byTheOther("succeeded"),
   abandon: byTheOther("failed"),

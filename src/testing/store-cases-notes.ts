@@ -5,11 +5,11 @@ import type { ClaimedJob, JobNote } from "../jobs/index.ts";
 import { failure, keepMany, value, type StoreBench, type WithBench } from "./store-harness.ts";
 
 async function note(b: StoreBench, job: ClaimedJob, notes: readonly JobNote[], progress?: string): Promise<string> {
-  return value(await b.flow.note(job, notes, progress));
+  return value(await b.session.note(job, notes, progress));
 }
 
 async function notes(b: StoreBench, id: string): Promise<[string, string][]> {
-  return value(await b.flow.notes(id)).map(({ name, value: text }) => [name, text]);
+  return value(await b.session.notes(id)).map(({ name, value: text }) => [name, text]);
 }
 
 export function noteCases(bench: WithBench): void {

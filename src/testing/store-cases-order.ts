@@ -89,7 +89,7 @@ export function orderCases(bench: WithBench): void {
       job = await take();
       await b.settle({ job, to: "waiting", signal: "go" });
       await hands.nothing();
-      value(await b.flow.signal(first ?? "", "go", "1"));
+      value(await b.session.signal(first ?? "", "go", "1"));
       job = await take();
       await b.settle({ job, to: "released" });
       job = await take();

@@ -9,14 +9,14 @@ export function pauseCases(bench: WithBench): void {
     "of a paused name nothing is handed over until it is resumed; other names go on, and enqueueing too",
     bench({}, async (b) => {
       const hands = b.hands("a", "b");
-      value(await b.flow.pause(["a"]));
+      value(await b.session.pause(["a"]));
       hands.grant("a", 10);
       hands.grant("b", 10);
       await b.enqueue({ name: "a", payload: "0" }, { name: "b" }, { name: "a", payload: "1" });
       assert.equal((await hands.take(1))[0]?.name, "b");
       await hands.nothing();
       assert.equal((await b.counts("a")).ready, 2);
-      value(await b.flow.resume(["a"]));
+      value(await b.session.resume(["a"]));
       assert.deepEqual(
         (await hands.take(2)).map(({ payload }) => payload),
         ["0", "1"],
@@ -32,7 +32,7 @@ export function pauseCases(bench: WithBench): void {
       hands.grant("a", 2);
       const [one, two] = await hands.take(2);
       assert.ok(one && two);
-      value(await b.flow.pause(["a"]));
+      value(await b.session.pause(["a"]));
       hands.grant("a", 10);
       assert.deepEqual(
         await b.settle(
@@ -45,7 +45,7 @@ export function pauseCases(bench: WithBench): void {
       await b.reaches(two.id, "ready");
       await hands.nothing();
       assert.equal(value(await b.session.cancel(third?.id ?? "")), "cancelled");
-      value(await b.flow.resume(["a"]));
+      value(await b.session.resume(["a"]));
       await hands.take(2);
       await hands.nothing();
     }),
@@ -54,13 +54,13 @@ export function pauseCases(bench: WithBench): void {
   test(
     "pauses outlive a restart, and saying it twice is saying it once",
     bench({}, async (b) => {
-      assert.deepEqual(value(await b.flow.paused()), []);
-      value(await b.flow.pause(["b", "a", "never"]));
-      value(await b.flow.pause(["a"]));
-      value(await b.flow.pause([]));
+      assert.deepEqual(value(await b.session.paused()), []);
+      value(await b.session.pause(["b", "a", "never"]));
+      value(await b.session.pause(["a"]));
+      value(await b.session.pause([]));
       await b.enqueue({ name: "a" });
       await b.reopen();
-      const names = value(await b.flow.paused());
+      const names = value(await b.session.paused());
       assert.deepEqual(
         names.toSorted((one, two) => (one < two ? -1 : 1)),
         ["a", "b", "never"],
@@ -68,15 +68,15 @@ export function pauseCases(bench: WithBench): void {
       const hands = b.hands("a");
       hands.grant("a", 1);
       await hands.nothing();
-      value(await b.flow.resume(["a", "unknown", "a"]));
+      value(await b.session.resume(["a", "unknown", "a"]));
       await hands.take(1);
-      assert.deepEqual(value(await b.flow.paused()).length, 2);
+      assert.deepEqual(value(await b.session.paused()).length, 2);
     }),
   );
 }
 
 async function backlog(b: StoreBench, ...names: string[]): Promise<Backlog> {
-  return value(await b.flow.backlog(names));
+  return value(await b.session.backlog(names));
 }
 
 /** The store may be a second early. */
@@ -131,7 +131,7 @@ export function backlogCases(bench: WithBench): void {
     bench({ policy: () => ({ perKey: { concurrency: 1 } }) }, async (b) => {
       const start = b.now;
       await b.enqueue({ name: "a", key: "x" }, { name: "a", key: "x" }, { name: "b" });
-      value(await b.flow.pause(["b"]));
+      value(await b.session.pause(["b"]));
       const hands = b.hands("a", "b");
       hands.grant("a", 10);
       hands.grant("b", 10);

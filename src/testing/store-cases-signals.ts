@@ -14,11 +14,11 @@ async function waiter(b: StoreBench, hands: Hands, forMs?: number): Promise<stri
 }
 
 async function signal(b: StoreBench, id: string, name: string, text = '"yes"'): Promise<string | undefined> {
-  return value(await b.flow.signal(id, name, text));
+  return value(await b.session.signal(id, name, text));
 }
 
 async function notes(b: StoreBench, id: string): Promise<[string, string][]> {
-  return value(await b.flow.notes(id)).map((note) => [note.name, note.value]);
+  return value(await b.session.notes(id)).map((note) => [note.name, note.value]);
 }
 
 export function signalCases(bench: WithBench): void {

@@ -19,7 +19,6 @@ import type {
   SettleReceipt,
   Store,
   StoreFault,
-  StoreFlow,
   StoreOpenOptions,
   StoreSession,
 } from "../jobs/index.ts";
@@ -81,13 +80,6 @@ export class StoreBench {
   get session(): StoreSession {
     assert.ok(this.#session, "the store is not open");
     return this.#session;
-  }
-
-  /** The verbs that a store may lack while it is built; a case that uses one which is missing fails. */
-  get flow(): StoreFlow {
-    const { session } = this;
-    assert.ok(hasFlow(session), "the store lacks verbs of StoreFlow");
-    return session;
   }
 
   async open(): Promise<StoreSession> {
@@ -160,11 +152,6 @@ export class StoreBench {
   async counts(name?: string): Promise<JobCounts> {
     return value(await this.session.counts(name));
   }
-}
-
-function hasFlow(session: StoreSession): session is StoreSession & StoreFlow {
-  const verbs = ["note", "notes", "signal", "dependencies"] as const;
-  return verbs.every((verb) => typeof session[verb] === "function");
 }
 
 /** How long a test waits for what must happen before it fails. What passes never waits so long. */

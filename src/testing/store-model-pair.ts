@@ -304,7 +304,7 @@ export class Pair {
       expected,
     );
     for (const job of this.has("signals") ? this.jobs : []) {
-      const notes = value(await this.bench.flow.notes(job.id)).map(({ name }) => name);
+      const notes = value(await this.bench.session.notes(job.id)).map(({ name }) => name);
       assert.deepEqual(
         notes,
         job.signals.map((signal) => `signal:${signal}`),

@@ -107,7 +107,7 @@ async function signalStep(pair: Pair, which: number, how: number): Promise<void>
   const job = from[which % Math.max(1, from.length)];
   if (job === undefined) return;
   const name = `s${how % 2}`;
-  const answer = value(await pair.bench.flow.signal(job.id, name, `${how}`));
+  const answer = value(await pair.bench.session.signal(job.id, name, `${how}`));
   if (isFinished(job.state)) return assert.equal(answer, undefined);
   if (!job.signals.includes(name)) job.signals.push(name);
   pair.wake(job);
@@ -115,8 +115,8 @@ async function signalStep(pair: Pair, which: number, how: number): Promise<void>
 }
 
 async function pauseStep(pair: Pair, name: string): Promise<void> {
-  if (pair.paused.delete(name)) return value(await pair.bench.flow.resume([name]));
-  value(await pair.bench.flow.pause([name]));
+  if (pair.paused.delete(name)) return value(await pair.bench.session.resume([name]));
+  value(await pair.bench.session.pause([name]));
   pair.paused.add(name);
 }
 

@@ -96,7 +96,6 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
     return new Promise(() => undefined);
   }
 
-  const { note, notes, signal, dependencies, pause, resume, paused, backlog } = inner;
   return {
     enqueue: (jobs) =>
       call(
@@ -134,30 +133,26 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
     occurrences: () => inner.occurrences(),
     prune: () => inner.prune(),
     close: () => inner.close(),
-    ...(note !== undefined && {
-      note: (...[job, kept, progress]: Parameters<typeof note>) =>
-        call(
-          "note",
-          { id: job.id, fence: job.fence, names: kept.map(({ name }) => name) },
-          () => note.call(inner, job, kept, progress),
-          (receipt) => ({ receipts: [receipt] }),
-        ),
-    }),
-    ...(signal !== undefined && {
-      signal: (id: string, name: string, value: string) =>
-        call(
-          "signal",
-          { id, names: [name] },
-          () => signal.call(inner, id, name, value),
-          (state) => ({ state }),
-        ),
-    }),
-    ...(notes !== undefined && { notes: (id: string) => notes.call(inner, id) }),
-    ...(dependencies !== undefined && { dependencies: (id: string) => dependencies.call(inner, id) }),
-    ...(pause !== undefined && { pause: (names: readonly string[]) => pause.call(inner, names) }),
-    ...(resume !== undefined && { resume: (names: readonly string[]) => resume.call(inner, names) }),
-    ...(paused !== undefined && { paused: () => paused.call(inner) }),
-    ...(backlog !== undefined && { backlog: (names: readonly string[]) => backlog.call(inner, names) }),
+    note: (job, kept, progress) =>
+      call(
+        "note",
+        { id: job.id, fence: job.fence, names: kept.map(({ name }) => name) },
+        () => inner.note(job, kept, progress),
+        (receipt) => ({ receipts: [receipt] }),
+      ),
+    signal: (id, name, value) =>
+      call(
+        "signal",
+        { id, names: [name] },
+        () => inner.signal(id, name, value),
+        (state) => ({ state }),
+      ),
+    notes: (id) => inner.notes(id),
+    dependencies: (id) => inner.dependencies(id),
+    pause: (names) => inner.pause(names),
+    resume: (names) => inner.resume(names),
+    paused: () => inner.paused(),
+    backlog: (names) => inner.backlog(names),
   };
 }
 

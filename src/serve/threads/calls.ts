@@ -82,16 +82,16 @@ export class ThreadCalls {
       case "counts":
         return session.counts(argument as string | undefined);
       case "backlog":
-        return session.backlog?.(argument as readonly string[]) ?? lacking("does not tell how much waits");
+        return session.backlog(argument as readonly string[]);
       case "signal":
-        return session.signal?.(...(argument as [string, string, string])) ?? lacking("has no signals");
+        return session.signal(...(argument as [string, string, string]));
       case "dependencies":
-        return session.dependencies?.(argument as string) ?? lacking("has no dependencies");
+        return session.dependencies(argument as string);
       case "pause":
       case "resume":
-        return session[method]?.(argument as readonly string[]) ?? lacking("has no pauses");
+        return session[method](argument as readonly string[]);
       case "paused":
-        return session.paused?.() ?? lacking("has no pauses");
+        return session.paused();
       case "finished": {
         const wait = new AbortController();
         this.#waits.set(id, wait);
@@ -101,8 +101,4 @@ export class ThreadCalls {
         return session[method](argument as string);
     }
   }
-}
-
-async function lacking(what: string): Promise<Result<never, Fault>> {
-  return err(StoreUnavailable({ reason: `this store ${what}` }));
 }

@@ -46,6 +46,14 @@ class RemoteSession implements StoreSession {
     throw new TypeError("Jobs run in the main thread of a server with threads.");
   }
 
+  note(): never {
+    throw new TypeError("Jobs run in the main thread of a server with threads.");
+  }
+
+  notes(): never {
+    throw new TypeError("Jobs run in the main thread of a server with threads.");
+  }
+
   async occurrences(): ReturnType<StoreSession["occurrences"]> {
     return err(elsewhere());
   }
