@@ -23,7 +23,8 @@ export async function run(words: readonly string[], io: Io): Promise<number> {
       await write(io.stderr, "tensile --help says more.\n");
       return 2;
     }
-    if (!(thrown instanceof Failure) && !(thrown instanceof TypeError))
+    // A defect shows where it is; a database that cannot be reached is none.
+    if (!(thrown instanceof Failure || thrown instanceof TypeError || thrown.name === "Unreachable"))
       await write(io.stderr, `${thrown.stack ?? ""}\n`);
     return 1;
   }

@@ -1,7 +1,7 @@
 /** The store that an address names: a file, or a PostgreSQL database. */
 import { existsSync } from "node:fs";
 import { systemClock } from "../core/index.ts";
-import type { MovableStore, Store, StoreResult, StoreSession } from "../jobs/index.ts";
+import type { MovableStore, StoreResult, StoreSession } from "../jobs/index.ts";
 import { sqlite } from "../sqlite/index.ts";
 import { Failure, Usage } from "./io.ts";
 
@@ -13,20 +13,12 @@ export interface StoreAt {
 /** `create`: a file that is not there yet is made. */
 export async function storeAt(address: string | undefined, create = false): Promise<StoreAt> {
   if (address === undefined) throw new Usage("Which store? Give a file, or postgres://user@host/database.");
-  if (/^postgres(ql)?:\/\//.test(address)) return { kind: "postgres", store: await postgresAt(address) };
+  if (/^postgres(ql)?:\/\//.test(address)) {
+    const { postgres } = await import("../postgres/index.ts");
+    return { kind: "postgres", store: postgres(address) };
+  }
   if (!create && !existsSync(address)) throw new Failure(`There is no file ${address}.`);
   return { kind: "sqlite", store: sqlite(address) };
-}
-
-async function postgresAt(address: string): Promise<MovableStore> {
-  const { postgres } = await import("../postgres/index.ts");
-  const store: Partial<Store> = postgres(address);
-  if (isMovable(store)) return store;
-  throw new Failure("This version of Tensile moves no jobs into or out of PostgreSQL.");
-}
-
-function isMovable(store: Partial<Store>): store is MovableStore {
-  return "importRecords" in store && "exportRecords" in store && store.open !== undefined;
 }
 
 const forEver = { ageMs: Infinity, count: Infinity };

@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly schema: string;
   /** No named statements: there is a pooler between. Found out by itself as well. */
   readonly pooled: boolean;
+  /** Milliseconds without an answer after which it counts as broken. `statementMs` of the limits when absent. */
+  readonly statementMs?: number;
   readonly onConnected?: (client: Client) => Promise<void> | void;
   readonly onBroken?: (reason: string) => void;
 }
@@ -132,7 +134,7 @@ export class Connection implements Sql {
   }
 
   async #open(): Promise<Client> {
-    const { target, onConnected } = this.#options;
+    const { target, onConnected, statementMs = limits.statementMs } = this.#options;
     const driver = await loadDriver();
     const client = new driver.Client({
       connectionString: target.url,
@@ -140,7 +142,7 @@ export class Connection implements Sql {
       ...(target.ssl === undefined ? undefined : { ssl: target.ssl }),
       application_name: this.#options.name,
       connectionTimeoutMillis: limits.connectMs,
-      query_timeout: limits.statementMs,
+      query_timeout: statementMs,
       keepAlive: true,
       pipeline: true,
       types: typesOf(driver),

@@ -10,6 +10,12 @@ export const postgresLimits = Object.freeze({
   reconnectLeastMs: 50,
   /** Milliseconds between two tries to connect at most. */
   reconnectMostMs: 2_000,
+  /** Milliseconds that one statement of an export or an import may take; jobs in one of an export, and characters in one of an import. */
+  moveMs: 3_600_000,
+  moveRecords: 500,
+  moveChars: 8_388_608,
+  /** Milliseconds that an import waits for those that are enqueueing at its end. */
+  moveLockMs: 10_000,
   /** Jobs or settlements in one statement, unless a single call has more. */
   batchJobs: 10_000,
   /** Bytes of one payload. */

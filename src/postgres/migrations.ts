@@ -30,6 +30,17 @@ export async function migrate(connection: Connection, schema: string): Promise<v
   check(await appliedTo(connection, schema));
 }
 
+/** Throws a TypeError where the tables are not there, or are those of another version: nothing is changed here. */
+export async function requireMigrated(connection: Connection, schema: string): Promise<void> {
+  const known = await appliedTo(connection, schema);
+  if (known.length === 0) throw new TypeError(`The database has no tables of Tensile in its schema "${schema}".`);
+  check(known);
+  if (known.length === migrations.length) return;
+  throw new TypeError(
+    `The database has ${known.length} migrations of Tensile, this program has ${migrations.length}. Run an app of this version on it once, or use the version that made them.`,
+  );
+}
+
 interface Applied {
   readonly number: number;
   readonly hash: string;

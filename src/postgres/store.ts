@@ -3,13 +3,15 @@
  * enqueued in the application's transactions.
  */
 import { err, ok } from "../core/index.ts";
-import { StoreUnavailable, type Store } from "../jobs/index.ts";
+import { StoreUnavailable, type MovableStore } from "../jobs/index.ts";
 import type { KvStore } from "../kv/index.ts";
 import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { postgresKv, type PostgresKvOptions } from "./kv.ts";
 import { Life } from "./life.ts";
 import { migrate } from "./migrations.ts";
+import { importDatabase } from "./move-in.ts";
+import { exportDatabase, inspectDatabase } from "./move-out.ts";
 import { Session } from "./session.ts";
 import { reasonOf } from "./trouble.ts";
 
@@ -27,7 +29,7 @@ export interface PostgresOptions {
   readonly direct?: string | PostgresConnection;
 }
 
-export interface PostgresStore extends Store {
+export interface PostgresStore extends MovableStore {
   readonly kind: "postgres";
   /**
    * Short-lived records in the same database: for sessions, rate limits and stored answers (`tensile/middleware`), shared by all processes. Needs no
@@ -65,6 +67,9 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
         return err(StoreUnavailable({ reason: reasonOf(error) }));
       }
     },
+    inspect: () => inspectDatabase({ target: at, schema }),
+    exportRecords: () => exportDatabase({ target: at, schema }),
+    importRecords: (records, { merge = false } = {}) => importDatabase({ target: at, schema }, records, { merge }),
     kv(kvOptions) {
       const own = new Connection({ target: at, name: "tensile kv", schema, pooled });
       let ready: Promise<void> | undefined;

@@ -1,0 +1,286 @@
+/** A live SQLite store moves to PostgreSQL, and back, with everything that it keeps: by the program, between real stores. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { after, test } from "node:test";
+import { run } from "../src/cli/index.ts";
+import { systemClock, type Fault, type Result } from "../src/core/index.ts";
+import type {
+  ClaimedJob,
+  MovableStore,
+  MovedJob,
+  MoveRecord,
+  NewJob,
+  Settlement,
+  StoreOpenOptions,
+  StoreSession,
+} from "../src/jobs/index.ts";
+import { postgres } from "../src/postgres/index.ts";
+import { sqlite } from "../src/sqlite/index.ts";
+import { openDatabase } from "./postgres-place.ts";
+import { postgresKinds, postgresServer } from "./postgres-server.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tensile-move-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const file = (end = "db"): string => join(folder, `file-${++files}.${end}`);
+const kind = postgresKinds()[0] ?? "embedded";
+
+const keep = { ageMs: 86_400_000, count: 100_000 };
+const open: StoreOpenOptions = {
+  clock: systemClock,
+  retention: { succeeded: keep, failed: keep, cancelled: keep },
+  maxWaiting: 1_000_000,
+  maxAttempts: () => 5,
+};
+
+function value<T>(result: Result<T, Fault>): T {
+  if (!result.ok) assert.fail(`expected ok, got ${result.fault.code}: ${result.fault.message}`);
+  return result.value;
+}
+
+async function tensile(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const said = Promise.all([text(stdout), text(stderr)]);
+  const code = await run(["jobs", ...words], { stdin: Readable.from([""]), stdout, stderr });
+  stdout.end();
+  stderr.end();
+  const [out, err] = await said;
+  return { code, out, err };
+}
+
+async function collect(store: MovableStore): Promise<MoveRecord[]> {
+  const all: MoveRecord[] = [];
+  for await (const page of store.exportRecords()) all.push(...page);
+  return all;
+}
+
+async function* pages(records: readonly MoveRecord[], size = 100): AsyncGenerator<readonly MoveRecord[]> {
+  for (let at = 0; at < records.length; at += size) yield records.slice(at, at + size);
+}
+
+function jobsOf(records: readonly MoveRecord[]): MovedJob[] {
+  return records.flatMap((record) => (record.type === "job" ? [record.job] : []));
+}
+
+/** Claims so many ready jobs of a name. */
+function claim(session: StoreSession, name: string, credit: number): Promise<readonly ClaimedJob[]> {
+  return new Promise((resolve) => {
+    const got: ClaimedJob[] = [];
+    const consumer = session.consume({
+      names: [name],
+      onClaimed: (jobs) => {
+        got.push(...jobs);
+        if (got.length === credit) void consumer.stop().then(() => resolve(got));
+      },
+      onCancelRequested: () => undefined,
+      onTrouble: ({ message }) => assert.fail(message),
+    });
+    consumer.grant(name, credit);
+  });
+}
+
+const job = (name: string, more: Partial<NewJob> = {}): NewJob => ({
+  name,
+  priority: 5,
+  payload: `{"of":"${name}"}`,
+  ...more,
+});
+
+const later = Date.now() + 3_600_000;
+const started = { scope: "mail", until: "started", windowMs: 600_000 } as const;
+
+/** Jobs in every state but waiting, and one of all that a job can have. Leaves one running. */
+async function fill(session: StoreSession): Promise<void> {
+  value(
+    await session.enqueue(
+      Array.from({ length: 8 }, (_, n) => job("run", { payload: `{"n":${n},"x":"a\\u0000ü"}`, context: `c${n}` })),
+    ),
+  );
+  const error = { attempt: 1, at: 1_700_000_000_000, code: "BUSY", message: "wait", data: '{"wait":1}' };
+  const claimed = await claim(session, "run", 8);
+  const steps = [
+    { name: "step", value: '"one"' },
+    { name: "b", value: "2" },
+  ];
+  value(await session.note(claimed[3] as ClaimedJob, steps, "0.5"));
+  const ends = ["succeeded", "succeeded", "failed", "retry", "cancelled", "snoozed", "released"] as const;
+  const settlements = ends.map((to, index): Settlement => {
+    const one = claimed[index] as ClaimedJob;
+    if (to === "succeeded") return index === 0 ? { job: one, to, result: '{"x":"ü"}' } : { job: one, to };
+    if (to === "retry") return { job: one, to, runAt: later, error };
+    if (to === "snoozed") return { job: one, to, runAt: later + 1 };
+    if (to === "failed" || to === "cancelled") return { job: one, to, error };
+    return { job: one, to };
+  });
+  value(await session.settle(settlements));
+  value(
+    await session.enqueue([
+      job("keyed", { uniqueKey: "k", priority: 0 }),
+      job("scoped", { uniqueKey: "k", unique: started }),
+      job("later", { runAt: later }),
+      job("theirs", { key: "order-7", tenant: "acme" }),
+      job("theirs", { key: "order-7", tenant: "acme", runAt: later }),
+      job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
+      ...Array.from({ length: 700 }, (_, n) => job("many", { payload: `{"n":${n}}` })),
+    ]),
+  );
+  value(await session.pause(["report"]));
+}
+
+/** The running one is ready again; all else is as it was. */
+function assertMoved(now: readonly MovedJob[], before: readonly MovedJob[]): void {
+  const was = new Map(before.map((one) => [one.id, one]));
+  assert.equal(now.length, before.length);
+  for (const { errors, ...one } of now) {
+    const { errors: old, ...rest } = was.get(one.id) ?? assert.fail(`there was no job ${one.id}`);
+    if (rest.state !== "running") assert.deepEqual({ ...one, errors }, { ...rest, errors: old });
+    else {
+      assert.deepEqual(one, { ...rest, state: "ready" });
+      assert.deepEqual([errors.length, errors.at(-1)?.code], [old.length + 1, "CRASHED"]);
+    }
+  }
+}
+
+test("a live SQLite store moves to PostgreSQL by the program, and its jobs run there", async () => {
+  const path = file();
+  const session = value(await sqlite(path).open(open));
+  await fill(session);
+  const exported = file("ndjson");
+  const said = await tensile("export", path, "--out", exported);
+  assert.equal(said.code, 0, said.err);
+  const records = await collect(sqlite(path));
+  await session.close();
+
+  const url = await (await postgresServer(kind)).database();
+  assert.match((await tensile("counts", url)).err, /no tables of Tensile in its schema "tensile"/);
+  const taken = await tensile("import", url, "--in", exported);
+  assert.deepEqual([taken.code, taken.err.replace("imported: ", "")], [0, said.err.replace(/^exported to .*?: /, "")]);
+  assert.match((await tensile("import", url, "--in", exported)).err, /holds jobs already/);
+  assert.match((await tensile("import", url, "--in", exported, "--merge")).err, /has a job 1 already/);
+  const store = postgres(url);
+  const again = await collect(store);
+  assertMoved(jobsOf(again), jobsOf(records));
+  const rest = (of: readonly MoveRecord[]): readonly MoveRecord[] => of.filter(({ type }) => type !== "job");
+  assert.deepEqual(rest(again), rest(records));
+
+  const moved = value(await store.open(open));
+  assert.equal(value(await moved.enqueue([job("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
+  const scoped = job("other", { uniqueKey: "k", unique: started });
+  assert.equal(value(await moved.enqueue([scoped]))[0]?.duplicate, true);
+  const report = job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
+  assert.equal(value(await moved.enqueue([report]))[0]?.duplicate, true);
+  const ids = jobsOf(records).map(({ id }) => Number(id));
+  for (const more of [{}, { runAt: later }]) {
+    const [young] = value(await moved.enqueue([job("many", more)]));
+    assert.ok(Number(young?.id) > Math.max(...ids));
+  }
+  const claimed = await claim(moved, "many", 701);
+  assert.deepEqual(
+    claimed.slice(0, 700).map(({ payload }) => payload),
+    Array.from({ length: 700 }, (_, n) => `{"n":${n}}`),
+  );
+  // One was handed back, one was running: its attempt counts.
+  const runs = await claim(moved, "run", 2);
+  assert.deepEqual(
+    runs.map(({ attempt }) => attempt).toSorted((a, b) => a - b),
+    [1, 2],
+  );
+  const theirs = await claim(moved, "theirs", 1);
+  assert.deepEqual([theirs[0]?.key, theirs[0]?.tenant], ["order-7", "acme"]);
+  const all = [...claimed, ...runs, ...theirs];
+  const receipts = value(await moved.settle(all.map((one) => ({ job: one, to: "succeeded" }))));
+  assert.ok(receipts.every((receipt) => receipt === "settled"));
+  await moved.close();
+
+  assert.match((await tensile("counts", url)).out, /^succeeded +706$/m);
+  const failed = jobsOf(records).find(({ state }) => state === "failed")?.id ?? "";
+  assert.equal((await tensile("retry", url, failed)).out, `${failed}  ready\n`);
+  assert.equal((await tensile("cancel", url, failed)).out, `${failed}  cancelled\n`);
+  assert.equal((await tensile("pause", url, "mail")).out, "paused: mail, report\n");
+  assert.equal((await tensile("resume", url, "mail", "report")).out, "paused: none\n");
+  assert.match((await tensile("list", url, "--name", "later")).out, /scheduled .* later$/m);
+});
+
+test("jobs of PostgreSQL that wait move with what they wait for, and those in blocks", async () => {
+  const store = postgres(await openDatabase(kind));
+  const session = value(await store.open(open));
+  await fill(session);
+  const [parent, child] = value(
+    await session.enqueue([
+      job("parent"),
+      job("child", { after: { jobs: [0, "nobody"], on: "finished" } }),
+      job("grand", { after: { jobs: [1], on: "succeeded" }, runAt: later }),
+    ]),
+  );
+  value(await session.enqueue([job("asker")]));
+  const [asker] = await claim(session, "asker", 1);
+  value(await session.settle([{ job: asker as ClaimedJob, to: "waiting", signal: "go", until: later }]));
+  const records = await collect(store);
+  await session.close();
+
+  const target = postgres(await openDatabase(kind));
+  await target.importRecords(pages(records, 30));
+  assertMoved(jobsOf(await collect(target)), jobsOf(records));
+  const moved = value(await target.open(open));
+  assert.equal(value(await moved.get(child?.id ?? ""))?.state, "waiting");
+  const [first] = await claim(moved, "parent", 1);
+  assert.equal(first?.id, parent?.id);
+  value(await moved.settle([{ job: first as ClaimedJob, to: "succeeded", result: "7" }]));
+  const [second] = await claim(moved, "child", 1);
+  assert.equal(second?.id, child?.id);
+  const known = value(await moved.dependencies(second?.id ?? ""));
+  assert.deepEqual(known, [
+    { id: parent?.id, name: "parent", state: "succeeded", result: "7" },
+    { id: "nobody", name: "", state: "cancelled" },
+  ]);
+  value(await moved.settle([{ job: second as ClaimedJob, to: "succeeded" }]));
+  assert.equal(value(await moved.list({ name: "grand" }))[0]?.state, "scheduled");
+  assert.equal(value(await moved.signal(asker?.id ?? "", "go", "1")), "ready");
+  await moved.close();
+});
+
+test("an import that breaks off, or does not fit, has changed nothing in PostgreSQL", async () => {
+  const path = file();
+  const session = value(await sqlite(path).open(open));
+  await fill(session);
+  const records = await collect(sqlite(path));
+  await session.close();
+  const store = postgres(await openDatabase(kind));
+  const breaksOff = async function* (): AsyncGenerator<readonly MoveRecord[]> {
+    yield records.slice(0, 300);
+    throw new Error("the pipe broke");
+  };
+  await assert.rejects(store.importRecords(breaksOff()), /the pipe broke/);
+  await assert.rejects(store.importRecords(pages([...records, ...records.slice(0, 1)])), /are the same/);
+  const odd = (more: Partial<MovedJob>): readonly MoveRecord[] => [
+    ...records,
+    { type: "job", job: { ...(jobsOf(records)[0] as MovedJob), id: "999999", ...more } },
+  ];
+  await assert.rejects(store.importRecords(pages(odd({ id: "1.5" }))), /"1.5" is no whole number/);
+  await assert.rejects(store.importRecords(pages(odd({ state: "waiting" }))), /does not say what for/);
+  const twice = odd({ name: "keyed", state: "ready", uniqueKey: "k" });
+  await assert.rejects(store.importRecords(pages(twice)), /Job \d+ has the unique key "k", which another holds/);
+  assert.deepEqual(await collect(store), []);
+  await store.importRecords(pages(records));
+});
+
+test("an import beside a running store waits for those that enqueue, and its jobs are heard of", async () => {
+  const store = postgres(await openDatabase(kind));
+  const session = value(await store.open(open));
+  value(await session.enqueue([job("mine"), job("mine", { runAt: later })]));
+  const records = jobsOf(await collect(store)).map((one, n): MoveRecord => ({
+    type: "job",
+    job: { ...one, id: String(10_000_001 + n), name: "theirs" },
+  }));
+  const waiting = claim(session, "theirs", 1);
+  await store.importRecords(pages(records), { merge: true });
+  assert.equal((await waiting)[0]?.id, "10000001");
+  const [young] = value(await session.enqueue([job("mine")]));
+  assert.ok(Number(young?.id) > 10_000_002);
+  await session.close();
+});
