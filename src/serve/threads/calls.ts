@@ -1,6 +1,6 @@
 /** The main thread's side of a thread's calls: what only the main thread has. */
-import { err, isPromiseLike, type Fault, type Result } from "../../core/index.ts";
-import { StoreUnavailable, type JobFilter, type NewJob, type Store, type StoreSession } from "../../jobs/index.ts";
+import { isPromiseLike, type Fault, type Result } from "../../core/index.ts";
+import type { JobFilter, NewJob, Store, StoreSession } from "../../jobs/index.ts";
 import type { MetricsSnapshot } from "../../telemetry/index.ts";
 import { toAnswer, type Answer, type ToMain } from "./protocol.ts";
 
