@@ -151,6 +151,8 @@ export class Connection implements Sql {
     client.on("end", () => this.#drop(client, "the connection was closed"));
     try {
       await client.connect();
+      // What is compiled (JIT) takes a second longer: see `neverCompiled`, which is all that holds behind a pooler.
+      if (!this.#pooled) await client.query("SET jit = off");
       await onConnected?.(client);
     } catch (error) {
       this.#failed(reasonOf(error));

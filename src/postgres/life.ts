@@ -8,6 +8,7 @@ import type { PostgresConnection } from "./driver.ts";
 import { Fleet } from "./fleet.ts";
 import { channelOf, Hearing } from "./hearing.ts";
 import { migrate } from "./migrations.ts";
+import { Outbox } from "./outbox.ts";
 import { Paths } from "./paths.ts";
 import { RowPath } from "./rows/index.ts";
 import { reasonOf } from "./trouble.ts";
@@ -32,6 +33,8 @@ export interface LifeEvents {
 
 export class Life {
   readonly paths: Paths;
+  /** For jobs in callers' transactions. */
+  readonly outbox: Outbox;
   readonly #options: LifeOptions;
   readonly #open: StoreOpenOptions;
   readonly #work: Connection;
@@ -52,6 +55,10 @@ export class Life {
     this.#desk = connection("tensile desk");
     const connections = { work: this.#work, intake: this.#intake, desk: this.#desk };
     this.paths = new Paths(new RowPath(this.#work, open.policy), connections, open.policy);
+    this.outbox = new Outbox(this.paths, schema, open, () => {
+      this.#events?.onCall();
+      this.call();
+    });
     this.#fleet = new Fleet(this.#desk, options, {
       onLost: () => void this.#lost(),
       onOver: (epochs) => void this.#rescue(epochs, true),
@@ -96,6 +103,7 @@ export class Life {
 
   /** Gives up ownership: whatever is still claimed is rescued by whoever comes next. */
   async end(): Promise<void> {
+    this.outbox.close();
     await this.#fleet.leave().catch(() => undefined);
     await Promise.all([this.#work, this.#intake, this.#desk, this.#hearing].map((part) => part.close()));
   }

@@ -63,6 +63,8 @@ export const postgresLimits = Object.freeze({
   echoMs: 10_000,
   /** Milliseconds between two looks for work while notifications cannot be heard and there was some a moment ago; it grows by half each time. */
   busyPollMs: 5,
+  /** Jobs of callers' transactions whose commit is looked for; further ones are found by the regular look. */
+  unseenJobs: 1_000,
   /** Short-lived records (`store.kv()`) unless said otherwise; over it those go that end soonest. */
   kvRecords: 1_000_000,
   /** Writes of one process between two looks at how many short-lived records there are. */

@@ -6,10 +6,10 @@ import { createHash } from "node:crypto";
 import { blockMigrations } from "./blocks/index.ts";
 import { inSchema, type Connection } from "./connection.ts";
 import { rowMigrations } from "./rows/index.ts";
-import { baseTables, fleetTables } from "./tables.ts";
+import { baseTables, fleetTables, neverCompiled } from "./tables.ts";
 
 /** In this order, for ever. A text that was released is not changed: what comes later is a new text at the end. */
-const migrations: readonly string[] = [baseTables, ...rowMigrations, fleetTables, ...blockMigrations];
+const migrations: readonly string[] = [baseTables, ...rowMigrations, fleetTables, ...blockMigrations, neverCompiled];
 
 /**
  * Brings the schema up to date.

@@ -82,6 +82,16 @@ export class Paths {
     return this.#rows.enqueue(jobs, null);
   }
 
+  /** For a transaction of the caller: rows, since only a row can be seen whenever its transaction commits. */
+  enqueueStatement(jobs: readonly NewJob[]): ReturnType<RowPath["enqueueStatement"]> {
+    return this.#rows.enqueueStatement(jobs);
+  }
+
+  async seen(ids: readonly JobId[]): Promise<readonly JobId[]> {
+    const rows = await this.#desk.run<{ id: number }>("SELECT id FROM tensile.job WHERE id = ANY($1::bigint[])", [ids]);
+    return rows.map(({ id }) => String(id));
+  }
+
   /** Throws an error with the SQLSTATE `TN001` when more than `most` jobs would wait; null: not counted now. */
   async #count(jobs: number, most: number | null): Promise<void> {
     if (most !== null && (await this.unstarted()) + jobs > most)

@@ -3,7 +3,7 @@
  * enqueued in the application's transactions.
  */
 import { err, ok } from "../core/index.ts";
-import { StoreUnavailable, type MovableStore } from "../jobs/index.ts";
+import { StoreUnavailable, type EnqueueReceipt, type MovableStore, type NewJob } from "../jobs/index.ts";
 import type { KvStore } from "../kv/index.ts";
 import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
@@ -12,7 +12,9 @@ import { Life } from "./life.ts";
 import { migrate } from "./migrations.ts";
 import { importDatabase } from "./move-in.ts";
 import { exportDatabase, inspectDatabase } from "./move-out.ts";
+import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
+import type { PostgresTransaction } from "./transaction.ts";
 import { reasonOf } from "./trouble.ts";
 
 export interface PostgresOptions {
@@ -29,8 +31,42 @@ export interface PostgresOptions {
   readonly direct?: string | PostgresConnection;
 }
 
+/** What a store reads of a job that `jobs.prepare` has checked. */
+export interface PreparedRecord {
+  readonly record: NewJob;
+}
+
 export interface PostgresStore extends MovableStore {
   readonly kind: "postgres";
+  /**
+   * Enqueues in a transaction of yours, together with your own writes: they are committed together, or neither. The store must be open, with `serve` or
+   * `work`; the jobs run after your commit. In a transaction that stays open they hold up nobody, but for jobs with the same unique key.
+   *
+   * @param transaction `transactionOf` of your library's transaction.
+   * @param jobs What `jobs.prepare` gave: one, or up to 100,000.
+   * @returns One receipt for each, in order. They say nothing before your commit.
+   * @throws Whatever your library throws, and an Error whose `cause` is QUEUE_FULL when too much waits: let it roll your transaction back.
+   *
+   * @example
+   * import { transactionOf, type PgClient, type PostgresStore } from "tensile/postgres";
+   * import type { PreparedJob } from "tensile";
+   *
+   * async function pay(store: PostgresStore, client: PgClient & { query(text: string): Promise<unknown> }, receipt: PreparedJob): Promise<void> {
+   *   await client.query("BEGIN");
+   *   try {
+   *     await client.query("UPDATE invoice SET paid = true WHERE id = 7");
+   *     await store.enqueue(transactionOf(client), receipt);
+   *     await client.query("COMMIT");
+   *   } catch (error) {
+   *     await client.query("ROLLBACK");
+   *     throw error;
+   *   }
+   * }
+   */
+  enqueue(
+    transaction: PostgresTransaction,
+    jobs: PreparedRecord | readonly PreparedRecord[],
+  ): Promise<readonly EnqueueReceipt[]>;
   /**
    * Short-lived records in the same database: for sessions, rate limits and stored answers (`tensile/middleware`), shared by all processes. Needs no
    * open store, and has a connection of its own.
@@ -52,6 +88,7 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
   checkSchema(schema);
   const at = addressOf(target);
   let session: Session | undefined;
+  let outbox: Outbox | undefined;
   return {
     kind: "postgres",
     async open(openOptions) {
@@ -61,6 +98,7 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
       try {
         await life.begin();
         session = new Session(life, openOptions);
+        outbox = life.outbox;
         return ok(session);
       } catch (error) {
         await life.end();
@@ -70,6 +108,15 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
     inspect: () => inspectDatabase({ target: at, schema }),
     exportRecords: () => exportDatabase({ target: at, schema }),
     importRecords: (records, { merge = false } = {}) => importDatabase({ target: at, schema }, records, { merge }),
+    async enqueue(transaction, jobs) {
+      if (session === undefined || session.closing || outbox === undefined)
+        throw new TypeError("This store is not open. Enqueue while the app that has it is served or worked.");
+      const all = "record" in jobs ? [jobs] : jobs;
+      return outbox.enqueue(
+        transaction,
+        all.map(({ record }) => record),
+      );
+    },
     kv(kvOptions) {
       const own = new Connection({ target: at, name: "tensile kv", schema, pooled });
       let ready: Promise<void> | undefined;

@@ -83,3 +83,38 @@ BEGIN
   RETURN v_dead;
 END $$;
 `;
+
+const entries = [
+  ...["abandon", "counts", "enqueue", "get", "kept", "list", "prune", "rotate", "take_out", "turn", "unfinished"].map(
+    (name) => `blocks_${name}`,
+  ),
+  ...[
+    "backlog",
+    "cancel",
+    "counts",
+    "dependencies",
+    "ended",
+    "enqueue",
+    "fold",
+    "note",
+    "policy",
+    "prune",
+    "rescue",
+  ].map((name) => `rows_${name}`),
+  ...["retry", "rotate", "running_names", "settle", "signal", "sweep", "turn", "unstarted"].map(
+    (name) => `rows_${name}`,
+  ),
+];
+
+/**
+ * At the end: these statements are short, but the planner thinks them dear, since they go over many empty partitions; it would then compile them (JIT) for a
+ * second or more, each time. Only what the store calls itself is named: a function with a setting is not inlined, and costs a little more per call.
+ */
+export const neverCompiled = `
+DO $jit$ DECLARE f regprocedure; BEGIN
+  FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN (${entries.map((name) => `'${name}'`).join(", ")}) LOOP
+    EXECUTE format('ALTER FUNCTION %s SET jit = off', f);
+  END LOOP;
+END $jit$;
+`;

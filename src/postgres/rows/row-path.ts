@@ -70,6 +70,17 @@ export class RowPath {
     return rows.map(({ id, duplicate }) => ({ id: id === 0 ? "" : String(id), duplicate: duplicate === true }));
   }
 
+  /** For another connection's transaction: see `enqueueStatement`. */
+  async enqueueStatement(jobs: readonly NewJob[]): Promise<Statement> {
+    if (!this.names.know(jobs)) await this.names.learn(jobs);
+    return enqueueStatement(
+      jobs,
+      jobs.map(({ name }) => this.names.id(name)),
+      false,
+      null,
+    );
+  }
+
   /** @param before Per name, only what comes before is claimed. */
   async turn(
     fence: Fence,
