@@ -9,6 +9,7 @@ import { writeEntry, type StoredEntry } from "./entries.ts";
 import { placeMoved, takeSeq } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { takeOwnership } from "./ownership.ts";
+import { placeDependencies, placeWaiting } from "./move-waits.ts";
 import { park, recordError } from "./parking.ts";
 import { writePayload } from "./payload-bytes.ts";
 import { locate } from "./reading.ts";
@@ -107,6 +108,7 @@ class Import {
     for (const error of job.errors) recordError(core, id, error);
     for (const { name, value } of job.notes ?? []) core.sql.putNote.run(id, name, value);
     if (job.progress !== undefined) core.sql.putProgress.run(id, job.progress);
+    placeDependencies(core, job, (name) => this.#name(name).id);
     switch (job.state) {
       case "running":
         recordError(core, id, { attempt, at: core.now, code: "CRASHED", message: wasRunning });
@@ -120,7 +122,8 @@ class Import {
         push(succeeded, lane, { entry, finishedAt: job.finishedAt ?? core.now, result: job.result });
         break;
       case "waiting":
-        throw new TypeError(`Job ${job.id} waits for others or for a signal, which a file does not take in yet.`);
+        placeWaiting(core, lane, entry, job);
+        break;
       default: {
         const at = job.state === "scheduled" ? job.runAt : job.finishedAt;
         park(core, lane, entry, job.state, at ?? core.now);

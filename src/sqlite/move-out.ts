@@ -7,6 +7,7 @@ import { ok } from "../core/index.ts";
 import type { JobCounts, JobRecord, JobState, MovedJob, MoveRecord, StoreInspection } from "../jobs/index.ts";
 import { stateNumber, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { waitOf } from "./move-waits.ts";
 import { listRecords, readKeyText, readRecord } from "./reading.ts";
 import { emptyCore, loadCore } from "./recovery.ts";
 import { tablesVersion } from "./schema.ts";
@@ -118,6 +119,7 @@ function movedJob(core: Core, record: JobRecord): MovedJob {
   const notes = core.sql.notesOf.all(id);
   return {
     ...record,
+    ...waitOf(core, record),
     ...(unique !== undefined && { unique }),
     ...(notes.length > 0 && { notes: notes.map(({ name, value }) => ({ name, value })) }),
   };
