@@ -197,13 +197,13 @@ export function postgresKinds(): readonly PostgresKind[] {
   return wanted === undefined ? kinds : kinds.filter((kind) => kind === wanted);
 }
 
-interface Identity {
+export interface Identity {
   readonly uid?: number;
   readonly gid?: number;
 }
 
 /** PostgreSQL refuses to run as root: there it runs as `postgres` where that user exists, else as `nobody`. */
-function otherUser(): Identity {
+export function otherUser(): Identity {
   if (process.getuid?.() !== 0) return {};
   const users = readFileSync("/etc/passwd", "utf8").split("\n");
   for (const name of ["postgres", "nobody"]) {
@@ -282,7 +282,7 @@ function startGuard(folder: string, identity: Identity): ChildProcess {
   return guard;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address() as { port: number };

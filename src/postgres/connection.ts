@@ -54,7 +54,13 @@ export class Connection implements Sql {
 
   async run<Row>(text: string, values: readonly SqlParameter[] = []): Promise<readonly Row[]> {
     const client = this.#client ?? (await this.#connect());
-    return this.#send<Row>(client, text, values);
+    try {
+      return await this.#send<Row>(client, text, values);
+    } catch (error) {
+      // The backend behind the pooler did not know the statement, so it was not run.
+      if (error instanceof Unreachable && isForeignStatement(error.cause)) return this.run<Row>(text, values);
+      throw error;
+    }
   }
 
   /**
@@ -102,7 +108,9 @@ export class Connection implements Sql {
       if (!pooled && isForeignStatement(error)) {
         this.#pooled = true;
         this.#drop(client, "a pooler in transaction mode is between");
-        throw new Unreachable("a pooler in transaction mode is between; statements are no longer prepared");
+        throw new Unreachable("a pooler in transaction mode is between; statements are no longer prepared", {
+          cause: error,
+        });
       }
       if (!isBroken(error)) throw error;
       this.#drop(client, reasonOf(error));
