@@ -140,6 +140,7 @@ async function idleEngine({ session, clock }: JobBench, enqueued: (duplicate: bo
   const verbs: StoreSession = {
     enqueue: (jobs) => session.enqueue(jobs),
     occurrences: () => session.occurrences(),
+    paused: () => session.paused(),
     consume: () => ({ grant: () => undefined, stop: async () => undefined }),
   } as Partial<StoreSession> as StoreSession;
   const jobs = createJobs({ contract: demo, session: verbs, clock, events });

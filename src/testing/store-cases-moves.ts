@@ -4,8 +4,6 @@ import { test } from "node:test";
 import { jobMoves, type ClaimedJob, type JobMove, type JobState } from "../jobs/index.ts";
 import { failure, value, type Hands, type StoreBench, type WithBench } from "./store-harness.ts";
 
-type Has = (feature: "snooze" | "signals" | "dependencies") => boolean;
-
 /** How a job came to be in its state. There are two ways of waiting. */
 type Way = Exclude<JobState, "waiting"> | "waiting for a signal" | "waiting for another";
 
@@ -115,21 +113,16 @@ const tries: { readonly [M in JobMove]: Try } = {
   redrive: async (b, { id }) => void value(await b.session.retry(id)),
 };
 
-/** What a store of these features, and a job in this state, can be asked for. */
-function canTry(way: Way, move: JobMove, has: Has): boolean {
-  if (way === "waiting for a signal" && !has("signals")) return false;
-  if (way === "waiting for another" && !has("dependencies")) return false;
-  if (move === "defer" || move === "abandon") return way === "waiting for another";
-  if (move === "unblock") return way === "waiting for another" || has("signals");
-  if (move === "wait") return has("signals");
-  return move !== "snooze" || has("snooze");
+/** Whether a job in this state can be asked for it at all. */
+function canTry(way: Way, move: JobMove): boolean {
+  return way === "waiting for another" || (move !== "defer" && move !== "abandon");
 }
 
-export function moveCases(bench: WithBench, has: Has): void {
+export function moveCases(bench: WithBench): void {
   for (const way of Object.keys(reach) as Way[]) {
     const state = way === "waiting for a signal" || way === "waiting for another" ? "waiting" : way;
     for (const move of Object.keys(tries) as JobMove[]) {
-      if (!canTry(way, move, has)) continue;
+      if (!canTry(way, move)) continue;
       const expected = jobMoves[state][move];
       const title =
         expected === undefined

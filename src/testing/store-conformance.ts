@@ -23,27 +23,6 @@ import { modelCase } from "./store-model.ts";
 
 export type { MakePlace, StorePlace } from "./store-harness.ts";
 
-/** What issue 4 adds, in the pieces in which a store may learn it. */
-export type StoreFeature =
-  | "snooze"
-  | "signals"
-  | "notes"
-  | "dependencies"
-  | "keys"
-  | "order"
-  | "gates"
-  | "tenants"
-  | "ageing"
-  | "unique"
-  | "delay"
-  | "pause"
-  | "backlog";
-
-export interface ConformanceOptions {
-  /** Temporary, for stores that are being built: their cases are left out. Goes when no store needs it. */
-  readonly without?: readonly StoreFeature[];
-}
-
 /**
  * Registers the suite with `node:test`.
  *
@@ -53,30 +32,26 @@ export interface ConformanceOptions {
  *   return { store: () => sqlite(join(folder, "jobs.db")), remove: () => rm(folder, { recursive: true }) };
  * });
  */
-export function storeConformance(name: string, makePlace: MakePlace, { without = [] }: ConformanceOptions = {}): void {
+export function storeConformance(name: string, makePlace: MakePlace): void {
   const bench = withBench(makePlace);
-  const has = (feature: StoreFeature): boolean => !without.includes(feature);
   const group = (title: string, register: () => void): void => void describe(`the ${name} store: ${title}`, register);
-  const feature = (named: StoreFeature, register: () => void): void => {
-    if (has(named)) group(named, register);
-  };
   group("enqueue", () => enqueueCases(bench));
-  group("the table of moves", () => moveCases(bench, has));
+  group("the table of moves", () => moveCases(bench));
   group("claims, fences, crashes", () => lifeCases(bench));
   group("ends", () => endCases(bench));
-  group("reading and retention", () => readCases(bench, has));
-  feature("snooze", () => snoozeCases(bench));
-  feature("signals", () => signalCases(bench));
-  feature("notes", () => noteCases(bench));
-  feature("dependencies", () => dependencyCases(bench));
-  feature("keys", () => keyCases(bench));
-  feature("order", () => orderCases(bench));
-  feature("gates", () => gateCases(bench));
-  feature("tenants", () => tenantCases(bench));
-  feature("ageing", () => ageingCases(bench));
-  feature("unique", () => uniqueCases(bench));
-  feature("delay", () => delayCases(bench));
-  feature("pause", () => pauseCases(bench));
-  feature("backlog", () => backlogCases(bench));
-  group("against a model", () => modelCase(makePlace, (named) => has(named) && (named !== "keys" || has("order"))));
+  group("reading and retention", () => readCases(bench));
+  group("snooze", () => snoozeCases(bench));
+  group("signals", () => signalCases(bench));
+  group("notes", () => noteCases(bench));
+  group("dependencies", () => dependencyCases(bench));
+  group("keys", () => keyCases(bench));
+  group("order", () => orderCases(bench));
+  group("gates", () => gateCases(bench));
+  group("tenants", () => tenantCases(bench));
+  group("ageing", () => ageingCases(bench));
+  group("unique", () => uniqueCases(bench));
+  group("delay", () => delayCases(bench));
+  group("pause", () => pauseCases(bench));
+  group("backlog", () => backlogCases(bench));
+  group("against a model", () => modelCase(makePlace));
 }

@@ -12,9 +12,6 @@ export function modelPolicy(name: string): JobPolicy | undefined {
   return name === "o" ? { perKey: { ordered: true } } : undefined;
 }
 
-/** What the store can do; "keys" stands for their order as well. */
-export type ModelHas = (feature: "snooze" | "signals" | "dependencies" | "keys" | "pause") => boolean;
-
 interface ModelJob {
   readonly id: string;
   readonly name: string;
@@ -46,7 +43,6 @@ interface ModelJob {
 /** The store beside its model. */
 export class Pair {
   readonly bench: StoreBench;
-  readonly has: ModelHas;
   readonly jobs: ModelJob[] = [];
   readonly byId = new Map<string, ModelJob>();
   readonly old: ClaimedJob[] = [];
@@ -57,9 +53,8 @@ export class Pair {
   #occurrence = -1;
   cancelRequests: string[] = [];
 
-  constructor(bench: StoreBench, has: ModelHas) {
+  constructor(bench: StoreBench) {
     this.bench = bench;
-    this.has = has;
   }
 
   get now(): number {
@@ -303,7 +298,7 @@ export class Pair {
       listed.map((record) => plain({ ...record, errors: record.errors.map((error) => error.code) })),
       expected,
     );
-    for (const job of this.has("signals") ? this.jobs : []) {
+    for (const job of this.jobs) {
       const notes = value(await this.bench.session.notes(job.id)).map(({ name }) => name);
       assert.deepEqual(
         notes,

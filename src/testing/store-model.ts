@@ -6,15 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isFinished, type NewJob } from "../jobs/index.ts";
 import { at, type MakePlace, StoreBench, value } from "./store-harness.ts";
-import {
-  modelAttempts,
-  modelNames,
-  modelPolicy,
-  outcomes,
-  Pair,
-  type ModelHas,
-  type Outcome,
-} from "./store-model-pair.ts";
+import { modelAttempts, modelNames, modelPolicy, outcomes, Pair } from "./store-model-pair.ts";
 
 type Step = (pair: Pair) => Promise<void>;
 
@@ -34,7 +26,7 @@ function stepOf([what, which, how]: readonly [number, number, number]): Step {
       await pair.settle(
         chosen.map((job, index) => ({
           job,
-          to: outcomeOf(pair.has, (how + index * which) % outcomes.length),
+          to: at(outcomes, (how + index * which) % outcomes.length),
           delay: how % 5,
         })),
       );
@@ -49,9 +41,8 @@ function stepOf([what, which, how]: readonly [number, number, number]): Step {
   }
   if (what < 84) return (pair) => cancelStep(pair, which);
   if (what < 87) return (pair) => redriveStep(pair, which);
-  if (what < 90) return async (pair) => (pair.has("signals") ? signalStep(pair, which, how) : undefined);
-  if (what < 92)
-    return async (pair) => (pair.has("pause") ? pauseStep(pair, at(modelNames, which % modelNames.length)) : undefined);
+  if (what < 90) return (pair) => signalStep(pair, which, how);
+  if (what < 92) return (pair) => pauseStep(pair, at(modelNames, which % modelNames.length));
   if (what < 97) return (pair) => advanceStep(pair, how % 7);
   return (pair) => pair.crash();
 }
@@ -70,8 +61,8 @@ function jobsOf(pair: Pair, which: number, how: number): NewJob[] {
     const name = at(modelNames, (which + (dice > 70 ? index : 0)) % modelNames.length);
     return {
       name,
-      ...((name === "k" || name === "o") && pair.has("keys") ? keyOf(dice) : undefined),
-      ...(dice % 4 === 1 && pair.has("dependencies") ? afterOf(pair, index, dice) : undefined),
+      ...(name === "k" || name === "o" ? keyOf(dice) : undefined),
+      ...(dice % 4 === 1 ? afterOf(pair, index, dice) : undefined),
       priority: dice % 4 === 0 ? 1 : 5,
       payload: `"${"p".repeat(dice % 50 === 0 ? 30_000 : dice)}"`,
       ...(dice % 7 === 0 ? { context: `{"deadline":${dice}}é` } : undefined),
@@ -80,13 +71,6 @@ function jobsOf(pair: Pair, which: number, how: number): NewJob[] {
       ...(dice % 17 === 0 ? { occurrence: { schedule: "s", at: how % 50 } } : undefined),
     };
   });
-}
-
-function outcomeOf(has: ModelHas, index: number): Outcome {
-  const outcome = at(outcomes, index);
-  return (outcome === "snoozed" && !has("snooze")) || (outcome === "waiting" && !has("signals"))
-    ? "succeeded"
-    : outcome;
 }
 
 function keyOf(dice: number): { readonly key?: string } {
@@ -144,7 +128,7 @@ async function redriveStep(pair: Pair, which: number): Promise<void> {
   assert.equal(answer, job.state);
 }
 
-export function modelCase(makePlace: MakePlace, has: ModelHas): void {
+export function modelCase(makePlace: MakePlace): void {
   test("random operations, crashes and restarts among them, do what a simple model does", async () => {
     const fc = await import("fast-check");
     const runs = Number(process.env["TENSILE_MODEL_RUNS"] ?? 8);
@@ -155,7 +139,7 @@ export function modelCase(makePlace: MakePlace, has: ModelHas): void {
         const bench = new StoreBench(await makePlace(), { maxAttempts: () => modelAttempts, policy: modelPolicy });
         try {
           await bench.open();
-          const pair = new Pair(bench, has);
+          const pair = new Pair(bench);
           await pair.start();
           for (const triple of numbers) {
             await stepOf(triple)(pair);
