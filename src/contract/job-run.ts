@@ -22,7 +22,10 @@ export interface JobRun<S extends Signals = Record<never, never>> {
   readonly enqueuedAt: Date;
   /** The same through every attempt: give it to downstream services, so that a repeated run has one effect. */
   readonly idempotencyKey: string;
-  /** Grows with every claim: a downstream store that keeps the highest one seen can refuse a run that was given up. */
+  /**
+   * Names the claim. In a store that one process owns (SQLite) it grows with every claim, so that a downstream store which keeps the highest
+   * one seen can refuse a run that was given up; between processes on one PostgreSQL it does not grow from one to the other.
+   */
   readonly fence: string;
   /** Aborts when the process begins to drain: a long run can end early. A run with steps does so by itself at its next step. */
   readonly draining: AbortSignal;
