@@ -79,7 +79,11 @@ export class Session implements StoreSession {
     this.#options = options;
     this.#life = life;
     this.#clock = options.clock;
-    const announce = (): void => this.#announce();
+    const announce = (): void => {
+      // A lane that was paused is not known to hold anything: look.
+      this.#called = true;
+      this.#announce();
+    };
     const flow = flowVerbs(rows, (act) => this.#act(act), announce);
     ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
     ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
