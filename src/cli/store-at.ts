@@ -15,7 +15,8 @@ export async function storeAt(address: string | undefined, create = false): Prom
   if (address === undefined) throw new Usage("Which store? Give a file, or postgres://user@host/database.");
   if (/^postgres(ql)?:\/\//.test(address)) {
     const { postgres } = await import("../postgres/index.ts");
-    return { kind: "postgres", store: postgres(address) };
+    // A few statements are not worth preparing, and so there may be a pooler between.
+    return { kind: "postgres", store: postgres(address, { pooled: true }) };
   }
   if (!create && !existsSync(address)) throw new Failure(`There is no file ${address}.`);
   return { kind: "sqlite", store: sqlite(address) };
