@@ -66,11 +66,26 @@ export class Fleet {
     await this.#sql.run("DELETE FROM tensile.process WHERE dead AND epoch = ANY($1::bigint[])", [epochs]);
   }
 
+  /** A heartbeat from this thread, now, with all that follows of it. */
+  async beat(): Promise<void> {
+    const epoch = this.#epoch;
+    const text = "SELECT alive, over FROM tensile.beat($1, $2)";
+    const [row] = await this.#sql.run<{ alive: boolean; over: number[] }>(text, [epoch, limits.leaseMs]);
+    if (row?.alive !== true && epoch === this.#epoch) this.#events.onLost(epoch);
+    else if (row !== undefined && row.over.length > 0) this.#events.onOver(row.over.filter((one) => one !== epoch));
+  }
+
+  /** No heartbeat until `join`, or until it is asked for, as in a process that stands still. */
+  hush(): void {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    void worker?.terminate();
+  }
+
   /** Gives up the epoch: what it still holds is for the others. */
   async leave(): Promise<void> {
     this.#left = true;
-    void this.#worker?.terminate();
-    this.#worker = undefined;
+    this.hush();
     if (this.#epoch > 0) await this.#sql.run("UPDATE tensile.process SET dead = true WHERE epoch = $1", [this.#epoch]);
   }
 

@@ -33,6 +33,7 @@ export interface LifeEvents {
 
 export class Life {
   readonly paths: Paths;
+  readonly fleet: Fleet;
   /** For jobs in callers' transactions. */
   readonly outbox: Outbox;
   readonly #options: LifeOptions;
@@ -40,7 +41,6 @@ export class Life {
   readonly #work: Connection;
   readonly #intake: Connection;
   readonly #desk: Connection;
-  readonly #fleet: Fleet;
   readonly #hearing: Hearing;
   #events: LifeEvents | undefined;
   #rescuing = false;
@@ -59,7 +59,7 @@ export class Life {
       this.#events?.onCall();
       this.call();
     });
-    this.#fleet = new Fleet(this.#desk, options, {
+    this.fleet = new Fleet(this.#desk, options, {
       onLost: () => void this.#lost(),
       onOver: (epochs) => void this.#rescue(epochs, true),
       onSilent: (reason) => this.#events?.onTrouble(reason),
@@ -71,8 +71,8 @@ export class Life {
   /** Migrates, joins the fleet, and takes over what those left that are gone. */
   async begin(): Promise<void> {
     await migrate(this.#desk, this.#options.schema);
-    await this.#fleet.join();
-    await this.#rescue(await this.#fleet.dead(), false);
+    await this.fleet.join();
+    await this.#rescue(await this.fleet.dead(), false);
     this.#hearing.start();
   }
 
@@ -83,7 +83,7 @@ export class Life {
 
   /** The epoch under which this process claims. */
   get epoch(): number {
-    return this.#fleet.epoch;
+    return this.fleet.epoch;
   }
 
   /** Whether other processes' calls are heard. */
@@ -104,14 +104,14 @@ export class Life {
   /** Gives up ownership: whatever is still claimed is rescued by whoever comes next. */
   async end(): Promise<void> {
     this.outbox.close();
-    await this.#fleet.leave().catch(() => undefined);
+    await this.fleet.leave().catch(() => undefined);
     await Promise.all([this.#work, this.#intake, this.#desk, this.#hearing].map((part) => part.close()));
   }
 
   async #lost(): Promise<void> {
     this.paths.lose();
     try {
-      await this.#fleet.join();
+      await this.fleet.join();
     } catch (error) {
       // The next heartbeat says it again.
       this.#events?.onTrouble(reasonOf(error));
@@ -123,10 +123,10 @@ export class Life {
     if (this.#rescuing || epochs.length === 0) return;
     this.#rescuing = true;
     try {
-      const dead = declare ? await this.#fleet.declareDead(epochs) : epochs;
+      const dead = declare ? await this.fleet.declareDead(epochs) : epochs;
       if (dead.length === 0) return;
       const { ended } = await this.paths.rescue(dead, this.#open.maxAttempts);
-      await this.#fleet.forget(dead);
+      await this.fleet.forget(dead);
       this.#events?.onEnded(ended);
       this.#events?.onCall();
     } catch (error) {
