@@ -4,7 +4,6 @@
  */
 import { err, ok, type Clock, type Timer } from "../core/index.ts";
 import {
-  QueueFull,
   StoreUnavailable,
   type ConsumeOptions,
   type Consumer,
@@ -31,7 +30,7 @@ import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
 import type { Paths } from "./paths.ts";
 import { isJobId } from "./rows/index.ts";
-import { reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
+import { queueFull, reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
 import { Waiters } from "./waiters.ts";
 
 export class Session implements StoreSession {
@@ -113,7 +112,7 @@ export class Session implements StoreSession {
 
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]> {
     checkJobs(jobs);
-    if (jobs.length > this.#options.maxWaiting) return Promise.resolve(err(this.#full()));
+    if (jobs.length > this.#options.maxWaiting) return Promise.resolve(err(queueFull(this.#options.maxWaiting)));
     return this.#gather(this.#rows.arePlain(jobs) ? this.#plainEnqueues : this.#enqueues, jobs);
   }
 
@@ -374,10 +373,6 @@ export class Session implements StoreSession {
     this.#wake = this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), () => this.#turnSoon(), true);
   }
 
-  #full(): StoreFault {
-    return QueueFull({ limit: this.#options.maxWaiting, retryAfterMs: 1_000 });
-  }
-
   async #gather<I, O>(gatherer: Gatherer<I, O>, items: readonly I[]): StoreResult<readonly O[]> {
     if (this.#ended !== undefined) return err(StoreUnavailable({ reason: this.#ended }));
     if (items.length === 0) return ok([]);
@@ -398,6 +393,8 @@ export class Session implements StoreSession {
   }
 
   #faultOf(error: unknown): StoreFault {
-    return sqlStateOf(error) === "TN001" ? this.#full() : StoreUnavailable({ reason: reasonOf(error) });
+    return sqlStateOf(error) === "TN001"
+      ? queueFull(this.#options.maxWaiting)
+      : StoreUnavailable({ reason: reasonOf(error) });
   }
 }

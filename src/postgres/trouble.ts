@@ -1,4 +1,5 @@
 /** What a failure of the database means: whether to try again, and the sentence that names it. */
+import { QueueFull, type StoreFault } from "../jobs/index.ts";
 
 /** The server cannot be reached, or takes no work now. Whether the last statement was committed is not known. */
 export class Unreachable extends Error {
@@ -35,4 +36,9 @@ export function reasonOf(error: unknown): string {
   const state = sqlStateOf(error);
   const said = error.message || inner || error.name;
   return state === undefined ? said : `${said} (SQLSTATE ${state})`;
+}
+
+/** More would wait than may. */
+export function queueFull(limit: number): StoreFault {
+  return QueueFull({ limit, retryAfterMs: 1_000 });
 }
