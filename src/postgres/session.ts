@@ -78,12 +78,7 @@ export class Session implements StoreSession {
     this.#options = options;
     this.#life = life;
     this.#clock = options.clock;
-    const announce = (): void => {
-      // A lane that was paused is not known to hold anything: look.
-      this.#called = true;
-      this.#announce();
-    };
-    const flow = flowVerbs(rows, (act) => this.#act(act), announce);
+    const flow = flowVerbs(rows, this.#act.bind(this), this.#announce.bind(this, true));
     ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
     ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
     this.#waiters = new Waiters(
@@ -337,8 +332,9 @@ export class Session implements StoreSession {
     }
   }
 
-  /** There is work: here, and, where this process has no room for it, for the others. */
-  #announce(): void {
+  /** There is work: here, and, where this process has no room for it, for the others. `look`: perhaps where none was known, in what was paused. */
+  #announce(look = false): void {
+    this.#called ||= look;
     this.#turnSoon();
     const now = this.#clock.monotonic();
     if (now - this.#calledAt < limits.notifyMs) return;
