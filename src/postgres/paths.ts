@@ -312,6 +312,16 @@ export class Paths {
     return this.#rows.paused();
   }
 
+  /** All of retention, in bounded steps. */
+  async retain(keep: Retention): Promise<number> {
+    let removed = 0;
+    for (let step: number = limits.pruneStep; step >= limits.pruneStep; removed += step)
+      step = await this.prune(keep, limits.pruneStep);
+    await this.rotate(keep);
+    await this.#rows.sweep();
+    return removed;
+  }
+
   /** One bounded step of retention. Call again while it answers `limit` or more. */
   async prune(keep: Retention, limit: number): Promise<number> {
     const removed = await this.#rows.prune(keep, limit);
@@ -330,10 +340,6 @@ export class Paths {
 
   fold(): Promise<void> {
     return this.#rows.fold();
-  }
-
-  sweep(): Promise<void> {
-    return this.#rows.sweep();
   }
 
   /** Asks the rows; a job that rests in a block is brought there and asked for again. */

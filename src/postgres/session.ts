@@ -210,15 +210,7 @@ export class Session implements StoreSession {
   }
 
   prune(): StoreResult<number> {
-    return this.#act(async () => {
-      const { retention } = this.#options;
-      let removed = 0;
-      for (let step: number = limits.pruneStep; step >= limits.pruneStep; removed += step)
-        step = await this.#rows.prune(retention, limits.pruneStep);
-      await this.#rows.rotate(retention);
-      await this.#rows.sweep();
-      return removed;
-    });
+    return this.#act(() => this.#rows.retain(this.#options.retention));
   }
 
   close(): Promise<void> {
