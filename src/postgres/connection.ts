@@ -2,9 +2,8 @@
  * One connection that mends itself: statements go out at once, one behind the other without waiting for answers (pipelining), and when it breaks, all
  * that wait are told, and the next statement connects again, at most every so often.
  */
-import type { Client } from "pg";
 import { systemClock } from "../core/index.ts";
-import { loadDriver, typesOf, type PostgresConnection } from "./driver.ts";
+import { loadDriver, typesOf, type Client, type PostgresConnection } from "./driver.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { isBroken, isForeignStatement, reasonOf, Unreachable } from "./trouble.ts";
 
@@ -189,8 +188,7 @@ export class Connection implements Sql {
   }
 
   #reference(): void {
-    // Its types do not name what its documentation does.
-    const client = this.#client as unknown as { ref(): void; unref(): void } | undefined;
+    const client = this.#client;
     if (this.#held || this.#busy > 0) client?.ref();
     else client?.unref();
   }

@@ -1,7 +1,29 @@
 /** The optional peer `pg`, loaded when a store is opened, and how it reads PostgreSQL's types for this store. */
 import type { ConnectionOptions } from "node:tls";
 
-export type Driver = typeof import("pg").default;
+/** What is used of `pg`. Written out, because its types are a package of their own, which users of this one need not have. */
+export interface Driver {
+  readonly Client: new (options: { readonly [name: string]: unknown }) => Client;
+  readonly types: { getTypeParser(oid: number, format?: "text"): unknown };
+}
+
+export interface Client {
+  connect(): Promise<unknown>;
+  end(): Promise<void>;
+  query(statement: string | Statement): Promise<{ readonly rows: unknown[] }>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(event: "notification", listener: (message: { readonly payload?: string }) => void): unknown;
+  ref(): void;
+  unref(): void;
+}
+
+interface Statement {
+  readonly text: string;
+  readonly values?: unknown[];
+  /** Prepared under this name. */
+  readonly name?: string;
+}
 
 /** How to reach a server, where one address does not say it all. */
 export interface PostgresConnection {
@@ -15,7 +37,8 @@ export interface PostgresConnection {
 
 export async function loadDriver(): Promise<Driver> {
   try {
-    return (await import("pg")).default;
+    // Its own types say less than its documentation (ref, unref, pipeline), and are not asked of users.
+    return (await import("pg")).default as unknown as Driver;
   } catch (cause) {
     throw new Error("Jobs on PostgreSQL need the package pg, which is not installed. Add it: npm install pg", {
       cause,
@@ -27,7 +50,7 @@ const int8 = 20;
 const int8Array = 1016;
 
 /** int8 comes as a number: every one of this store's fits (ids, milliseconds). JSON stays text: nothing here reads it. */
-export function typesOf(driver: Driver): { getTypeParser: Driver["types"]["getTypeParser"] } {
+export function typesOf(driver: Driver): Driver["types"] {
   const text = (value: string): string => value;
   const numbers = (value: string): number[] =>
     value.length === 2
@@ -42,5 +65,5 @@ export function typesOf(driver: Driver): { getTypeParser: Driver["types"]["getTy
     return oid === 114 || oid === 3802 ? text : undefined;
   };
   const getTypeParser = (oid: number, format?: "text"): unknown => own(oid) ?? driver.types.getTypeParser(oid, format);
-  return { getTypeParser: getTypeParser as Driver["types"]["getTypeParser"] };
+  return { getTypeParser };
 }
