@@ -2,7 +2,7 @@
  * The open store of one process. Enqueues and settlements made while a commit is under way go together in the next one; one turn at a time promotes what is due
  * and claims what there is credit for.
  */
-import { err, ok, type Clock, type Timer } from "../core/index.ts";
+import { err, ok, systemClock, type Clock, type Timer } from "../core/index.ts";
 import {
   StoreUnavailable,
   type ConsumeOptions,
@@ -59,7 +59,7 @@ export class Session implements StoreSession {
   #turning: Promise<void> | undefined;
   #again = false;
   #claims = 0;
-  #wake: Timer | undefined;
+  #wake: Timer[] = [];
   #ended: string | undefined;
   #closed: Promise<void> | undefined;
   /** Jobs that may be enqueued before it is counted again how many wait. */
@@ -219,7 +219,7 @@ export class Session implements StoreSession {
 
   async #close(): Promise<void> {
     this.#ended = "the session is closed";
-    for (const timer of [...this.#timers, this.#wake]) timer?.cancel();
+    for (const timer of [...this.#timers, ...this.#wake]) timer?.cancel();
     await Promise.allSettled([this.#enqueues.idle(), this.#plainEnqueues.idle(), this.#settles.idle()]);
     this.#consumer?.credit.clear();
     await this.#turning;
@@ -355,10 +355,11 @@ export class Session implements StoreSession {
   }
 
   #planWake(ms: number | undefined): void {
-    this.#wake?.cancel();
-    this.#wake = undefined;
+    for (const timer of this.#wake.splice(0)) timer.cancel();
     if (ms === undefined || this.#ended !== undefined) return;
-    this.#wake = this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), () => this.#turnSoon(), true);
+    const due = this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), () => this.#turnSoon(), true);
+    // Whatever was missed is found by looking, in real time.
+    this.#wake = [due, systemClock.setTimer(limits.pollMs, () => this.#hear(), true)];
   }
 
   async #gather<I, O>(gatherer: Gatherer<I, O>, items: readonly I[]): StoreResult<readonly O[]> {

@@ -53,6 +53,8 @@ export class BlockPath {
   readonly #holdings = new Holdings();
   /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
   readonly #hot = new Map<number, number>();
+  /** Lanes that got jobs here since the statement under way was sent: what it says of them is old. */
+  readonly #fresh = new Set<number>();
   /** Per lane: no block below has unclaimed jobs, also none that a transaction under way will bring. */
   readonly #settledBelow = new Map<number, number>();
   /** A look at the sequence, and the transactions that must be over before all up to there is seen. */
@@ -83,6 +85,7 @@ export class BlockPath {
       const seq = row?.seqs[index] ?? 0;
       places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
       this.#hot.set(lane, Math.min(this.#hot.get(lane) ?? seq, seq));
+      this.#fresh.add(lane);
     });
     return receipts;
   }
@@ -138,8 +141,8 @@ export class BlockPath {
     for (const name of names) this.#looked.add(name);
     const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
     const from = lanes.map(({ lane }) => this.#settledBelow.get(lane) ?? 0);
-    const before = new Map(this.#hot);
-    this.#learn(await this.#run(fence, [], lanes, from, true), before);
+    this.#fresh.clear();
+    this.#learn(await this.#run(fence, [], lanes, from, true));
   }
 
   /** @param heads Per name, the first row that was left: only what comes before it is claimed. */
@@ -154,12 +157,12 @@ export class BlockPath {
       .filter(({ lane }) => this.#hot.has(lane));
     if (lanes.length === 0) return { claimed: [], more: false };
     const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? 0);
-    const before = new Map(this.#hot);
+    this.#fresh.clear();
     const rows = await this.#run(fence, [], lanes, from, false);
     const claimed = this.#take(rows, fence);
     const found = new Set(rows.map(({ lane }) => lane));
     for (const { lane, until } of lanes) {
-      if (claimed.length > 0 || found.has(lane) || this.#hot.get(lane) !== before.get(lane)) continue;
+      if (claimed.length > 0 || found.has(lane) || this.#fresh.has(lane)) continue;
       // Nothing is there, or nothing before the row.
       if (until === Number.MAX_SAFE_INTEGER) this.#hot.delete(lane);
       else this.#hot.set(lane, until + 1);
@@ -216,7 +219,7 @@ export class BlockPath {
   }
 
   /** What a deep look tells of each lane: where to begin the next one. */
-  #learn(rows: readonly TurnRow[], before: ReadonlyMap<number, number>): void {
+  #learn(rows: readonly TurnRow[]): void {
     const state = rows.find(({ kind }) => kind === 2);
     if (state !== undefined) {
       if (this.#mark !== undefined && BigInt(state.body) >= this.#mark.xmax) {
@@ -229,7 +232,7 @@ export class BlockPath {
       if (kind !== 3) continue;
       const first = (block as number | null) ?? Infinity;
       // What was enqueued here meanwhile is known better.
-      if (this.#hot.get(lane) === before.get(lane)) {
+      if (!this.#fresh.has(lane)) {
         if (first === Infinity) this.#hot.delete(lane);
         else this.#hot.set(lane, first + lo);
       }
