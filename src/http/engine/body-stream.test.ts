@@ -1,11 +1,9 @@
 /** Streamed request bodies, on both ways of reading. */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
 import { manualClock } from "../../core/index.ts";
 import { BodyError, HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../../exchange/index.ts";
 import { eventually } from "./conformance/raw-client.ts";
-import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
-import type { EngineOptions, ReadMode } from "./index.ts";
+import { readModes, testsOf } from "./conformance/start-engine.ts";
 
 const text = (body: string, status = 200): HttpResponse => ({ status, headers: HeaderBlock.empty, body });
 const post = (fields: string): string => `POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n`;
@@ -29,14 +27,8 @@ async function drained(request: HttpRequest, limit = 1 << 30, gate?: Promise<voi
   }
 }
 
-for (const readMode of ["static", "events"] satisfies ReadMode[]) {
-  const start = async (
-    t: TestContext,
-    handler: HttpHandler,
-    options: Omit<EngineOptions, "handler" | "readMode"> = {},
-  ): Promise<StartedEngine> => startEngine(t, { ...options, handler, readMode });
-  const it = (name: string, body: (t: TestContext) => Promise<void>): void =>
-    void test(`${name} (${readMode})`, { timeout: 20_000 }, body);
+for (const readMode of readModes) {
+  const { start, it } = testsOf(readMode);
 
   it("a body comes in pieces, by length or in chunks, and the next request follows it", async (t) => {
     const { client } = await start(t, async (request) => drained(request));

@@ -1,12 +1,11 @@
 /** How an engine ends: nothing that a client has sent is lost, and nothing holds the end up for ever. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { test, type TestContext } from "node:test";
 import { manualClock } from "../../core/index.ts";
 import { HeaderBlock, type HttpHandler } from "../../exchange/index.ts";
 import { eventually } from "./conformance/raw-client.ts";
-import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
-import { engineLimits, type EngineOptions, type ReadMode } from "./index.ts";
+import { readModes, testsOf } from "./conformance/start-engine.ts";
+import { engineLimits } from "./index.ts";
 
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const never = new Promise<never>(() => undefined);
@@ -16,14 +15,8 @@ const echo: HttpHandler = (request) => ({
   body: `${request.method} ${request.target}`,
 });
 
-for (const readMode of ["static", "events"] satisfies ReadMode[]) {
-  const start = async (
-    t: TestContext,
-    handler: HttpHandler,
-    options: Omit<EngineOptions, "handler" | "readMode"> = {},
-  ): Promise<StartedEngine> => startEngine(t, { ...options, handler, readMode });
-  const it = (name: string, body: (t: TestContext) => Promise<void>): void =>
-    void test(`${name} (${readMode})`, { timeout: 20_000 }, body);
+for (const readMode of readModes) {
+  const { start, it } = testsOf(readMode);
 
   it("drains: closes idle connections, answers what is in flight with close, accepts nothing new", async (t) => {
     const gate = Promise.withResolvers<void>();

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
 import { manualClock } from "../../core/index.ts";
 import { HeaderBlock, type HttpHandler, type HttpRequest, type HttpResponse } from "../../exchange/index.ts";
 import { eventually } from "./conformance/raw-client.ts";
-import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
-import type { EngineDefect, EngineOptions, ReadMode } from "./index.ts";
+import { readModes, testsOf } from "./conformance/start-engine.ts";
+import type { EngineDefect } from "./index.ts";
 
 const get = (target: string, fields = ""): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 const text = (body: HttpResponse["body"], status = 200): HttpResponse => ({ status, headers: HeaderBlock.empty, body });
@@ -21,14 +20,8 @@ async function* pieces(...parts: string[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield await Promise.resolve(Buffer.from(part));
 }
 
-for (const readMode of ["static", "events"] satisfies ReadMode[]) {
-  const start = async (
-    t: TestContext,
-    handler: HttpHandler,
-    options: Omit<EngineOptions, "handler" | "readMode"> = {},
-  ): Promise<StartedEngine> => startEngine(t, { ...options, handler, readMode });
-  const it = (name: string, body: (t: TestContext) => Promise<void>): void =>
-    void test(`${name} (${readMode})`, { timeout: 20_000 }, body);
+for (const readMode of readModes) {
+  const { start, it } = testsOf(readMode);
 
   it("answers a GET with status, the handler's headers, date and length, and keeps the connection", async (t) => {
     const clock = manualClock(Date.UTC(2026, 10, 23, 12, 0, 0));

@@ -4,9 +4,9 @@ import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { HeaderBlock, type HttpResponse } from "../../exchange/index.ts";
 import { eventually } from "./conformance/raw-client.ts";
-import { startEngine } from "./conformance/start-engine.ts";
+import { readModes, startEngine } from "./conformance/start-engine.ts";
 import { HeldBytes } from "./held-bytes.ts";
-import type { Engine, ReadMode } from "./index.ts";
+import type { Engine } from "./index.ts";
 
 const mebibyte = 1024 * 1024;
 const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -47,7 +47,7 @@ test("the connection without progress for the longest goes first, and never the 
   assert.equal(held.sum, 0);
 });
 
-for (const readMode of ["static", "events"] satisfies ReadMode[]) {
+for (const readMode of readModes) {
   test(`answers that nobody reads are bounded in sum, and who reads is served (${readMode})`, async (t) => {
     const body = Buffer.alloc(8 * mebibyte, "x");
     const answer = (): HttpResponse => ({ status: 200, headers: HeaderBlock.empty, body });

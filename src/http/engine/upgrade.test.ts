@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { test, type TestContext } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { HeaderBlock, type HttpHandler, type HttpResponse, type Upgraded } from "../../exchange/index.ts";
 import { eventually, type RawClient } from "./conformance/raw-client.ts";
-import { startEngine, type StartedEngine } from "./conformance/start-engine.ts";
-import type { EngineDefect, EngineOptions, ReadMode } from "./index.ts";
+import { readModes, testsOf } from "./conformance/start-engine.ts";
+import type { EngineDefect } from "./index.ts";
 
 const fields = "Connection: keep-alive, Upgrade\r\nUpgrade: echo\r\n";
 const offer = (target: string, more = fields): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
@@ -32,14 +31,8 @@ const echoing: HttpHandler = (request) => {
   return request.target === "/later" ? Promise.resolve().then(() => answer) : answer;
 };
 
-for (const readMode of ["static", "events"] satisfies ReadMode[]) {
-  const start = async (
-    t: TestContext,
-    handler: HttpHandler,
-    options: Omit<EngineOptions, "handler" | "readMode"> = {},
-  ): Promise<StartedEngine> => startEngine(t, { ...options, handler, readMode });
-  const it = (name: string, body: (t: TestContext) => Promise<void>): void =>
-    void test(`${name} (${readMode})`, { timeout: 20_000 }, body);
+for (const readMode of readModes) {
+  const { start, it } = testsOf(readMode);
 
   for (const target of ["/now", "/later"]) {
     it(`gives the socket away with what came after the request: ${target}`, async (t) => {

@@ -1,7 +1,8 @@
 /** An engine for a test: closed when the test ends, and a defect of the handler fails it. */
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
-import { createEngine, type Engine, type EngineOptions } from "../index.ts";
+import { test, type TestContext } from "node:test";
+import type { HttpHandler } from "../../../exchange/index.ts";
+import { createEngine, type Engine, type EngineOptions, type ReadMode } from "../index.ts";
 import { RawClient } from "./raw-client.ts";
 
 export interface StartedEngine {
@@ -26,4 +27,25 @@ export async function startEngine(t: TestContext, options: EngineOptions): Promi
     return made;
   };
   return { engine, client };
+}
+
+/** The ways in which an engine reads: what is promised holds in both. */
+export const readModes = ["static", "events"] as const satisfies readonly ReadMode[];
+
+interface ReadModeTests {
+  /** An engine that reads in this way. */
+  start(
+    t: TestContext,
+    handler: HttpHandler,
+    options?: Omit<EngineOptions, "handler" | "readMode">,
+  ): Promise<StartedEngine>;
+  /** A test with the way in its name, and 20 s at the most. */
+  it(name: string, body: (t: TestContext) => Promise<void>): void;
+}
+
+export function testsOf(readMode: ReadMode): ReadModeTests {
+  return {
+    start: async (t, handler, options = {}) => startEngine(t, { ...options, handler, readMode }),
+    it: (name, body) => void test(`${name} (${readMode})`, { timeout: 20_000 }, body),
+  };
 }
