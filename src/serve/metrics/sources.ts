@@ -1,7 +1,8 @@
 /** What an app's parts can be asked for when somebody looks at the metrics: the port, the queues, the build. */
-import type { BoundApp, JobInfoState, Jobs } from "../../contract/index.ts";
+import type { BoundApp, Jobs } from "../../contract/index.ts";
 import { sleep, type Clock } from "../../core/index.ts";
 import type { EngineStats } from "../../http/index.ts";
+import { jobStates } from "../../jobs/index.ts";
 import type { MetricFamily, MetricsSource } from "../../telemetry/index.ts";
 import { counter, gauge } from "./process-source.ts";
 
@@ -86,23 +87,13 @@ function depths(series: MetricFamily["series"]): MetricFamily {
   return {
     name: "tensile_jobs",
     type: "gauge",
-    help: `Jobs in the store by state: ${states.join(", ")}.`,
+    help: `Jobs in the store by state: ${jobStates.join(", ")}.`,
     labels: ["job", "state"],
     // Every thread sees the same store.
     merge: "max",
     series,
   };
 }
-
-const states: readonly JobInfoState[] = [
-  "waiting",
-  "scheduled",
-  "ready",
-  "running",
-  "succeeded",
-  "failed",
-  "cancelled",
-];
 
 /** A constant 1 whose labels say what runs. */
 export function buildSource(contract: string, version: string): MetricsSource {
