@@ -3,63 +3,15 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { randomHex, sleep, systemClock } from "../src/core/index.ts";
-import {
-  bind,
-  contract,
-  fault,
-  fixed,
-  implementContract,
-  job,
-  type Contract,
-  type Implemented,
-} from "../src/contract/index.ts";
-import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
+import { sleep, systemClock } from "../src/core/index.ts";
+import { contract, fault, fixed, implementContract, job, type Implemented } from "../src/contract/index.ts";
 import { t } from "../src/schema/index.ts";
-import { sqlite } from "../src/sqlite/index.ts";
-import { Events } from "../src/telemetry/index.ts";
 import { killContract, killWorker } from "./engine-kill-jobs.ts";
-import { keepMany, value } from "../src/testing/store-harness.ts";
-
-async function inFolder(act: (path: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-engine-"));
-  try {
-    await act(join(folder, "jobs.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-async function worker(path: string, of: Contract, implemented: Implemented) {
-  const clock = systemClock;
-  const events = new Events();
-  const session = value(
-    await sqlite(path).open({
-      clock,
-      retention: keepMany,
-      maxWaiting: 1_000_000,
-      maxAttempts: attemptsOf(of),
-      policy: policyOf(of),
-    }),
-  );
-  const jobs = createJobs({ contract: of, session, clock, events });
-  const shutdown = new AbortController().signal;
-  const bound = bind(implemented, { clock, events, jobs, shutdown, newId: () => randomHex() });
-  const engine = createJobEngine({ bound, session, clock, events });
-  await engine.start();
-  const end = async () => {
-    const report = await engine.drain(5_000);
-    await session.close();
-    return report;
-  };
-  return { session, jobs, engine, events, end };
-}
+import { value } from "../src/testing/store-harness.ts";
+import { inFolder, worker } from "./sqlite-worker.ts";
 
 const Busy = fault("BUSY", { kind: "unavailable", data: { wait: t.int() } });
 const add = job("add", {

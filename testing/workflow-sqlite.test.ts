@@ -1,59 +1,14 @@
 /** Steps, sleeps, signals, graphs, keys and pauses on a real SQLite file with the real clock. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import {
-  bind,
-  contract,
-  fixed,
-  implementContract,
-  job,
-  type Contract,
-  type Implemented,
-} from "../src/contract/index.ts";
-import { randomHex, sleep, systemClock } from "../src/core/index.ts";
-import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
+import { contract, fixed, implementContract, job, type Implemented } from "../src/contract/index.ts";
+import { sleep, systemClock } from "../src/core/index.ts";
 import { t } from "../src/schema/index.ts";
-import { sqlite } from "../src/sqlite/index.ts";
-import { Events } from "../src/telemetry/index.ts";
-import { keepMany, value } from "../src/testing/store-harness.ts";
+import { value } from "../src/testing/store-harness.ts";
+import { inFolder, worker } from "./sqlite-worker.ts";
 
-async function inFolder(act: (path: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-workflow-"));
-  try {
-    await act(join(folder, "jobs.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-async function worker(path: string, of: Contract, implemented: Implemented) {
-  const clock = systemClock;
-  const events = new Events();
-  const session = value(
-    await sqlite(path).open({
-      clock,
-      retention: keepMany,
-      maxWaiting: 1_000_000,
-      maxAttempts: attemptsOf(of),
-      policy: policyOf(of),
-    }),
-  );
-  const jobs = createJobs({ contract: of, session, clock, events });
-  const shutdown = new AbortController().signal;
-  const bound = bind(implemented, { clock, events, jobs, shutdown, newId: () => randomHex() });
-  // Every sleep ends its run, so that tests need no long ones.
-  const engine = createJobEngine({ bound, session, clock, events, limits: { sleepInPlaceMs: 0, clockSkewMs: 0 } });
-  await engine.start();
-  const end = async () => {
-    const report = await engine.drain(5_000);
-    await session.close();
-    return report;
-  };
-  return { session, jobs, engine, events, end };
-}
+/** Every sleep ends its run, so that tests need no long ones. */
+const limits = { sleepInPlaceMs: 0, clockSkewMs: 0 };
 
 const order = job("order", {
   input: { id: t.int() },
@@ -99,7 +54,7 @@ async function until(what: () => Promise<boolean>): Promise<void> {
 test("a job with steps goes on in the next process where the last one left it", async () => {
   await inFolder(async (path) => {
     const seen: string[] = [];
-    const first = await worker(path, shop, handlers(seen));
+    const first = await worker(path, shop, handlers(seen), limits);
     const ref = value(await first.jobs.enqueue(order, { id: 1 }));
     await until(async () => value(await first.jobs.get(ref.id))?.state === "waiting");
     const info = value(await first.jobs.get(ref.id));
@@ -107,7 +62,7 @@ test("a job with steps goes on in the next process where the last one left it", 
     assert.deepEqual([info?.attempt, info?.errors.length], [1, 1]);
     assert.equal((await first.end()).outcome, "drained");
 
-    const second = await worker(path, shop, handlers(seen));
+    const second = await worker(path, shop, handlers(seen), limits);
     assert.equal(value(await second.jobs.signal(order, ref.id, "approved", { by: "ada" })), "ready");
     assert.deepEqual(value(await second.jobs.ref(order, ref.id).result()), { text: "1 ada" });
     assert.deepEqual(seen, ["charge"]);
@@ -118,7 +73,7 @@ test("a job with steps goes on in the next process where the last one left it", 
 test("a batch of ordered keys runs in order within each key, and its last job has every output", async () => {
   await inFolder(async (path) => {
     const seen: string[] = [];
-    const { jobs, end } = await worker(path, shop, handlers(seen));
+    const { jobs, end } = await worker(path, shop, handlers(seen), limits);
     const inputs = ["a", "b", "c"].flatMap((id) => Array.from({ length: 20 }, (_, parcel) => ({ order: id, parcel })));
     const made = value(await jobs.batch(pack, inputs, { job: send, input: {} }));
     const sent = value(await made.last.result());
@@ -140,10 +95,10 @@ test("a batch of ordered keys runs in order within each key, and its last job ha
 test("a pause outlives the process that asked for it", async () => {
   await inFolder(async (path) => {
     const seen: string[] = [];
-    const first = await worker(path, shop, handlers(seen));
+    const first = await worker(path, shop, handlers(seen), limits);
     value(await first.jobs.pause({ queue: "warehouse" }));
     await first.end();
-    const second = await worker(path, shop, handlers(seen));
+    const second = await worker(path, shop, handlers(seen), limits);
     const held = value(await second.jobs.enqueue(pack, { order: "a", parcel: 1 }));
     const other = value(await second.jobs.enqueue(send, {}));
     assert.deepEqual(value(await other.result()), { parcels: [] });
