@@ -3,7 +3,7 @@
  * portals and other versions of its server.
  */
 import { frameworkFaults, type AnyFaultType, type HttpPlan } from "../contract/index.ts";
-import { Err, Fault, ok, type MaybePromise, type Result } from "../core/index.ts";
+import { Err, Fault, joinBytes, ok, type MaybePromise, type Result } from "../core/index.ts";
 import { compile, compileBinary, ignoreUnknownFields, type Codec, type Invalid } from "../schema/index.ts";
 import type { ClientFormat } from "./encode-request.ts";
 import { UnexpectedResponse, bounded } from "./transport-faults.ts";
@@ -119,13 +119,7 @@ async function readBounded({ body }: Response, maxBytes: number): Promise<Uint8A
     }
     chunks.push(next.value);
   }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return joinBytes(chunks, length);
 }
 
 export function mediaOf(response: Response): string {

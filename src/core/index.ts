@@ -18,6 +18,7 @@ export {
   type ValueOf,
 } from "./result.ts";
 export { match, matchFault } from "./match.ts";
+export { joinBytes } from "./bytes.ts";
 export { durationMs, type Duration } from "./duration.ts";
 export { Timeouts, type TimeoutEntry } from "./timeouts.ts";
 export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Timer } from "./clock.ts";

@@ -5,7 +5,7 @@
  * fields are normalised. Everything after that is the same handler as behind the engine.
  */
 import { BadBody, ClientGone, PayloadTooLarge } from "../contract/index.ts";
-import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
+import { Err, Ok, isPromiseLike, joinBytes, type MaybePromise, type Result } from "../core/index.ts";
 import { BodyError, type BodyFault, type HttpHandler, type HttpRequest, type HttpResponse } from "../exchange/index.ts";
 
 export type Fetch = (request: Request) => Promise<Response>;
@@ -136,17 +136,7 @@ async function readAll(
   } catch {
     return new Err(signal.aborted ? ClientGone() : BadBody({ reason: "the stream broke off" }));
   }
-  return new Ok(chunks.length === 1 ? (chunks[0] as Uint8Array) : concat(chunks, length));
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return new Ok(chunks.length === 1 ? (chunks[0] as Uint8Array) : joinBytes(chunks, length));
 }
 
 function toResponse(request: Request, { status, headers, body, length: known }: HttpResponse): Response {

@@ -1,4 +1,5 @@
 /** NDJSON in: bytes to decoded items, one at a time, each of bounded size. https://github.com/ndjson/ndjson-spec */
+import { joinBytes } from "../../core/index.ts";
 import { InvalidInput, PayloadTooLarge, type Body } from "../../contract/index.ts";
 import { BodyError } from "../../exchange/index.ts";
 import { compile, type Invalid } from "../../schema/index.ts";
@@ -38,7 +39,7 @@ async function* lines(source: AsyncIterator<Uint8Array>, limit: number): AsyncGe
     begun.push(piece);
   };
   const line = (): Uint8Array => {
-    const whole = begun.length === 1 ? (begun[0] as Uint8Array) : concat(begun, size);
+    const whole = begun.length === 1 ? (begun[0] as Uint8Array) : joinBytes(begun, size);
     begun = [];
     size = 0;
     return whole;
@@ -58,16 +59,6 @@ async function* lines(source: AsyncIterator<Uint8Array>, limit: number): AsyncGe
   } finally {
     await source.return?.();
   }
-}
-
-function concat(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 function isBlank(line: Uint8Array): boolean {
