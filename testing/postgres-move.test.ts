@@ -7,40 +7,19 @@ import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { run } from "../src/cli/index.ts";
-import { systemClock, type Fault, type Result } from "../src/core/index.ts";
-import type {
-  ClaimedJob,
-  MovableStore,
-  MovedJob,
-  MoveRecord,
-  NewJob,
-  Settlement,
-  StoreOpenOptions,
-  StoreSession,
-} from "../src/jobs/index.ts";
+import type { ClaimedJob, MovedJob, MoveRecord, StoreSession } from "../src/jobs/index.ts";
 import { postgres } from "../src/postgres/index.ts";
 import { sqlite } from "../src/sqlite/index.ts";
 import { openDatabase } from "./postgres-place.ts";
 import { postgresKinds, postgresServer } from "./postgres-server.ts";
+import { claim, collect, endInEveryWay, jobsOf, newJob, openForMove, pages } from "./move-harness.ts";
+import { value } from "../src/testing/store-harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensile-move-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const file = (end = "db"): string => join(folder, `file-${++files}.${end}`);
 const kind = postgresKinds()[0] ?? "embedded";
-
-const keep = { ageMs: 86_400_000, count: 100_000 };
-const open: StoreOpenOptions = {
-  clock: systemClock,
-  retention: { succeeded: keep, failed: keep, cancelled: keep },
-  maxWaiting: 1_000_000,
-  maxAttempts: () => 5,
-};
-
-function value<T>(result: Result<T, Fault>): T {
-  if (!result.ok) assert.fail(`expected ok, got ${result.fault.code}: ${result.fault.message}`);
-  return result.value;
-}
 
 async function tensile(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   const stdout = new PassThrough();
@@ -53,44 +32,6 @@ async function tensile(...words: readonly string[]): Promise<{ code: number; out
   return { code, out, err };
 }
 
-async function collect(store: MovableStore): Promise<MoveRecord[]> {
-  const all: MoveRecord[] = [];
-  for await (const page of store.exportRecords()) all.push(...page);
-  return all;
-}
-
-async function* pages(records: readonly MoveRecord[], size = 100): AsyncGenerator<readonly MoveRecord[]> {
-  for (let at = 0; at < records.length; at += size) yield records.slice(at, at + size);
-}
-
-function jobsOf(records: readonly MoveRecord[]): MovedJob[] {
-  return records.flatMap((record) => (record.type === "job" ? [record.job] : []));
-}
-
-/** Claims so many ready jobs of a name. */
-function claim(session: StoreSession, name: string, credit: number): Promise<readonly ClaimedJob[]> {
-  return new Promise((resolve) => {
-    const got: ClaimedJob[] = [];
-    const consumer = session.consume({
-      names: [name],
-      onClaimed: (jobs) => {
-        got.push(...jobs);
-        if (got.length === credit) void consumer.stop().then(() => resolve(got));
-      },
-      onCancelRequested: () => undefined,
-      onTrouble: ({ message }) => assert.fail(message),
-    });
-    consumer.grant(name, credit);
-  });
-}
-
-const job = (name: string, more: Partial<NewJob> = {}): NewJob => ({
-  name,
-  priority: 5,
-  payload: `{"of":"${name}"}`,
-  ...more,
-});
-
 const later = Date.now() + 3_600_000;
 const started = { scope: "mail", until: "started", windowMs: 600_000 } as const;
 
@@ -98,35 +39,25 @@ const started = { scope: "mail", until: "started", windowMs: 600_000 } as const;
 async function fill(session: StoreSession): Promise<void> {
   value(
     await session.enqueue(
-      Array.from({ length: 8 }, (_, n) => job("run", { payload: `{"n":${n},"x":"a\\u0000ü"}`, context: `c${n}` })),
+      Array.from({ length: 8 }, (_, n) => newJob("run", { payload: `{"n":${n},"x":"a\\u0000ü"}`, context: `c${n}` })),
     ),
   );
-  const error = { attempt: 1, at: 1_700_000_000_000, code: "BUSY", message: "wait", data: '{"wait":1}' };
   const claimed = await claim(session, "run", 8);
   const steps = [
     { name: "step", value: '"one"' },
     { name: "b", value: "2" },
   ];
   value(await session.note(claimed[3] as ClaimedJob, steps, "0.5"));
-  const ends = ["succeeded", "succeeded", "failed", "retry", "cancelled", "snoozed", "released"] as const;
-  const settlements = ends.map((to, index): Settlement => {
-    const one = claimed[index] as ClaimedJob;
-    if (to === "succeeded") return index === 0 ? { job: one, to, result: '{"x":"ü"}' } : { job: one, to };
-    if (to === "retry") return { job: one, to, runAt: later, error };
-    if (to === "snoozed") return { job: one, to, runAt: later + 1 };
-    if (to === "failed" || to === "cancelled") return { job: one, to, error };
-    return { job: one, to };
-  });
-  value(await session.settle(settlements));
+  await endInEveryWay(session, claimed, later);
   value(
     await session.enqueue([
-      job("keyed", { uniqueKey: "k", priority: 0 }),
-      job("scoped", { uniqueKey: "k", unique: started }),
-      job("later", { runAt: later }),
-      job("theirs", { key: "order-7", tenant: "acme" }),
-      job("theirs", { key: "order-7", tenant: "acme", runAt: later }),
-      job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
-      ...Array.from({ length: 700 }, (_, n) => job("many", { payload: `{"n":${n}}` })),
+      newJob("keyed", { uniqueKey: "k", priority: 0 }),
+      newJob("scoped", { uniqueKey: "k", unique: started }),
+      newJob("later", { runAt: later }),
+      newJob("theirs", { key: "order-7", tenant: "acme" }),
+      newJob("theirs", { key: "order-7", tenant: "acme", runAt: later }),
+      newJob("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
+      ...Array.from({ length: 700 }, (_, n) => newJob("many", { payload: `{"n":${n}}` })),
     ]),
   );
   value(await session.pause(["report"]));
@@ -148,12 +79,12 @@ function assertMoved(now: readonly MovedJob[], before: readonly MovedJob[]): voi
 
 test("a live SQLite store moves to PostgreSQL by the program, and its jobs run there", async () => {
   const path = file();
-  const session = value(await sqlite(path).open(open));
+  const session = value(await sqlite(path).open(openForMove));
   await fill(session);
   const exported = file("ndjson");
   const said = await tensile("export", path, "--out", exported);
   assert.equal(said.code, 0, said.err);
-  const records = await collect(sqlite(path));
+  const records = await collect(sqlite(path).exportRecords());
   await session.close();
 
   const url = await (await postgresServer(kind)).database();
@@ -163,20 +94,20 @@ test("a live SQLite store moves to PostgreSQL by the program, and its jobs run t
   assert.match((await tensile("import", url, "--in", exported)).err, /holds jobs already/);
   assert.match((await tensile("import", url, "--in", exported, "--merge")).err, /has a job 1 already/);
   const store = postgres(url);
-  const again = await collect(store);
+  const again = await collect(store.exportRecords());
   assertMoved(jobsOf(again), jobsOf(records));
   const rest = (of: readonly MoveRecord[]): readonly MoveRecord[] => of.filter(({ type }) => type !== "job");
   assert.deepEqual(rest(again), rest(records));
 
-  const moved = value(await store.open(open));
-  assert.equal(value(await moved.enqueue([job("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
-  const scoped = job("other", { uniqueKey: "k", unique: started });
+  const moved = value(await store.open(openForMove));
+  assert.equal(value(await moved.enqueue([newJob("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
+  const scoped = newJob("other", { uniqueKey: "k", unique: started });
   assert.equal(value(await moved.enqueue([scoped]))[0]?.duplicate, true);
-  const report = job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
+  const report = newJob("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
   assert.equal(value(await moved.enqueue([report]))[0]?.duplicate, true);
   const ids = jobsOf(records).map(({ id }) => Number(id));
   for (const more of [{}, { runAt: later }]) {
-    const [young] = value(await moved.enqueue([job("many", more)]));
+    const [young] = value(await moved.enqueue([newJob("many", more)]));
     assert.ok(Number(young?.id) > Math.max(...ids));
   }
   const claimed = await claim(moved, "many", 701);
@@ -217,31 +148,31 @@ const toAnother = {
 for (const [title, stores] of Object.entries(toAnother)) {
   test(`jobs that wait move from ${title} with what they wait for`, async () => {
     const [store, target] = await stores();
-    const session = value(await store.open(open));
+    const session = value(await store.open(openForMove));
     await fill(session);
     const [early, parent, child] = value(
       await session.enqueue([
-        job("early"),
-        job("parent"),
-        job("child", { after: { jobs: [0, 1, "nobody"], on: "finished" } }),
-        job("grand", { after: { jobs: [2], on: "succeeded" }, runAt: later }),
-        job("lost", { after: { jobs: [1, 0], on: "succeeded" } }),
+        newJob("early"),
+        newJob("parent"),
+        newJob("child", { after: { jobs: [0, 1, "nobody"], on: "finished" } }),
+        newJob("grand", { after: { jobs: [2], on: "succeeded" }, runAt: later }),
+        newJob("lost", { after: { jobs: [1, 0], on: "succeeded" } }),
       ]),
     );
-    value(await session.enqueue([job("asker")]));
+    value(await session.enqueue([newJob("asker")]));
     const [asker] = await claim(session, "asker", 1);
     value(await session.settle([{ job: asker as ClaimedJob, to: "waiting", signal: "go", until: later }]));
     const [zeroth] = await claim(session, "early", 1);
     value(await session.settle([{ job: zeroth as ClaimedJob, to: "succeeded", result: "1" }]));
-    const records = await collect(store);
+    const records = await collect(store.exportRecords());
     await session.close();
 
     await target.importRecords(pages(records, 30));
     // A store says at a waiting job when it goes on without its signal, another does not.
     const plain = ({ runAt, ...rest }: MovedJob): MovedJob =>
       rest.state === "scheduled" && runAt !== undefined ? { ...rest, runAt } : rest;
-    assertMoved(jobsOf(await collect(target)).map(plain), jobsOf(records).map(plain));
-    const moved = value(await target.open(open));
+    assertMoved(jobsOf(await collect(target.exportRecords())).map(plain), jobsOf(records).map(plain));
+    const moved = value(await target.open(openForMove));
     assert.equal(value(await moved.get(child?.id ?? ""))?.state, "waiting");
     const [first] = await claim(moved, "parent", 1);
     assert.equal(first?.id, parent?.id);
@@ -268,9 +199,9 @@ for (const [title, stores] of Object.entries(toAnother)) {
 
 test("an import that breaks off, or does not fit, has changed nothing in PostgreSQL", async () => {
   const path = file();
-  const session = value(await sqlite(path).open(open));
+  const session = value(await sqlite(path).open(openForMove));
   await fill(session);
-  const records = await collect(sqlite(path));
+  const records = await collect(sqlite(path).exportRecords());
   await session.close();
   const store = postgres(await openDatabase(kind));
   const breaksOff = async function* (): AsyncGenerator<readonly MoveRecord[]> {
@@ -287,22 +218,22 @@ test("an import that breaks off, or does not fit, has changed nothing in Postgre
   await assert.rejects(store.importRecords(pages(odd({ state: "waiting" }))), /does not say what for/);
   const twice = odd({ name: "keyed", state: "ready", uniqueKey: "k" });
   await assert.rejects(store.importRecords(pages(twice)), /Job \d+ has the unique key "k", which another holds/);
-  assert.deepEqual(await collect(store), []);
+  assert.deepEqual(await collect(store.exportRecords()), []);
   await store.importRecords(pages(records));
 });
 
 test("an import beside a running store waits for those that enqueue, and its jobs are heard of", async () => {
   const store = postgres(await openDatabase(kind));
-  const session = value(await store.open(open));
-  value(await session.enqueue([job("mine"), job("mine", { runAt: later })]));
-  const records = jobsOf(await collect(store)).map((one, n): MoveRecord => ({
+  const session = value(await store.open(openForMove));
+  value(await session.enqueue([newJob("mine"), newJob("mine", { runAt: later })]));
+  const records = jobsOf(await collect(store.exportRecords())).map((one, n): MoveRecord => ({
     type: "job",
     job: { ...one, id: String(10_000_001 + n), name: "theirs" },
   }));
   const waiting = claim(session, "theirs", 1);
   await store.importRecords(pages(records), { merge: true });
   assert.equal((await waiting)[0]?.id, "10000001");
-  const [young] = value(await session.enqueue([job("mine")]));
+  const [young] = value(await session.enqueue([newJob("mine")]));
   assert.ok(Number(young?.id) > 10_000_002);
   await session.close();
 });

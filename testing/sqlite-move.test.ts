@@ -3,110 +3,43 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { systemClock, type Fault, type Result } from "../core/index.ts";
-import type {
-  ClaimedJob,
-  JobRecord,
-  MoveRecord,
-  NewJob,
-  Settlement,
-  StoreOpenOptions,
-  StoreSession,
-} from "../jobs/index.ts";
-import { sqlite } from "./index.ts";
+import type { MoveRecord, StoreSession } from "../src/jobs/index.ts";
+import { sqlite } from "../src/sqlite/index.ts";
+import { claim, collect, endInEveryWay, jobsOf, newJob, openForMove, pages } from "./move-harness.ts";
+import { value } from "../src/testing/store-harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensile-move-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const file = (): string => join(folder, `store-${++files}.db`);
 
-const keep = { ageMs: 86_400_000, count: 100_000 };
-const open: StoreOpenOptions = {
-  clock: systemClock,
-  retention: { succeeded: keep, failed: keep, cancelled: keep },
-  maxWaiting: 1_000_000,
-  maxAttempts: () => 5,
-};
-
-function value<T>(result: Result<T, Fault>): T {
-  if (!result.ok) assert.fail(`expected ok, got ${result.fault.code}: ${result.fault.message}`);
-  return result.value;
-}
-
-async function collect(records: AsyncIterable<readonly MoveRecord[]>): Promise<MoveRecord[]> {
-  const all: MoveRecord[] = [];
-  for await (const page of records) all.push(...page);
-  return all;
-}
-
-async function* pages(records: readonly MoveRecord[], size = 100): AsyncGenerator<readonly MoveRecord[]> {
-  for (let at = 0; at < records.length; at += size) yield records.slice(at, at + size);
-}
-
-/** Claims all ready jobs of a name. */
-function claim(session: StoreSession, name: string, credit: number): Promise<readonly ClaimedJob[]> {
-  return new Promise((resolve) => {
-    const got: ClaimedJob[] = [];
-    const consumer = session.consume({
-      names: [name],
-      onClaimed: (jobs) => {
-        got.push(...jobs);
-        if (got.length < credit) return;
-        void consumer.stop().then(() => resolve(got));
-      },
-      onCancelRequested: () => undefined,
-      onTrouble: ({ message }) => assert.fail(message),
-    });
-    consumer.grant(name, credit);
-  });
-}
-
-const job = (name: string, more: Partial<NewJob> = {}): NewJob => ({
-  name,
-  priority: 5,
-  payload: `{"of":"${name}"}`,
-  ...more,
-});
-
 /** Jobs in every state that a job can be in without waiting for others. */
 async function fill(session: StoreSession): Promise<void> {
   const later = Date.now() + 3_600_000;
   value(
-    await session.enqueue(Array.from({ length: 8 }, (_, n) => job("run", { payload: `{"n":${n}}`, context: `c${n}` }))),
+    await session.enqueue(
+      Array.from({ length: 8 }, (_, n) => newJob("run", { payload: `{"n":${n}}`, context: `c${n}` })),
+    ),
   );
-  const error = { attempt: 1, at: 1_700_000_000_000, code: "BUSY", message: "wait", data: '{"wait":1}' };
   const claimed = await claim(session, "run", 8);
-  const ends = ["succeeded", "succeeded", "failed", "retry", "cancelled", "snoozed", "released"] as const;
-  const settlements = ends.map((to, index): Settlement => {
-    const one = claimed[index] as ClaimedJob;
-    if (to === "succeeded") return index === 0 ? { job: one, to, result: '{"x":"ü"}' } : { job: one, to };
-    if (to === "retry") return { job: one, to, runAt: later, error };
-    if (to === "snoozed") return { job: one, to, runAt: later + 1 };
-    if (to === "failed" || to === "cancelled") return { job: one, to, error };
-    return { job: one, to };
-  });
-  value(await session.settle(settlements));
+  await endInEveryWay(session, claimed, later);
   value(
     await session.enqueue([
-      job("keyed", { uniqueKey: "k", priority: 0 }),
-      job("scoped", { uniqueKey: "k", unique: { scope: "mail", until: "started", windowMs: 60_000 } }),
-      job("later", { runAt: later }),
-      job("theirs", { key: "order-7", tenant: "acme" }),
-      job("theirs", { key: "order-7", tenant: "acme", runAt: later }),
-      job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
-      ...Array.from({ length: 2_500 }, (_, n) => job("many", { payload: `{"n":${n}}` })),
+      newJob("keyed", { uniqueKey: "k", priority: 0 }),
+      newJob("scoped", { uniqueKey: "k", unique: { scope: "mail", until: "started", windowMs: 60_000 } }),
+      newJob("later", { runAt: later }),
+      newJob("theirs", { key: "order-7", tenant: "acme" }),
+      newJob("theirs", { key: "order-7", tenant: "acme", runAt: later }),
+      newJob("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } }),
+      ...Array.from({ length: 2_500 }, (_, n) => newJob("many", { payload: `{"n":${n}}` })),
     ]),
   );
-}
-
-function jobsOf(records: readonly MoveRecord[]): JobRecord[] {
-  return records.flatMap((record) => (record.type === "job" ? [record.job] : []));
 }
 
 test("a live file moves to another with ids, attempts, errors, times, keys and schedules", async () => {
   const path = file();
   const source = sqlite(path);
-  const session = value(await source.open(open));
+  const session = value(await source.open(openForMove));
   await fill(session);
   // As another process reads it, while this one has it open.
   const records = await collect(sqlite(path).exportRecords());
@@ -122,7 +55,7 @@ test("a live file moves to another with ids, attempts, errors, times, keys and s
 
   const target = sqlite(file());
   await target.importRecords(pages(records));
-  const moved = value(await target.open(open));
+  const moved = value(await target.open(openForMove));
   // The running one is ready again.
   assert.deepEqual(value(await moved.counts()), { ...before, running: 0, ready: before.ready + before.running });
   const again = await collect(target.exportRecords());
@@ -140,20 +73,20 @@ test("a live file moves to another with ids, attempts, errors, times, keys and s
 
 test("after the move jobs run in their order, keys are held, and new ids are above all old ones", async () => {
   const source = sqlite(file());
-  const session = value(await source.open(open));
+  const session = value(await source.open(openForMove));
   await fill(session);
   const records = await collect(source.exportRecords());
   await session.close();
   const target = sqlite(file());
   await target.importRecords(pages(records, 7));
-  const moved = value(await target.open(open));
-  assert.equal(value(await moved.enqueue([job("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
-  const scoped = job("other", { uniqueKey: "k", unique: { scope: "mail", windowMs: 60_000 } });
+  const moved = value(await target.open(openForMove));
+  assert.equal(value(await moved.enqueue([newJob("keyed", { uniqueKey: "k" })]))[0]?.duplicate, true);
+  const scoped = newJob("other", { uniqueKey: "k", unique: { scope: "mail", windowMs: 60_000 } });
   assert.equal(value(await moved.enqueue([scoped]))[0]?.duplicate, true);
-  const report = job("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
+  const report = newJob("report", { occurrence: { schedule: "report", at: 1_700_000_000_000 } });
   assert.equal(value(await moved.enqueue([report]))[0]?.duplicate, true);
   const ids = jobsOf(records).map(({ id }) => Number(id));
-  const [young] = value(await moved.enqueue([job("many")]));
+  const [young] = value(await moved.enqueue([newJob("many")]));
   assert.ok(Number(young?.id) > Math.max(...ids));
   const claimed = await claim(moved, "many", 2_501);
   const order = claimed.map(({ payload }) => payload);
@@ -167,8 +100,8 @@ test("after the move jobs run in their order, keys are held, and new ids are abo
 
 test("a file that holds jobs is refused, unless both are to be merged; an id that is taken always", async () => {
   const source = sqlite(file());
-  const session = value(await source.open(open));
-  value(await session.enqueue([job("a"), job("b")]));
+  const session = value(await source.open(openForMove));
+  value(await session.enqueue([newJob("a"), newJob("b")]));
   const records = await collect(source.exportRecords());
   await session.close();
   await assert.rejects(source.importRecords(pages(records)), /holds jobs already/);
@@ -177,14 +110,14 @@ test("a file that holds jobs is refused, unless both are to be merged; an id tha
     record.type === "job" ? { ...record, job: { ...record.job, id: `10000${record.job.id}` } } : record,
   );
   await source.importRecords(pages(apart), { merge: true });
-  const merged = value(await source.open(open));
+  const merged = value(await source.open(openForMove));
   assert.equal(value(await merged.counts()).ready, 4);
   await merged.close();
 });
 
 test("an import that breaks off has changed nothing, and one into an open store is refused", async () => {
   const source = sqlite(file());
-  const session = value(await source.open(open));
+  const session = value(await source.open(openForMove));
   await fill(session);
   const records = await collect(source.exportRecords());
   await assert.rejects(source.importRecords(pages(records)), /is open\. Close it before an import/);
@@ -195,7 +128,7 @@ test("an import that breaks off has changed nothing, and one into an open store 
     throw new Error("the pipe broke");
   };
   await assert.rejects(target.importRecords(breaksOff()), /the pipe broke/);
-  const empty = value(await target.open(open));
+  const empty = value(await target.open(openForMove));
   assert.deepEqual(value(await empty.list({})), []);
   await empty.close();
   await target.importRecords(pages(records));
@@ -217,7 +150,7 @@ test("what is no store, or has tables of another version, is named", async () =>
 test("what is paused stays paused", async () => {
   const path = file();
   const source = sqlite(path);
-  await value(await source.open(open)).close();
+  await value(await source.open(openForMove)).close();
   const names: MoveRecord[] = [
     { type: "paused", name: "mail" },
     { type: "paused", name: "report" },
