@@ -23,6 +23,8 @@ class World {
   readonly finished = new Set<string>();
   /** Ids of each key's jobs, in the order of their enqueueing. */
   readonly order = new Map<string, string[]>();
+  /** Handed over in the commit that enqueued them, and so before the answer that tells their ids. */
+  readonly #early: ClaimedJob[] = [];
   #session: StoreSession | undefined;
   #consumer: Consumer | undefined;
   #made = 0;
@@ -68,8 +70,13 @@ class World {
     const busy = [...this.running.values()].filter(({ key }) => key === job.key).length;
     assert.ok(busy <= (ordered === true ? 1 : concurrency), `${busy} jobs of key ${job.key} run`);
     if (ordered !== true) return;
-    const first = this.order.get(job.key)?.find((id) => !this.finished.has(id));
-    assert.equal(job.id, first, `job ${job.id} of key ${job.key} ran before its turn`);
+    if (this.order.get(job.key)?.includes(job.id) === true) this.#assertFirst(job);
+    else this.#early.push(job);
+  }
+
+  #assertFirst({ id, key = "" }: ClaimedJob): void {
+    const first = this.order.get(key)?.find((one) => !this.finished.has(one));
+    assert.equal(id, first, `job ${id} of key ${key} ran before its turn`);
   }
 
   async enqueue(dice: readonly number[]): Promise<void> {
@@ -95,6 +102,7 @@ class World {
       this.order.set(key, ids);
       ids.push(id);
     });
+    for (const job of this.#early.splice(0)) this.#assertFirst(job);
   }
 
   async settle(choose: (index: number) => Settlement["to"]): Promise<void> {
