@@ -184,8 +184,6 @@ export class Session implements StoreSession {
   async retry(id: JobId): StoreResult<JobState | undefined> {
     const done = await this.#act(() => this.#rows.retry(id));
     this.#announce();
-    // A read says of one that is due already that it is ready.
-    if (done.ok && done.value === "scheduled") return this.#act(async () => (await this.#rows.get(id))?.state);
     return done;
   }
 

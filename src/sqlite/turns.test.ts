@@ -182,7 +182,7 @@ for (const [what, policy] of Object.entries(policies)) {
           await rm(folder, { recursive: true });
         }
       }),
-      { numRuns: runs, endOnFailure: runs < 100 },
+      { numRuns: runs, endOnFailure: runs < 100, ...(runs === 4 && { seed: 20_261_127 }) },
     );
   });
 }

@@ -39,6 +39,28 @@ async function listAll(b: StoreBench, filter: JobFilter): Promise<string[]> {
 
 export function readCases(bench: WithBench): void {
   test(
+    "a job that is due reads as ready, also where nobody has claimed since",
+    bench({}, async (b) => {
+      const hands = b.hands("b");
+      const timed = await b.enqueueOne({ name: "a", payload: "1", runAt: b.clock.now() + 1_000 });
+      const waits = await b.enqueueOne({ name: "b", payload: "2" });
+      await b.settle({ job: await hands.takeOne("b"), to: "waiting", signal: "go", until: b.clock.now() + 1_000 });
+      const both = { scheduled: 1, waiting: 1, ready: 0 };
+      assert.deepEqual(await seen(b), { ...both, states: ["scheduled", "waiting"], listed: [] });
+      await b.clock.advance(1_000);
+      const due = { scheduled: 0, waiting: 0, ready: 2 };
+      assert.deepEqual(await seen(b), { ...due, states: ["ready", "ready"], listed: ["1", "2"] });
+      assert.equal(value(await b.session.signal(waits, "other", "1")), "ready");
+      assert.equal(value(await b.session.backlog(["a", "b"])).ready, 2);
+
+      async function seen({ session }: StoreBench): Promise<object> {
+        const { scheduled, waiting, ready } = await b.counts();
+        const states = await Promise.all([timed, waits].map(async (id) => value(await session.get(id))?.state));
+        return { scheduled, waiting, ready, states, listed: await listAll(b, { state: "ready" }) };
+      }
+    }),
+  );
+  test(
     "list gives every job once, by state and name, page by page, in the order of ids",
     bench({}, async (b) => {
       const ids = await populate(b, jobStates);

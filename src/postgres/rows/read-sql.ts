@@ -13,21 +13,36 @@ CREATE VIEW tensile.rows_kept AS
 `;
 
 export const rowReads = `
+-- As a reader sees it, a job that is due is ready: whether a turn has promoted it yet is nobody's business.
+CREATE FUNCTION tensile.rows_seen(p_state smallint, p_due bigint) RETURNS smallint LANGUAGE sql VOLATILE AS $$
+  SELECT CASE WHEN p_state IN (1, 2) AND p_due <= tensile.now() THEN 3::smallint ELSE p_state END
+$$;
+
+CREATE VIEW tensile.rows_live AS SELECT j.id, j.name_id, tensile.rows_seen(j.state, j.due) AS state, j.priority, j.attempt, j.enqueued_at, j.due, j.unique_key, j.key,
+  j.tenant, j.progress, j.context, j.payload, j.errors FROM tensile.job j;
+
 CREATE VIEW tensile.rows_all AS
   SELECT j.id, j.name_id, j.state, j.priority, j.attempt, j.enqueued_at, j.due, NULL::bigint AS finished_at, j.unique_key, j.key, j.tenant, j.progress,
-    j.context, j.payload, NULL::bytea AS result, j.errors FROM tensile.job j
+    j.context, j.payload, NULL::bytea AS result, j.errors FROM tensile.rows_live j
   UNION ALL
   SELECT k.id, k.name_id, k.state, k.priority, k.attempt, k.enqueued_at, NULL, k.finished_at, k.unique_key, k.key, k.tenant, k.progress,
     k.context, k.payload, k.result, k.errors FROM tensile.rows_kept k;
 
+-- Those that are due and not promoted yet, by what they are tallied as; since when the oldest is due.
+CREATE FUNCTION tensile.rows_due(p_names text[]) RETURNS TABLE (waiting bigint, scheduled bigint, since bigint) LANGUAGE sql STABLE AS $$
+  SELECT count(*) FILTER (WHERE j.state = 1), count(*) FILTER (WHERE j.state = 2), min(j.due) FROM tensile.job j
+  WHERE j.state IN (1, 2) AND j.due <= (SELECT tensile.now()) AND (p_names IS NULL OR j.name_id IN (SELECT n.id FROM tensile.name n WHERE n.name = ANY(p_names)))
+$$;
+
 CREATE FUNCTION tensile.rows_counts(p_name text) RETURNS TABLE (waiting bigint, scheduled bigint, ready bigint, running bigint, succeeded bigint, failed bigint,
   cancelled bigint) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(t.waiting), 0)::bigint, coalesce(sum(t.scheduled), 0)::bigint, coalesce(sum(t.ready), 0)::bigint, coalesce(sum(t.running), 0)::bigint,
-    d.succeeded, d.failed, d.cancelled
+  SELECT coalesce(sum(t.waiting), 0)::bigint - u.waiting, coalesce(sum(t.scheduled), 0)::bigint - u.scheduled,
+    coalesce(sum(t.ready), 0)::bigint + u.waiting + u.scheduled, coalesce(sum(t.running), 0)::bigint, d.succeeded, d.failed, d.cancelled
   FROM (SELECT count(*) FILTER (WHERE k.state = 10) AS succeeded, count(*) FILTER (WHERE k.state = 11) AS failed, count(*) FILTER (WHERE k.state = 12) AS cancelled
       FROM tensile.rows_kept k WHERE p_name IS NULL OR k.name_id = (SELECT n.id FROM tensile.name n WHERE n.name = p_name)) AS d
+  CROSS JOIN tensile.rows_due(CASE WHEN p_name IS NOT NULL THEN ARRAY[p_name] END) AS u
   LEFT JOIN tensile.tally t ON p_name IS NULL OR t.name_id = (SELECT n.id FROM tensile.name n WHERE n.name = p_name)
-  GROUP BY d.succeeded, d.failed, d.cancelled
+  GROUP BY d.succeeded, d.failed, d.cancelled, u.waiting, u.scheduled
 $$;
 
 CREATE FUNCTION tensile.rows_unstarted(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint) LANGUAGE sql STABLE AS $$
@@ -37,14 +52,14 @@ $$;
 
 -- The oldest of the claim index's heads and of the parked: exact where turns follow age, else the head's own age. Bounded work.
 CREATE FUNCTION tensile.rows_backlog(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint, ready_since bigint) LANGUAGE sql STABLE AS $$
-  SELECT u.unstarted, u.ready, (
+  SELECT u.unstarted, u.ready + d.waiting + d.scheduled, least(d.since, (
     SELECT min(r.ready_at) FROM tensile.name n CROSS JOIN LATERAL (
       (SELECT h.ready_at FROM generate_series(0, 9) AS p CROSS JOIN LATERAL (
         SELECT j.ready_at FROM tensile.job j WHERE j.state = 3 AND j.name_id = n.id AND j.priority = p ORDER BY j.turn, j.place LIMIT 20) AS h)
       UNION ALL (SELECT j.ready_at FROM tensile.job j WHERE j.state = 6 AND j.name_id = n.id ORDER BY j.place LIMIT 20)
       UNION ALL (SELECT j.ready_at FROM tensile.job j WHERE j.state = 5 AND j.name_id = n.id LIMIT 100)
     ) AS r WHERE n.name = ANY(p_names)
-  ) FROM tensile.rows_unstarted(p_names) AS u
+  )) FROM tensile.rows_unstarted(p_names) AS u CROSS JOIN tensile.rows_due(p_names) AS d
 $$;
 
 -- Those that are finished (or gone: state null) of the jobs that somebody waits for.

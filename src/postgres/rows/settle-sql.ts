@@ -121,7 +121,7 @@ END $$;
 CREATE FUNCTION tensile.rows_retry(p_id bigint, OUT state smallint) LANGUAGE plpgsql AS $$
 DECLARE v_now bigint := tensile.now(); h tensile.history; v_fair boolean;
 BEGIN
-  SELECT j.state INTO state FROM tensile.job j WHERE j.id = p_id;
+  SELECT j.state INTO state FROM tensile.rows_live j WHERE j.id = p_id;
   IF FOUND THEN RETURN; END IF;
   SELECT k.* INTO h FROM tensile.history k WHERE k.id = p_id AND EXISTS (SELECT 1 FROM tensile.rows_kept v WHERE v.id = p_id) FOR UPDATE;
   state := h.state;
@@ -166,6 +166,6 @@ BEGIN
     PERFORM tensile.rows_ready(tensile.now(), ARRAY[p_id]);
     RETURN 3;
   END IF;
-  RETURN v_state;
+  RETURN (SELECT j.state FROM tensile.rows_live j WHERE j.id = p_id);
 END $$;
 `;

@@ -181,7 +181,7 @@ export function listStatement({ state, name, limit = 100, after = "0" }: JobFilt
   const filter = `${codes === undefined ? "" : `AND a.state IN (${codes.join(", ")}) `}${name === undefined ? "" : "AND n.name = $3::text "}`;
   const rest = (from: string): string =>
     `FROM tensile.${from} a JOIN tensile.name n ON n.id = a.name_id WHERE a.id > $1::bigint ${filter}ORDER BY a.id LIMIT $2::int`;
-  const live = `(SELECT ${columns}, a.due, NULL::bigint AS finished_at, NULL::bytea AS result ${rest("job")})`;
+  const live = `(SELECT ${columns}, a.due, NULL::bigint AS finished_at, NULL::bytea AS result ${rest("rows_live")})`;
   const kept = `(SELECT ${columns}, NULL::bigint AS due, a.finished_at, a.result ${rest("rows_kept")})`;
   const first = codes?.[0];
   const sides = first === undefined ? [live, kept] : first >= 10 ? [kept] : [live];
