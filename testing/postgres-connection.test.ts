@@ -1,7 +1,10 @@
 /** The connection of the PostgreSQL store and its migrations, against every server that is here. */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Connection } from "../src/postgres/connection.ts";
+import { postgres } from "../src/postgres/index.ts";
 import { migrate } from "../src/postgres/migrations.ts";
 import { Unreachable } from "../src/postgres/trouble.ts";
 import { postgresKinds, postgresServer, startPostgres } from "./postgres-server.ts";
@@ -35,6 +38,19 @@ for (const kind of postgresKinds()) {
       await assert.rejects(migrate(connection, "tensile"), /Migration 1 of Tensile was changed/);
       await connection.close();
       await server.drop(url);
+    });
+
+    test("a wrong password, none, and a missing database are said with what to do, and never shown", async () => {
+      const server = await postgresServer(kind);
+      await server.run("CREATE ROLE guarded LOGIN PASSWORD 'right'");
+      const rules = join(server.folder, "data", "pg_hba.conf");
+      writeFileSync(rules, `host all guarded 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, "utf8")}`);
+      await server.run("SELECT pg_reload_conf()");
+      const as = (user: string): string => server.url().replace("tensile@", `${user}@`);
+      for (const user of ["guarded:s3cret", "guarded"])
+        assert.match(await refusal(as(user)), /127\.0\.0\.1:\d+\/postgres: mend the user and the password/);
+      assert.doesNotMatch(await refusal(as("guarded:s3cret")), /s3cret/);
+      assert.match(await refusal(server.url("nowhere")), /create the database, or name another/);
     });
 
     test("statements sent together are one transaction, and one that fails undoes all", async () => {
@@ -104,4 +120,18 @@ function connect(url: string, schema = "tensile", broken: string[] = []): Connec
     pooled: false,
     onBroken: (reason) => void broken.push(reason),
   });
+}
+
+test("a server that is not there, and an address that is none, are said with what to do", async () => {
+  assert.match(await refusal("postgres://app:s3cret@127.0.0.1:1/x"), /at 127\.0\.0\.1:1\/x: nothing listens there/);
+  assert.match(await refusal("postgres://app@/x?host=/nowhere"), /at \/nowhere:5432\/x: there is no socket/);
+  assert.throws(() => postgres("postgres://app:s#cret@host/x"), /no URL.+encodeURIComponent/);
+  assert.throws(() => postgres("postgres://app@host:99999/x"), /a port is a number up to 65535/);
+  assert.throws(() => postgres("mysql://host/x"), /takes an address such as postgres:\/\//);
+  assert.throws(() => postgres(undefined as never), /takes an address such as/);
+});
+
+async function refusal(url: string): Promise<string> {
+  const found = await postgres(url).inspect();
+  return found.ok ? assert.fail(`${url} was let in`) : String(found.fault.data["reason" as never]);
 }

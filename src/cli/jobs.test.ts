@@ -181,6 +181,10 @@ test("retry and cancel act on a store that nobody has open, and say who has it",
   const { out } = await tensile(["jobs", "list", path, "--state", "scheduled", "--json"]);
   const { id } = JSON.parse(out) as { id: string };
   assert.equal((await tensile(["jobs", "cancel", path, id])).out, `${id}  cancelled\n`);
+  const paused = await tensile(["jobs", "pause", path, "mail", "maul"]);
+  assert.equal(paused.out, "paused: mail, maul\n");
+  assert.match(paused.err, /^tensile: the store has no job "maul" so far; is the name right\?/);
+  assert.equal((await tensile(["jobs", "resume", path, "mail", "maul"])).out, "paused: none\n");
 });
 
 test("wrong calls are told in a sentence, with exit code 2", async () => {

@@ -46,8 +46,8 @@ const commands: { readonly [name: string]: (call: JobsCall, io: Io) => Promise<v
   list,
   export: exportJobs,
   import: importJobs,
-  retry: (call, io) => onEach(call, io, (session, id) => session.retry(id)),
-  cancel: (call, io) => onEach(call, io, (session, id) => session.cancel(id)),
+  retry: (call, io) => onEach(call, io, (session, id) => session.retry(id), notRetried),
+  cancel: (call, io) => onEach(call, io, (session, id) => session.cancel(id), notCancelled),
   pause: (call, io) => pause(call, io, "pause"),
   resume: (call, io) => pause(call, io, "resume"),
 };
@@ -213,27 +213,46 @@ async function report(
   await write(to, `${what}: ${parts.join(", ")}\n`);
 }
 
+/** What the state after says of a job that the verb has not changed. */
+const notRetried = {
+  succeeded: "only failed and cancelled jobs run again",
+  failed: "another unfinished job holds its unique key",
+  cancelled: "another unfinished job holds its unique key",
+} as const;
+const notCancelled = {
+  running: "asked to stop",
+  succeeded: "it is finished already",
+  failed: "it is finished already",
+} as const;
+
 async function onEach(
   call: JobsCall,
   { stdout }: Io,
   act: (session: StoreSession, id: string) => ReturnType<StoreSession["retry"]>,
+  why: { readonly [S in JobState]?: string },
 ): Promise<void> {
   if (call.rest.length === 0) throw new Usage("Which jobs? Give their ids after the store.");
   const session = await openSession(await storeAt(call.address));
   try {
     for (const id of call.rest) {
       const state = required(await act(session, id));
-      await write(stdout, `${id}  ${state ?? "no such job"}\n`);
+      const unchanged = state === undefined ? undefined : why[state];
+      await write(stdout, `${id}  ${state ?? "no such job"}${unchanged === undefined ? "" : ` (${unchanged})`}\n`);
     }
   } finally {
     await session.close();
   }
 }
 
-async function pause(call: JobsCall, { stdout }: Io, verb: "pause" | "resume"): Promise<void> {
+async function pause(call: JobsCall, { stdout, stderr }: Io, verb: "pause" | "resume"): Promise<void> {
   if (call.rest.length === 0) throw new Usage("Which jobs? Give their names after the store.");
   const session = await openSession(await storeAt(call.address));
   try {
+    for (const name of verb === "pause" ? call.rest : []) {
+      const known = Object.values(required(await session.counts(name))).some((count) => count > 0);
+      if (!known)
+        await write(stderr, `tensile: the store has no job "${name}" so far; is the name right? It is paused.\n`);
+    }
     const done = await session[verb](call.rest);
     required(done);
     const paused = await session.paused();

@@ -5,7 +5,10 @@
 import type { MaybePromise, Result } from "../core/index.ts";
 import type { BodyFault, HttpRequest, RequestNotes } from "./exchange.ts";
 
-export class RequestView implements Required<HttpRequest> {
+/** Every member, also those that may be absent. Not `Required`: that takes `undefined` away where a program has no `exactOptionalPropertyTypes`. */
+type Whole<T> = { [K in keyof Required<T>]: T[K] };
+
+export class RequestView implements Whole<HttpRequest> {
   protected readonly request: HttpRequest;
 
   constructor(request: HttpRequest) {

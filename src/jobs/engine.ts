@@ -231,7 +231,8 @@ function scheduledJobs(bound: readonly BoundJob[], codecs: JobCodecs, clock: Clo
     const makeRecord = async (): Promise<NewJob> => {
       const made = await newJob(codecOf(codecs, job), schedule.input, undefined, clock, limits);
       if (made.ok) return made.value;
-      throw new TypeError(`job("${job.name}"): the input of its schedule does not fit: ${made.fault.message}`);
+      const issues = made.fault.data.issues.map(({ pointer, message }) => `${pointer} ${message}`.trim()).join("; ");
+      throw new TypeError(`job("${job.name}"): the input of its schedule does not fit: ${issues}`);
     };
     const { catchUp = "latest" } = schedule;
     return [{ name: job.name, occurrences: occurrencesOf(job.name, schedule), catchUp, makeRecord }];

@@ -5,7 +5,7 @@
 import { systemClock } from "../core/index.ts";
 import { loadDriver, typesOf, type Client, type PostgresConnection } from "./driver.ts";
 import { postgresLimits as limits } from "./limits.ts";
-import { isBroken, isForeignStatement, reasonOf, Unreachable } from "./trouble.ts";
+import { isBroken, isForeignStatement, reasonOf, Unreachable, whyNotConnected } from "./trouble.ts";
 
 export type SqlParameter = string | number | boolean | Buffer | null | undefined | readonly (string | number | null)[];
 
@@ -162,9 +162,10 @@ export class Connection implements Sql {
       if (!this.#pooled) await client.query("SET jit = off");
       await onConnected?.(client);
     } catch (error) {
-      this.#failed(reasonOf(error));
+      const reason = whyNotConnected(error, target.url);
+      this.#failed(reason);
       void client.end().catch(() => undefined);
-      throw new Unreachable(reasonOf(error), { cause: error });
+      throw new Unreachable(reason, { cause: error });
     }
     this.#client = client;
     this.#failures = 0;

@@ -86,6 +86,8 @@ export interface PostgresStore extends MovableStore {
 export function postgres(target: string | PostgresConnection, options: PostgresOptions = {}): PostgresStore {
   const { schema = "tensile", pooled = false, direct } = options;
   checkSchema(schema);
+  // From the environment, say, where it is not set.
+  if ((target as unknown) === undefined) checkAddress(undefined);
   const at = addressOf(target);
   let session: Session | undefined;
   let outbox: Outbox | undefined;
@@ -134,7 +136,20 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
 function addressOf<T extends string | PostgresConnection | undefined>(
   target: T,
 ): PostgresConnection | Extract<T, undefined> {
-  return typeof target === "string" ? { url: target } : (target as PostgresConnection | Extract<T, undefined>);
+  const at = typeof target === "string" ? { url: target } : (target as PostgresConnection | Extract<T, undefined>);
+  if (at !== undefined) checkAddress(at.url);
+  return at;
+}
+
+/** What is wrong with it, without showing it: there may be a password in it. */
+function checkAddress(url: unknown): void {
+  // Without a host, `pg` takes the one of its environment variables.
+  if (typeof url !== "string" || !/^(postgres|postgresql|socket):/.test(url))
+    throw new TypeError("postgres() takes an address such as postgres://user:password@host:5432/database.");
+  if (!URL.canParse(url.replace("@/", "@host/")))
+    throw new TypeError(
+      "The address given to postgres() is no URL. Write what is special in its user or password as encodeURIComponent does; a port is a number up to 65535.",
+    );
 }
 
 function checkSchema(schema: string): void {

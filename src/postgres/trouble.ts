@@ -38,6 +38,43 @@ export function reasonOf(error: unknown): string {
   return state === undefined ? said : `${said} (SQLSTATE ${state})`;
 }
 
+/** Why there is no connection, and what to do about it. Never shows the password, nor anything else of the address but where it leads. */
+export function whyNotConnected(error: unknown, url: string): string {
+  const said = reasonOf(error);
+  const code = sqlStateOf(error) ?? codeOf(error);
+  const advice = code === undefined ? undefined : advices[code];
+  // The server answered, and says by itself what is wrong.
+  if (advice === undefined && sqlStateOf(error) !== undefined) return said;
+  const what = advice ?? (said.includes("password must be a string") ? advices["28P01"] : noAnswer);
+  return `${said}. PostgreSQL was looked for at ${placeOf(url)}: ${what}`;
+}
+
+const noAnswer = "look whether it is PostgreSQL that answers there, and at the network between.";
+
+const advices: { readonly [code: string]: string | undefined } = {
+  ECONNREFUSED: "nothing listens there. Start it, or mend the host and port of the address.",
+  ENOTFOUND: "there is no such host. Mend the address.",
+  EAI_AGAIN: "the name of the host cannot be looked up now. Mend the address, or the name service.",
+  ENOENT: "there is no socket. Start it, or mend the folder in the address.",
+  "28P01": "mend the user and the password of the address.",
+  "28000": "the server lets no such user in from here. Mend the address, or its pg_hba.conf.",
+  "3D000": "create the database, or name another in the address.",
+  "53300": "all connections are taken. Raise max_connections, or run fewer processes: each holds five.",
+};
+
+function codeOf(error: unknown): string | undefined {
+  const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return one instanceof Error && "code" in one && typeof one.code === "string" ? one.code : undefined;
+}
+
+function placeOf(url: string): string {
+  const whole = url.replace("@/", "@localhost/");
+  if (!URL.canParse(whole)) return "the address that was given";
+  const { hostname, port, pathname, searchParams } = new URL(whole);
+  const host = searchParams.get("host") ?? (decodeURIComponent(hostname) || "localhost");
+  return `${host}:${port || "5432"}${pathname === "/" ? "" : pathname}`;
+}
+
 /** More would wait than may. */
 export function queueFull(limit: number): StoreFault {
   return QueueFull({ limit, retryAfterMs: 1_000 });

@@ -148,10 +148,9 @@ function startLogs(
   };
 }
 
-/** What went wrong, without the name of the part: whoever starts an app reads one sentence. */
+/** What went wrong, without the name of the part: whoever starts an app reads one sentence, once. */
 function plain(error: unknown): unknown {
-  if (!(error instanceof Error) || !(error.cause instanceof Error)) return error;
-  return error.cause instanceof TypeError ? error.cause : new Error(error.cause.message, { cause: error });
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }
 
 function storeParts(

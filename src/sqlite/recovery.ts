@@ -134,7 +134,7 @@ function crashOne(core: Core, done: Completions, block: Block, place: number, mo
     attempt: entry.attempt,
     at: core.now,
     code: "CRASHED",
-    message: "The process that ran this attempt ended before the attempt did.",
+    message: "The process ended during the attempt.",
   });
   if (entry.attempt < most) return entry;
   park(core, block.lane, entry, "failed", core.now);

@@ -88,6 +88,9 @@ export interface SqliteStore extends MovableStore {
  * @param path A file, created when absent (with `-wal`, `-shm` and `-owner` files beside it), or `:memory:` for tests: that is lost when the store closes.
  */
 export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
+  // From the environment, say, where it is not set.
+  if (typeof path !== "string" || path === "")
+    throw new TypeError('sqlite() takes the path of a file: sqlite("app.db").');
   const file = path === ":memory:" ? path : resolve(path);
   let session: Session | undefined;
   /** Where the calls of a thread go that does not have the store itself. */

@@ -295,3 +295,18 @@ test("more waiting jobs than memory holds come back from disk in order, once, ca
       ids.filter((id) => !cancelled.has(id)),
     );
   }));
+
+test("a file that cannot be opened is said with what to do", async () => {
+  await withFile({}, async (_session, path) => {
+    const reason = async (file: string): Promise<string> => {
+      const opened = await sqlite(file).open(open);
+      if (opened.ok) assert.fail(`${file} was opened`);
+      return opened.fault.message;
+    };
+    assert.match(await reason(join(path, "..", "nowhere", "jobs.db")), /There is no folder .+nowhere: make it first/);
+    assert.match(await reason(join(path, "..")), /It is a folder: name a file in it/);
+    assert.match(await reason("/proc/jobs.db"), /This user may not write in \/proc|unable to open/);
+    assert.throws(() => sqlite(""), /takes the path of a file/);
+    assert.throws(() => sqlite(undefined as never), /takes the path of a file/);
+  });
+});

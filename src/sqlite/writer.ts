@@ -17,6 +17,7 @@ import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
 import { crashedNames, emptyCore, loadCore, recoverClaims } from "./recovery.ts";
 import { createTables } from "./schema.ts";
 import { ApplicationSql, migrate } from "./transaction.ts";
+import { whyNotOpened } from "./why-not-opened.ts";
 
 if (parentPort === null) throw new TypeError("writer.ts is the entry of a worker thread. Use sqlite() instead.");
 const port = parentPort;
@@ -92,8 +93,7 @@ function recover(now: number, attempts: readonly number[], policies: readonly (J
 }
 
 function refuse(thrown: unknown): void {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const reason = thrown instanceof Owned ? message : `${options.path} cannot be opened: ${message}`;
+  const reason = thrown instanceof Owned ? thrown.message : whyNotOpened(options.path, thrown);
   release();
   post({ kind: "refused", reason, programming: !(thrown instanceof Owned) && sqliteCode(thrown) === undefined });
 }
