@@ -50,7 +50,7 @@ const failing = query("failing", { access: "public", http: "GET /failing", input
 const slow = query("slow", {
   access: "public",
   http: "GET /slow/{ms}",
-  timeout: "250ms",
+  timeout: "1s",
   input: { ms: t.int32({ minimum: 0, maximum: 60_000 }) },
   output: { waited: t.int32() },
 });
