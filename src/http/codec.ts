@@ -4,7 +4,16 @@
  */
 import type { HttpPlan, TextField } from "../contract/index.ts";
 import { Err, Ok, isPromiseLike, type MaybePromise, type Result } from "../core/index.ts";
-import { Invalid, compile, compileText, t, type Issue, type Node, type TextCodec } from "../schema/index.ts";
+import {
+  Invalid,
+  compileReader,
+  compileText,
+  compileWriter,
+  t,
+  type Issue,
+  type Node,
+  type TextCodec,
+} from "../schema/index.ts";
 import type { HttpRequest } from "../exchange/index.ts";
 import { parseQuery } from "./query-text.ts";
 
@@ -20,7 +29,7 @@ export interface OperationCodec {
 
 /** `maxBodyBytes` is what the body codec must be able to read. */
 export function operationCodec(plan: HttpPlan, maxBodyBytes: number): OperationCodec {
-  const output = compile(plan.output);
+  const output = compileWriter(plan.output);
   return {
     decode: operationDecoder(plan, jsonBody(plan, maxBodyBytes)),
     encode: plan.status === 204 || plan.status === 205 ? () => noOutput : (value) => output.serialize(value),
@@ -72,7 +81,7 @@ function joinMerge({ refinements }: HttpPlan): Join {
 
 /** The parts as one wire object, for another library to validate. */
 function joinForeign(plan: HttpPlan): Join {
-  const whole = compile(plan.input);
+  const whole = compileReader(plan.input);
   const own = plan.texts.map(({ field }) => field.wireName);
   return (texts, body, issues) => {
     if (issues !== undefined || !texts.ok || body?.ok === false) return failed(texts, body, issues);
@@ -108,7 +117,7 @@ export function bodySchema({ join, body, bodyNode }: HttpPlan): Node | undefined
 function jsonBody(plan: HttpPlan, maxBodyBytes: number): BodyReader | undefined {
   const node = bodySchema(plan);
   if (node === undefined) return undefined;
-  const codec = compile(node, { limits: { maxTextLength: Math.max(1, maxBodyBytes) } });
+  const codec = compileReader(node, { limits: { maxTextLength: Math.max(1, maxBodyBytes) } });
   const { bodyRequired } = plan;
   return (bytes) => (bytes.length > 0 ? codec.parseJson(bytes) : bodyRequired ? missingBody : codec.parse({}));
 }

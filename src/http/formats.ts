@@ -7,7 +7,7 @@ import { Err, Ok, type Result } from "../core/index.ts";
 import { HeaderBlock, type HttpRequest } from "../exchange/index.ts";
 import {
   Invalid,
-  compile,
+  compileReader,
   compileBinary,
   compileForm,
   rootIssue,
@@ -183,7 +183,7 @@ function formReader(plan: HttpPlan, maxBodyBytes: number): BodyReader | undefine
   const { bodyObject: object } = plan;
   const gather = object === undefined ? undefined : compileForm(object);
   if (node === undefined || object === undefined || gather === undefined) return undefined;
-  const codec = compile(node, { limits: { maxTextLength: Math.max(1, maxBodyBytes) } });
+  const codec = compileReader(node, { limits: { maxTextLength: Math.max(1, maxBodyBytes) } });
   const known = new Set(object.fields.map(({ wireName }) => wireName));
   return (bytes) => {
     const pairs = pairsOf(bytes);

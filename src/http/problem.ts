@@ -4,7 +4,7 @@
  */
 import { defaultChallenges, type AnyFaultType } from "../contract/index.ts";
 import { kinds, type Fault, type Kind } from "../core/index.ts";
-import { compile, type Codec } from "../schema/index.ts";
+import { compileWriter, type Codec } from "../schema/index.ts";
 import { HeaderBlock, type HttpResponse } from "../exchange/index.ts";
 
 /** Where a problem's `type` points: `/problems/CITY_NOT_FOUND`, a stable reference relative to the API's origin. */
@@ -24,7 +24,7 @@ export class ProblemWriter {
   /** Everything up to the value of `detail`. */
   readonly #start: string;
   readonly #headers: HeaderBlock;
-  readonly #codec: Codec<never, unknown> | undefined;
+  readonly #codec: Pick<Codec<never, unknown>, "serialize"> | undefined;
   readonly #retryable: boolean;
 
   constructor({ code, kind, schema }: AnyFaultType, challenges: readonly string[] = defaultChallenges) {
@@ -32,7 +32,7 @@ export class ProblemWriter {
     this.#status = status;
     this.#start = JSON.stringify({ type: problemPath + code, title, status, code }).slice(0, -1) + ',"detail":';
     this.#headers = status === 401 ? baseHeaders.with("www-authenticate", challenges.join(", ")) : baseHeaders;
-    this.#codec = schema.fields.length === 0 ? undefined : compile(schema);
+    this.#codec = schema.fields.length === 0 ? undefined : compileWriter(schema);
     this.#retryable = isRetryKind(kind);
   }
 

@@ -3,10 +3,10 @@
  */
 import type { BinaryCodec, Codec, CodecOptions, TextCodec, TextSource } from "./codec.ts";
 import { binaryCodec } from "./compile/binary.ts";
-import { compiledCodec } from "./compile/compiled.ts";
+import { compiledCodec, compiledParser, compiledReader, compiledWriter } from "./compile/compiled.ts";
 import { forbidGenerating, mayGenerate } from "./compile/emitter.ts";
 import { interpretedCodec } from "./compile/interpreted.ts";
-import { checkTextFields, gatherForm, gatherTexts } from "./compile/text.ts";
+import { checkTextFields, emitTexts, gatherForm, gatherTexts } from "./compile/text.ts";
 import { withLimits } from "./limits.ts";
 import { isNode, toNode } from "./make-node.ts";
 import type { AnySchema, Infer, InferInput, ObjectNode, Shape, ShapeOutput } from "./nodes.ts";
@@ -24,6 +24,26 @@ export function compile<S extends AnySchema>(schema: S, options: CodecOptions = 
   const node = toNode(schema);
   const limits = withLimits(options.limits);
   return inMode(options, (mode) => (mode === "compiled" ? compiledCodec : interpretedCodec)(node, limits));
+}
+
+/** The half of `compile` that reads: nothing else is generated. */
+export function compileReader<S extends AnySchema>(
+  schema: S,
+  options: CodecOptions = {},
+): Pick<Codec<InferInput<S>, Infer<S>>, "parse" | "parseJson"> {
+  const node = toNode(schema);
+  const limits = withLimits(options.limits);
+  return inMode(options, (mode) => (mode === "compiled" ? compiledReader : interpretedCodec)(node, limits));
+}
+
+/** The half of `compile` that writes: nothing else is generated. */
+export function compileWriter<S extends AnySchema>(
+  schema: S,
+  options: CodecOptions = {},
+): Pick<Codec<InferInput<S>, Infer<S>>, "encode" | "serialize"> {
+  const node = toNode(schema);
+  const limits = withLimits(options.limits);
+  return inMode(options, (mode) => (mode === "compiled" ? compiledWriter : interpretedCodec)(node, limits));
 }
 
 /**
@@ -88,6 +108,14 @@ export function compileText(given: Shape | ObjectNode, options: CodecOptions = {
   const node: ObjectNode = isNode(given as AnySchema) ? (given as ObjectNode) : t.object(given as Shape);
   if (node.kind !== "object") throw new TypeError("compileText takes a shape, { name: t.string() }, or a t.object(…).");
   checkTextFields(node);
-  const codec = compile(node, options);
-  return (get) => codec.parse(gatherTexts(node, get));
+  const limits = withLimits(options.limits);
+  return inMode(options, (mode) => {
+    if (mode === "interpreted") {
+      const codec = interpretedCodec(node, limits);
+      return (get) => codec.parse(gatherTexts(node, get));
+    }
+    const parse = compiledParser(node, limits);
+    const gather = emitTexts(node, limits);
+    return (get) => parse(gather(get));
+  });
 }

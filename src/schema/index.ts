@@ -1,7 +1,7 @@
 /** Floor 1: what values are. Schemas as data, the interpreter, the compiled codecs, JSON Schema, Standard Schema. */
 export { decode, encode } from "./check.ts";
 export type { BinaryCodec, Codec, TextCodec } from "./codec.ts";
-export { compile, compileBinary, compileForm, compileText } from "./compile.ts";
+export { compile, compileBinary, compileForm, compileReader, compileText, compileWriter } from "./compile.ts";
 export { ignoreUnknownFields, pickFields } from "./derive.ts";
 export { Invalid, rootIssue, type Issue } from "./issues.ts";
 export { repeatedKey } from "./json-text.ts";

@@ -24,7 +24,7 @@ import {
 } from "../../contract/index.ts";
 import { Err, Fault, Ok, systemRandom, type MaybePromise, type Result, type Timeouts } from "../../core/index.ts";
 import type { HeaderBlock, HttpRequest, HttpResponse } from "../../exchange/index.ts";
-import { Invalid, compile, type Codec } from "../../schema/index.ts";
+import { Invalid, compileReader, type Codec } from "../../schema/index.ts";
 import { operationCodec, type OperationCodec } from "../codec.ts";
 import type { HttpCall } from "../http-call.ts";
 import { isJson } from "../media.ts";
@@ -57,7 +57,7 @@ export class StreamRoute implements SocketRoute {
   /** Undefined where WebSocket is off: an Upgrade is then ignored, as RFC 9110 section 7.8 allows. */
   readonly #sockets: SocketFace | undefined;
   #compiled: Compiled | undefined;
-  #wireInput: Codec<never, unknown> | undefined;
+  #wireInput: Pick<Codec<never, unknown>, "parse"> | undefined;
 
   /** `heartbeats`: one list for the streams of all routes. */
   constructor(
@@ -142,7 +142,7 @@ export class StreamRoute implements SocketRoute {
   }
 
   decodeWire(wire: unknown): Promise<Result<unknown, Fault>> {
-    return this.#decoded(() => (this.#wireInput ??= compile(this.plan.input)).parse(wire));
+    return this.#decoded(() => (this.#wireInput ??= compileReader(this.plan.input)).parse(wire));
   }
 
   /** The input, from the places where it travels. */

@@ -2,7 +2,7 @@
 import { InvalidInput, PayloadTooLarge, invalidInput, schemaOf, type FilePart } from "../../contract/index.ts";
 import { Err, Ok, type Fault, type Result } from "../../core/index.ts";
 import { BodyError } from "../../exchange/index.ts";
-import { compile, compileForm, t, toNode, type AnySchema, type ObjectNode } from "../../schema/index.ts";
+import { compileForm, compileReader, t, toNode, type AnySchema, type ObjectNode } from "../../schema/index.ts";
 import type { MultipartSpec, Part } from "./multipart-parts.ts";
 import { isOneOf } from "./upload.ts";
 
@@ -116,7 +116,7 @@ function fieldDecoder(fields: MultipartSpec["fields"]): FormRules["decode"] {
     throw new TypeError(
       "multipart(…): a field is a scalar or a list of scalars. Send anything else as JSON of its own.",
     );
-  const codec = compile(node);
+  const codec = compileReader(node);
   // Parts carry the names of the contract.
   const byWireName = new Map(node.fields.map(({ name, wireName }) => [wireName, name]));
   return async (texts) => {

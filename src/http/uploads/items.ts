@@ -2,12 +2,12 @@
 import { joinBytes } from "../../core/index.ts";
 import { InvalidInput, PayloadTooLarge, type Body } from "../../contract/index.ts";
 import { BodyError } from "../../exchange/index.ts";
-import { compile, type Invalid } from "../../schema/index.ts";
+import { compileReader, type Invalid } from "../../schema/index.ts";
 
 type Items = (source: AsyncIterator<Uint8Array>) => AsyncIterable<unknown>;
 
 export function itemsOf({ item, maxItemBytes }: Extract<Body, { kind: "items" }>): Items {
-  const codec = compile(item, { limits: { maxTextLength: maxItemBytes } });
+  const codec = compileReader(item, { limits: { maxTextLength: maxItemBytes } });
   return async function* decoded(source) {
     let number = 0;
     for await (const line of lines(source, maxItemBytes)) {

@@ -17,44 +17,92 @@ import { Emitter } from "./emitter.ts";
 import { serializeBy } from "./interpreted.ts";
 import { scannerOf, type Scanner } from "./scanner.ts";
 
-interface Generated {
+interface Reading {
   /** Straight from JSON bytes; absent where the schema has parts that cannot be read so. */
   readonly scan: ((scanner: Scanner, depth: number) => unknown) | undefined;
   readonly decode: (wire: unknown, depth: number) => unknown;
-  readonly encode: (value: unknown, depth: number) => unknown;
   /** The keys that decoding has met since the last call. */
   readonly takeKeys: () => number;
 }
 
-export function generate(node: Node, limits: SchemaLimits): Generated {
+interface Writing {
+  readonly encode: (value: unknown, depth: number) => unknown;
+}
+
+type Reader = Pick<Codec<unknown, unknown>, "parse" | "parseJson">;
+type Writer = Pick<Codec<unknown, unknown>, "encode" | "serialize">;
+
+export function generate(node: Node, limits: SchemaLimits): Reading & Writing {
   const emitter = new Emitter(node, limits);
+  return emitter.build(`{ ${emitReading(node, emitter)}, ${emitWriting(node, emitter)} }`) as Reading & Writing;
+}
+
+function emitReading(node: Node, emitter: Emitter): string {
   const decode = emitValueFunction(node, "decoded", emitter);
-  const encode = emitValueFunction(node, "wire", emitter);
   const scan = isScannable(node) ? emitScanFunction(node, emitter) : "undefined";
-  return emitter.build(
-    `{ scan: ${scan}, decode: ${decode}, encode: ${encode}, takeKeys() { const m = M; M = 0; return m; } }`,
-  ) as Generated;
+  return `scan: ${scan}, decode: ${decode}, takeKeys() { const m = M; M = 0; return m; }`;
+}
+
+function emitWriting(node: Node, emitter: Emitter): string {
+  return `encode: ${emitValueFunction(node, "wire", emitter)}`;
 }
 
 export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, unknown> {
-  const { scan, decode, encode, takeKeys } = generate(node, limits);
+  const generated = generate(node, limits);
+  return { node, mode: "compiled", ...reader(node, limits, generated), ...writer(node, limits, generated) };
+}
+
+/** The half that reads. What is never called is not generated: that is most of what a start costs. */
+export function compiledReader(node: Node, limits: SchemaLimits): Reader {
+  const emitter = new Emitter(node, limits);
+  return reader(node, limits, emitter.build(`{ ${emitReading(node, emitter)} }`) as Reading);
+}
+
+/** The half that reads wire values, and no text. */
+export function compiledParser(node: Node, limits: SchemaLimits): Reader["parse"] {
+  const emitter = new Emitter(node, limits);
+  const decode = emitter.build(emitValueFunction(node, "decoded", emitter)) as Reading["decode"];
+  return parser(node, limits, decode).parse;
+}
+
+/** The half that writes. */
+export function compiledWriter(node: Node, limits: SchemaLimits): Writer {
+  const emitter = new Emitter(node, limits);
+  return writer(node, limits, emitter.build(`{ ${emitWriting(node, emitter)} }`) as Writing);
+}
+
+interface Parser {
+  readonly parse: Reader["parse"];
+  readonly decode: (wire: unknown) => unknown;
+  readonly decodeSlowly: Reader["parse"];
+}
+
+function parser(node: Node, limits: SchemaLimits, generated: Reading["decode"]): Parser {
   // Once a foreign schema has answered with a promise, generated code would only ask it twice.
   let asynchronous = false;
+  const decode = (wire: unknown): unknown => (asynchronous ? failed : generated(wire, 0));
   const decodeSlowly = (wire: unknown): MaybePromise<Result<unknown, Invalid>> => {
     const result = decodeNode(node, wire, limits);
     if (result instanceof Promise) asynchronous = true;
     return result;
   };
+  return {
+    decode,
+    decodeSlowly,
+    parse(wire) {
+      const value = decode(wire);
+      return value === failed ? decodeSlowly(wire) : new Ok(value);
+    },
+  };
+}
+
+function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, takeKeys }: Reading): Reader {
+  const { parse, decode, decodeSlowly } = parser(node, limits, generated);
   // A predicate is foreign code, which may parse something else in the middle of this.
   const share = !some(node, (one) => one.kind === "refine");
   const exact = countsKeys(node);
   return {
-    node,
-    mode: "compiled",
-    parse(wire) {
-      const value = asynchronous ? failed : decode(wire, 0);
-      return value === failed ? decodeSlowly(wire) : new Ok(value);
-    },
+    parse,
     parseJson(source) {
       const scanner = scan === undefined || source.length > limits.maxTextLength ? undefined : scannerOf(source, share);
       if (scan !== undefined && scanner !== undefined) {
@@ -67,11 +115,16 @@ export function compiledCodec(node: Node, limits: SchemaLimits): Codec<unknown, 
       if (!parsed.ok) return parsed;
       const wire = parsed.value;
       takeKeys();
-      const value = asynchronous ? failed : decode(wire, 0);
+      const value = decode(wire);
       const keys = exact && value !== failed ? takeKeys() : countKeys(wire);
       if (countMembers(text.value) !== keys) return repeatedKey();
       return value === failed ? decodeSlowly(wire) : new Ok(value);
     },
+  };
+}
+
+function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
+  return {
     encode(value) {
       const wire = encode(value, 0);
       return wire === failed ? encodeNode(node, value, limits) : new Ok(wire);

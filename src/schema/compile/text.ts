@@ -3,8 +3,12 @@
  * node expects, strictly, and then goes the same way as JSON does.
  */
 import type { TextSource } from "../codec.ts";
+import type { SchemaLimits } from "../limits.ts";
 import type { Field, Node, ObjectNode } from "../nodes.ts";
+import { Emitter } from "./emitter.ts";
 
+/** Digits that a number holds exactly, whatever they are. */
+const sureDigits = 15;
 const integerText = /^(?:0|-?[1-9][0-9]{0,15})$/;
 const numberText = /^-?(?:0|[1-9][0-9]{0,308})(?:\.[0-9]{1,324})?(?:[eE][+-]?[0-9]{1,3})?$/;
 
@@ -16,7 +20,7 @@ function wireOfText(node: Node, text: string): unknown {
   switch (node.kind) {
     case "int32":
     case "int":
-      return integerText.test(text) ? Number(text) : text;
+      return readInteger(text);
     case "float":
       return numberText.test(text) ? Number(text) : text;
     case "boolean":
@@ -33,6 +37,25 @@ function wireOfText(node: Node, text: string): unknown {
       return text;
   }
 }
+
+/** By hand, because it stands in nearly every path: a third of the time of the pattern. */
+function readInteger(text: string): number | string {
+  const { length } = text;
+  const first = text.charCodeAt(0);
+  const from = first === minus ? 1 : 0;
+  if (length === from || length - from > sureDigits) return integerText.test(text) ? Number(text) : text;
+  if (text.charCodeAt(from) === zero) return text === "0" ? 0 : text;
+  let number = 0;
+  for (let at = from; at < length; at++) {
+    const digit = text.charCodeAt(at) - zero;
+    if (digit < 0 || digit > 9) return text;
+    number = number * 10 + digit;
+  }
+  return from === 1 ? -number : number;
+}
+
+const minus = 0x2d;
+const zero = 0x30;
 
 /** Throws a TypeError when a field cannot come as text. */
 export function checkTextFields(node: ObjectNode): void {
@@ -103,7 +126,41 @@ export function gatherTexts(node: ObjectNode, get: TextSource): Record<string, u
   return wire;
 }
 
-function wireOfField(field: Field, found: string | readonly string[] | undefined): unknown {
+/**
+ * `gatherTexts` as a generated function: what it makes has one shape, and no name is looked up. Where a required text is missing it
+ * leaves the wire object to `gatherTexts`, in which it is missing too.
+ */
+export function emitTexts(node: ObjectNode, limits: SchemaLimits): (get: TextSource) => Record<string, unknown> {
+  const emitter = new Emitter(node, limits);
+  const lines: string[] = [];
+  const sure: string[] = [];
+  const unsure: string[] = [];
+  for (const field of node.fields) {
+    const name = JSON.stringify(field.wireName);
+    const x = emitter.fresh("x");
+    const read = emitter.constant(fieldReader(field));
+    lines.push(`const ${x} = ${read}(get(${name}));`);
+    if (field.presence === "required") {
+      lines.push(`if (${x} === undefined) return ${emitter.constant(gatherTexts)}(${emitter.constant(node)}, get);`);
+      sure.push(`${name}: ${x}`);
+    } else unsure.push(`if (${x} !== undefined) o[${name}] = ${x};`);
+  }
+  lines.push(`const o = { ${sure.join(", ")} };`, ...unsure, "return o;");
+  return emitter.build(`function (get) {\n${lines.join("\n")}\n}`) as ReturnType<typeof emitTexts>;
+}
+
+type Found = string | readonly string[] | undefined;
+
+/** `wireOfField` of one field, with what its schema decides decided. */
+function fieldReader(field: Field): (found: Found) => unknown {
+  const { kind } = field.node;
+  if (kind === "int32" || kind === "int")
+    return (found) => (typeof found === "string" ? readInteger(found) : wireOfField(field, found));
+  if (kind === "string") return (found) => (typeof found === "string" ? found : wireOfField(field, found));
+  return (found) => wireOfField(field, found);
+}
+
+function wireOfField(field: Field, found: Found): unknown {
   if (found === undefined) return undefined;
   const item = listItem(field.node);
   if (item !== undefined) return (typeof found === "string" ? [found] : found).map((text) => wireOfText(item, text));
