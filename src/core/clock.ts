@@ -18,6 +18,9 @@ export interface Timer {
 /** Node clamps longer timeouts to 1 ms; a longer wait is made of several. */
 const longestTimeout = 2_147_483_647;
 
+/** Node makes the global when it is first read, and looks it up behind a getter each time after that. */
+const { performance } = globalThis;
+
 export const systemClock: Clock = Object.freeze({
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -1,5 +1,6 @@
 /** The text of an answer's head. Every string here is Latin-1: one character per byte, so that head and body can be one write. */
 import type { HeaderBlock } from "../../exchange/index.ts";
+import { latin1Text } from "./latin1.ts";
 import { refusals, type Refusal } from "./refusal.ts";
 
 const reasons: { readonly [status: number]: string } = {
@@ -74,9 +75,33 @@ export function isBodyless(status: number): boolean {
   return status === 204 || status === 304;
 }
 
-/** Status line and fields, without the fields that frame the body and without the empty line. `date` is a whole header line. */
+let lastStatus = 0;
+let lastHeaders: HeaderBlock | undefined;
+let lastDate = "";
+let lastText = "";
+let isFlat = false;
+
+/**
+ * Status line and fields, without the fields that frame the body and without the empty line. `date` is a whole header line.
+ * Most answers of one second have the same head, so the last one is kept: in one piece, which costs less to copy than three.
+ */
 export function headText(status: number, headers: HeaderBlock, date: string): string {
-  return (statusLines[status - 200] as string) + headers.wire + date;
+  if (status === lastStatus && headers === lastHeaders && date === lastDate) {
+    if (!isFlat) lastText = flattened(lastText);
+    isFlat = true;
+    return lastText;
+  }
+  isFlat = false;
+  const text = (statusLines[status - 200] as string) + headers.wire + date;
+  lastStatus = status;
+  lastHeaders = headers;
+  lastDate = date;
+  return (lastText = text);
+}
+
+function flattened(text: string): string {
+  const bytes = Buffer.from(text, "latin1");
+  return latin1Text(bytes, 0, bytes.length);
 }
 
 export function refusalText(reason: Refusal, date: string): string {

@@ -76,3 +76,7 @@ export function isTabAfter(bytes: Buffer, to: number): boolean {
   while (bytes[at] === 0x20) at++;
   return bytes[at] === 0x09;
 }
+
+export function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}

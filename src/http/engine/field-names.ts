@@ -1,4 +1,4 @@
-/** The header fields that the engine reads itself, told apart without making a string of any name. */
+/** The header fields that the engine reads or looks out for itself, told apart without making a string of any name. */
 import { asciiBytes, holdsWord } from "./byte-classes.ts";
 
 export const NONE = 0;
@@ -9,6 +9,8 @@ export const TRANSFER_ENCODING = 4;
 const EXPECT = 5;
 export const PROXY_CONNECTION = 6;
 export const REQUEST_TIMEOUT = 7;
+/** Read by nearly every handler, and most often not there: knowing that saves the search. */
+export const REQUEST_ID = 8;
 
 const hostName = asciiBytes("host");
 const connectionName = asciiBytes("connection");
@@ -16,6 +18,7 @@ const contentLengthName = asciiBytes("content-length");
 const transferEncodingName = asciiBytes("transfer-encoding");
 const expectName = asciiBytes("expect");
 const requestTimeoutName = asciiBytes("request-timeout");
+const requestIdName = asciiBytes("x-request-id");
 const proxyConnectionName = asciiBytes("proxy-connection");
 
 /** Which of them the name at `at` is. The length decides almost always. */
@@ -27,6 +30,8 @@ export function fieldNamed(bytes: Uint8Array, at: number, length: number): numbe
       return holdsWord(bytes, at, expectName) ? EXPECT : NONE;
     case 10:
       return holdsWord(bytes, at, connectionName) ? CONNECTION : NONE;
+    case 12:
+      return holdsWord(bytes, at, requestIdName) ? REQUEST_ID : NONE;
     case 14:
       return holdsWord(bytes, at, contentLengthName) ? CONTENT_LENGTH : NONE;
     case 15:

@@ -1,6 +1,7 @@
 /** The values of the header fields that frame a message. */
-import { COMMA, holdsWord, isSpace, NINE, ZERO } from "./byte-classes.ts";
+import { COMMA, CR, holdsWord, isDigit, isSpace, LF, ZERO } from "./byte-classes.ts";
 import { latin1Text } from "./latin1.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** A sum of this many digits is exact; a longer number is over every limit anyway. */
 const longestLength = 15;
@@ -10,7 +11,7 @@ export function contentLengthOf(bytes: Uint8Array, from: number, to: number): nu
   let length = 0;
   for (let at = from; at < to; at++) {
     const byte = bytes[at] as number;
-    if (byte < ZERO || byte > NINE) return -1;
+    if (!isDigit(byte)) return -1;
     length = length * 10 + byte - ZERO;
   }
   if (from === to) return -1;
@@ -32,4 +33,9 @@ export function hasConnectionOption(bytes: Buffer, from: number, to: number, opt
 export function trimmedEnd(bytes: Uint8Array, from: number, to: number): number {
   while (to > from && isSpace(bytes[to - 1] as number)) to--;
   return to;
+}
+
+/** What is wrong with a field line whose name ends with this byte. */
+export function lineFault(byte: number): Refusal {
+  return byte === LF || byte === CR ? "bad_line_end" : "bad_header_name";
 }

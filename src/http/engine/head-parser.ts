@@ -15,7 +15,6 @@ import {
   COLON,
   CR,
   LF,
-  NINE,
   SLASH,
   SPACE,
   STAR,
@@ -24,6 +23,7 @@ import {
   asciiBytes,
   holdsExactly,
   holdsWord,
+  isDigit,
   isSpace,
   targetByte,
   tokenByte,
@@ -36,10 +36,11 @@ import {
   HOST,
   NONE,
   PROXY_CONNECTION,
+  REQUEST_ID,
   REQUEST_TIMEOUT,
   TRANSFER_ENCODING,
 } from "./field-names.ts";
-import { contentLengthOf, hasConnectionOption, trimmedEnd } from "./field-values.ts";
+import { contentLengthOf, hasConnectionOption, lineFault, trimmedEnd } from "./field-values.ts";
 import { agreesWithHost, isHost } from "./host.ts";
 import { latin1Text } from "./latin1.ts";
 import { methodNamed } from "./methods.ts";
@@ -95,6 +96,8 @@ export class HeadParser {
   expectContinue = false;
   /** There is a request-timeout field, which the handler may read. */
   hasTimeout = false;
+  /** There is an x-request-id field. */
+  hasId = false;
   /** Whether Connection names `upgrade`. */
   upgrade = false;
 
@@ -279,6 +282,7 @@ export class HeadParser {
     this.chunked = false;
     this.expectContinue = false;
     this.hasTimeout = false;
+    this.hasId = false;
     this.upgrade = false;
   }
 
@@ -328,6 +332,9 @@ export class HeadParser {
         return null;
       case REQUEST_TIMEOUT:
         this.hasTimeout = true;
+        return null;
+      case REQUEST_ID:
+        this.hasId = true;
         return null;
       default:
         if (this.expectContinue || to - from !== continueWord.length || !holdsWord(bytes, from, continueWord))
@@ -389,12 +396,4 @@ export class HeadParser {
     else this.target = path.startsWith("/") ? path : `/${path}`;
     return true;
   }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
-}
-
-function lineFault(byte: number): Refusal {
-  return byte === LF || byte === CR ? "bad_line_end" : "bad_header_name";
 }

@@ -19,6 +19,7 @@ export class EngineRequest implements HttpRequest {
   /** 0 or 1. */
   readonly minor: number;
   readonly hasTimeout: boolean;
+  readonly #hasId: boolean;
   /** 0: no body. -1: chunked. */
   readonly bodyLength: number;
   /** Whether the answer may leave the connection open. */
@@ -51,6 +52,7 @@ export class EngineRequest implements HttpRequest {
     this.minor = parser.minor;
     this.bodyLength = parser.chunked ? -1 : Math.max(0, parser.contentLength);
     this.hasTimeout = parser.hasTimeout;
+    this.#hasId = parser.hasId;
     this.keepAlive = parser.keepAlive;
     this.expectContinue = parser.expectContinue && this.bodyLength !== 0;
     this.offersUpgrade = parser.upgrade && this.minor === 1 && this.bodyLength === 0 && this.method === "GET";
@@ -59,6 +61,7 @@ export class EngineRequest implements HttpRequest {
   }
 
   header(name: string): string | undefined {
+    if (name === "x-request-id" && !this.#hasId) return undefined;
     return findField(this.#head, this.#fieldsAt, name);
   }
 
