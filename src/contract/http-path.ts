@@ -39,13 +39,13 @@ export function parsePath(path: string): readonly PathPart[] {
     from = at + 1;
     plain = true;
   }
-  return Object.freeze(parts);
+  return parts;
 }
 
 function literalPart(path: string, text: string, last: boolean): PathPart {
   if (text === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
   if (text === "." || text === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
-  return Object.freeze({ kind: "literal", text });
+  return { kind: "literal", text };
 }
 
 function capturePart(path: string, segment: string, last: boolean, before: readonly PathPart[]): PathPart {
@@ -58,9 +58,9 @@ function capturePart(path: string, segment: string, last: boolean, before: reado
   const name = capture[2] as string;
   if (before.some((part) => part.kind !== "literal" && part.name === name))
     throw new TypeError(`The path "${path}" captures "${name}" twice.`);
-  if (capture[1] === "") return Object.freeze({ kind: "capture", name });
+  if (capture[1] === "") return { kind: "capture", name };
   if (!last) throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
-  return Object.freeze({ kind: "tail", name });
+  return { kind: "tail", name };
 }
 
 /**

@@ -83,7 +83,7 @@ const takenHeaders = new Set([
  */
 export function httpPlan(operation: Operation): HttpPlan {
   try {
-    return Object.freeze(plan(operation));
+    return plan(operation);
   } catch (cause) {
     const { message } = cause as Error;
     throw new TypeError(`${operation.type}("${operation.name}"): ${message}`, { cause });
@@ -282,7 +282,7 @@ function textFields(
     for (const field of object.fields) {
       if (!isPlaced(placed, field)) place(placed, object, field.name, "query", undefined);
     }
-  return Object.freeze(placed);
+  return placed;
 }
 
 /** Few fields travel as text: a look through the list is cheaper than a map for each operation. */
@@ -307,7 +307,7 @@ function place(
   if (earlier !== undefined)
     throw new TypeError(`the field "${name}" travels twice: in the ${earlier.place} and in the ${where}.`);
   const list = checkText(field, where);
-  placed.push(Object.freeze({ field, place: where, key: key ?? field.wireName, list }));
+  placed.push({ field, place: where, key: key ?? field.wireName, list });
 }
 
 const placeWords = { path: "the path", query: "query: […]", header: "headers: {…}" };

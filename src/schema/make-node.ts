@@ -27,9 +27,10 @@ export function makeNode<N extends FieldNode>(fields: Omit<N, "~standard">): N {
   const node = new SchemaNode() as SchemaNode & { [key: string]: unknown };
   const given = fields as { readonly [key: string]: unknown };
   // Set, then frozen: a third of the time of defining each one read-only. A contract of thousands of operations makes many nodes.
-  for (const key of Object.keys(given)) {
+  // `for … in` makes no list of the keys, which is half of the time; the own ones alone, whatever a program did to Object.prototype.
+  for (const key in given) {
     const value = given[key];
-    if (value !== undefined) node[key] = value;
+    if (value !== undefined && Object.hasOwn(given, key)) node[key] = value;
   }
   // The prototype supplies the one property that `fields` lacks.
   return Object.freeze(node) as unknown as N;
