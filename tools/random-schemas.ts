@@ -1,2 +1,2 @@
 /** Random schemas and values for property tests on other floors: the schema floor keeps them out of its face, since they need fast-check. */
-export { arbitrarySchema, arbitraryValue } from "../src/schema/testing/arbitrary.ts";
+export { anyCodePoint, arbitrarySchema, arbitraryValue } from "../src/schema/testing/arbitrary.ts";

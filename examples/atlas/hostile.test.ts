@@ -11,6 +11,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { atlas as contract, importCities } from "./contract.ts";
 import { startAtlas, testKey } from "./testing/start-atlas.ts";
+import { anyCodePoint } from "../../tools/random-schemas.ts";
 
 const runs = Number(process.env["ATLAS_HOSTILE_RUNS"] ?? 600);
 const defects: unknown[] = [];
@@ -31,7 +32,7 @@ const routes = contract.operations.map(({ options, input }) => {
 });
 
 const text = fc
-  .oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.string({ unit: "binary" }))
+  .oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.string({ unit: anyCodePoint }))
   .map((any) => any.toWellFormed());
 const likely = fc.oneof(
   fc.integer({ min: -99, max: 99 }).map(String),

@@ -10,7 +10,8 @@ import { failed } from "./check/walk.ts";
 import { generateBinary } from "./compile/binary.ts";
 import { compile, compileBinary, defaultLimits, encode, t, type BinaryCodec, type Node } from "./index.ts";
 import { issuesOf, valueOf } from "./testing/both-modes.ts";
-import { arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
+import { arbitraryMutation } from "./testing/arbitrary-json.ts";
+import { arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
 const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 400);
 

@@ -11,7 +11,8 @@ import { generate } from "./compile/compiled.ts";
 import { scannerOf } from "./compile/scanner.ts";
 import { compile, decode, defaultLimits, encode, type Invalid, type Node } from "./index.ts";
 import { some } from "./walk-schema.ts";
-import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
+import { arbitraryJson, arbitraryMutation } from "./testing/arbitrary-json.ts";
+import { arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
 const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 400);
 

@@ -9,7 +9,8 @@ import { fullFormats } from "ajv-formats/dist/formats.js";
 import fc from "fast-check";
 import { decode, encode, jsonSchema, jsonSchemaRefs, t, type AnySchema, type Node } from "./index.ts";
 import { formats } from "./formats.ts";
-import { arbitraryJson, arbitraryMutation, arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
+import { arbitraryJson, arbitraryMutation } from "./testing/arbitrary-json.ts";
+import { arbitrarySchema, arbitraryValue } from "./testing/arbitrary.ts";
 
 const numRuns = Number(process.env["SCHEMA_RUNS"] ?? 60);
 

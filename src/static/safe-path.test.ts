@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { attachment } from "./disposition.ts";
 import { safeSegments } from "./safe-path.ts";
+import { anyCodePoint } from "../../tools/random-schemas.ts";
 
 test("plain names are safe, and a slash at the end means the folder", () => {
   assert.deepEqual(safeSegments("", false), [""]);
@@ -61,7 +62,7 @@ test("joined to a root, safe segments stay below it, and hold no dotfile", () =>
     fc.property(
       fc.oneof(
         fc.array(piece).map((all) => all.join("")),
-        fc.string({ unit: "binary" }),
+        fc.string({ unit: anyCodePoint }),
       ),
       fc.boolean(),
       (path, windows) => {
@@ -87,7 +88,7 @@ test("an attachment's name is sent in ASCII, and in UTF-8 where that is not enou
 
 test("whatever the name, the header holds visible ASCII, and one file name in quotes", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 400 }), (name) => {
+    fc.property(fc.string({ unit: anyCodePoint, maxLength: 400 }), (name) => {
       assert.match(
         attachment(name),
         /^attachment; filename="[\x20-\x21\x23-\x5b\x5d-\x7e]*"(?:; filename\*=UTF-8''[\w.!~%#$&+^`|{}-]*)?$/,
