@@ -9,13 +9,13 @@ export type PathPart =
   /** One or more segments: the rest of the path. Always last. */
   | { readonly kind: "tail"; readonly name: string };
 
-/** RFC 3986 pchar without percent-escapes, so that a template has one spelling. By character code. */
-const isLiteral = new Uint8Array(128);
-for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@") {
-  isLiteral[char.charCodeAt(0)] = 1;
-}
+/** RFC 3986 pchar without percent-escapes, so that a template has one spelling. */
+const literalPattern = /^[A-Za-z0-9\-._~!$&'()*+,;=:@]+$/;
 const capturePattern = /^\{(\*?)([A-Za-z_][A-Za-z0-9_]{0,99})\}$/;
-const slash = 0x2f;
+
+/** Segments come again and again in the paths of an API: each is read once, and its part shared. */
+const known = new Map<string, PathPart>();
+const mostKnown = 4096;
 
 /**
  * Reads a template. Throws a TypeError that says what to write instead: for a path that does not start with `/`, an empty
@@ -24,44 +24,46 @@ const slash = 0x2f;
 export function parsePath(path: string): readonly PathPart[] {
   if (!path.startsWith("/")) throw new TypeError(`The path "${path}" does not start with "/".`);
   const parts: PathPart[] = [];
-  let from = 1;
-  let plain = true;
-  for (let at = 1; at <= path.length; at++) {
-    const code = at === path.length ? slash : path.charCodeAt(at);
-    if (code !== slash) {
-      plain &&= isLiteral[code] === 1;
-      continue;
-    }
-    const segment = path.slice(from, at);
-    parts.push(
-      plain ? literalPart(path, segment, at === path.length) : capturePart(path, segment, at === path.length, parts),
-    );
-    from = at + 1;
-    plain = true;
+  for (let from = 1, last = false; !last;) {
+    const slash = path.indexOf("/", from);
+    last = slash === -1;
+    const segment = last ? path.slice(from) : path.slice(from, slash);
+    if (segment === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
+    const part = known.get(segment) ?? readSegment(path, segment);
+    if (part.kind !== "literal") checkCapture(path, part, parts, last);
+    parts.push(part);
+    from = slash + 1;
   }
   return parts;
 }
 
-function literalPart(path: string, text: string, last: boolean): PathPart {
-  if (text === "" && !last) throw new TypeError(`The path "${path}" has an empty segment ("//").`);
-  if (text === "." || text === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
-  return { kind: "literal", text };
+function readSegment(path: string, segment: string): PathPart {
+  if (segment === "." || segment === "..") throw new TypeError(`The path "${path}" has a dot segment.`);
+  const part: PathPart =
+    segment === "" || literalPattern.test(segment) ? { kind: "literal", text: segment } : capturePart(path, segment);
+  if (known.size < mostKnown) known.set(segment, Object.freeze(part));
+  return part;
 }
 
-function capturePart(path: string, segment: string, last: boolean, before: readonly PathPart[]): PathPart {
+function capturePart(path: string, segment: string): PathPart {
   const capture = capturePattern.exec(segment);
   if (capture === null) {
     throw new TypeError(
       `The segment "${segment}" of the path "${path}" is neither plain text nor one capture. Write "{name}" for a whole segment, "{*name}" for the rest of the path, and nothing that needs a percent-escape.`,
     );
   }
-  const name = capture[2] as string;
-  if (before.some((part) => part.kind !== "literal" && part.name === name))
-    throw new TypeError(`The path "${path}" captures "${name}" twice.`);
-  if (capture[1] === "") return { kind: "capture", name };
-  if (!last) throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
-  return { kind: "tail", name };
+  return { kind: capture[1] === "" ? "capture" : "tail", name: capture[2] as string };
 }
+
+function checkCapture(path: string, { kind, name }: CapturePart, before: readonly PathPart[], last: boolean): void {
+  for (const part of before)
+    if (part.kind !== "literal" && part.name === name)
+      throw new TypeError(`The path "${path}" captures "${name}" twice.`);
+  if (kind === "tail" && !last)
+    throw new TypeError(`The path "${path}" goes on after {*${name}}, which takes all of the rest.`);
+}
+
+type CapturePart = Exclude<PathPart, { readonly kind: "literal" }>;
 
 /**
  * The path with its captures filled in and escaped; undefined when a value cannot travel there: an empty text, a dot segment

@@ -100,8 +100,14 @@ function objectNode(name: string | undefined, shape: Shape, unknown: "refuse" | 
   checkName(name);
   if (typeof shape !== "object" || shape === null)
     throw new TypeError("t.object takes its fields as an object: t.object({ id: t.int32() }).");
-  const fields = Object.keys(shape).map((field) => fieldOf(field, shape[field] as AnySchema, name));
-  if (fields.some((field) => field.wireName !== field.name)) checkWireNames(fields, name);
+  const fields: Field[] = [];
+  let isRenamed = false;
+  for (const key of Object.keys(shape)) {
+    const field = fieldOf(key, shape[key] as AnySchema, name);
+    if (field.wireName !== key) isRenamed = true;
+    fields.push(field);
+  }
+  if (isRenamed) checkWireNames(fields, name);
   return makeNode({ kind: "object", name, fields: Object.freeze(fields), unknown } as ObjectNode);
 }
 
