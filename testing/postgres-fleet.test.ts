@@ -16,9 +16,6 @@ async function fleetPlace(kind: PostgresKind): Promise<FleetPlace> {
   const url = await openDatabase(kind);
   const beating = new Set<Life>();
   let time: Promise<DatabaseClock> | undefined;
-  // A process looks every second for what a claim of another one made it pass over. That second is of the virtual clock, which stands still here while
-  // a test waits; so they are called instead.
-  const calls = setInterval(() => [...beating][0]?.call(), 200);
   return {
     leaseMs: limits.leaseMs,
     process() {
@@ -56,7 +53,6 @@ async function fleetPlace(kind: PostgresKind): Promise<FleetPlace> {
       for (const life of beating) await life.fleet.beat();
     },
     async remove() {
-      clearInterval(calls);
       await (await time)?.close();
       await emptyDatabase(url);
     },

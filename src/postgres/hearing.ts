@@ -17,6 +17,8 @@ export class Hearing {
   readonly #events: HearingEvents;
   readonly #connection: Connection;
   readonly #channel: string;
+  /** What this process's own calls say: it knows already. */
+  readonly word = randomUUID();
   #works = false;
   #expected = "";
   #closed = false;
@@ -69,7 +71,7 @@ export class Hearing {
       this.#works = true;
       // What was enqueued while nobody listened.
       this.#events.onCall();
-    } else if (!payload.startsWith("echo ")) this.#events.onCall();
+    } else if (!payload.startsWith("echo ") && payload !== this.word) this.#events.onCall();
   }
 
   #again(): void {

@@ -10,7 +10,6 @@ import { channelOf, Hearing } from "./hearing.ts";
 import { migrate } from "./migrations.ts";
 import { Outbox } from "./outbox.ts";
 import { Paths } from "./paths.ts";
-import { RowPath } from "./rows/index.ts";
 import { reasonOf } from "./trouble.ts";
 
 export interface LifeOptions {
@@ -39,6 +38,7 @@ export class Life {
   readonly #options: LifeOptions;
   readonly #open: StoreOpenOptions;
   readonly #work: Connection;
+  readonly #settling: Connection;
   readonly #intake: Connection;
   readonly #desk: Connection;
   readonly #hearing: Hearing;
@@ -51,10 +51,11 @@ export class Life {
     this.#options = options;
     this.#open = open;
     this.#work = connection("tensile work");
+    this.#settling = connection("tensile settle");
     this.#intake = connection("tensile enqueue");
     this.#desk = connection("tensile desk");
-    const connections = { work: this.#work, intake: this.#intake, desk: this.#desk };
-    this.paths = new Paths(new RowPath(this.#work, open.policy), connections, open.policy);
+    const connections = { work: this.#work, settling: this.#settling, intake: this.#intake, desk: this.#desk };
+    this.paths = new Paths(connections, open.policy);
     this.outbox = new Outbox(this.paths, schema, open, () => {
       this.#events?.onCall();
       this.call();
@@ -98,14 +99,16 @@ export class Life {
 
   /** Calls the other processes. One that is lost is made good by their poll. */
   call(): void {
-    void this.#intake.run("SELECT pg_notify($1, '')", [channelOf(this.#options.schema)]).catch(() => undefined);
+    const { word } = this.#hearing;
+    void this.#intake.run("SELECT pg_notify($1, $2)", [channelOf(this.#options.schema), word]).catch(() => undefined);
   }
 
   /** Gives up ownership: whatever is still claimed is rescued by whoever comes next. */
   async end(): Promise<void> {
     this.outbox.close();
     await this.fleet.leave().catch(() => undefined);
-    await Promise.all([this.#work, this.#intake, this.#desk, this.#hearing].map((part) => part.close()));
+    const parts = [this.#work, this.#settling, this.#intake, this.#desk, this.#hearing];
+    await Promise.all(parts.map((part) => part.close()));
   }
 
   async #lost(): Promise<void> {

@@ -20,35 +20,38 @@ import type {
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { blockRecordOf, BlockPath, hasSeparator, type BlockRow } from "./blocks/index.ts";
+import { blockRecordOf, BlockPath, hasSeparator, type BlockRow, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
 import { postgresLimits as limits } from "./limits.ts";
-import type { RowPath } from "./rows/index.ts";
+import { RowPath } from "./rows/index.ts";
 import { sqlStateOf } from "./trouble.ts";
+import { Turns, type PathTurn, type TurnCause } from "./turns.ts";
 
-export interface PathTurn {
-  readonly claimed: readonly ClaimedJob[];
-  readonly cancelled: readonly JobId[];
-  readonly ended: readonly JobId[];
-  readonly wakeMs: number | undefined;
-  readonly more: boolean;
+export interface PathConnections {
+  /** Claims, whose commits wait for no disk. */
+  readonly work: Connection;
+  readonly settling: Connection;
+  readonly intake: Connection;
+  /** Reads, and what is seldom. */
+  readonly desk: Connection;
 }
 
 export class Paths {
   readonly #rows: RowPath;
+  /** For settlements alone: a claim does not wait for their commit. */
+  readonly #settledRows: RowPath;
   readonly #blocks: BlockPath;
   readonly #intake: Connection;
   readonly #desk: Connection;
   readonly #policy: ((name: string) => JobPolicy | undefined) | undefined;
   readonly #plainNames = new Map<string, boolean>();
+  readonly #turns: Turns;
 
-  constructor(
-    rows: RowPath,
-    connections: { readonly work: Connection; readonly intake: Connection; readonly desk: Connection },
-    policy: ((name: string) => JobPolicy | undefined) | undefined,
-  ) {
-    this.#rows = rows;
-    this.#blocks = new BlockPath(connections.work, rows.names);
+  constructor(connections: PathConnections, policy: ((name: string) => JobPolicy | undefined) | undefined) {
+    this.#rows = new RowPath(connections.work, policy);
+    this.#settledRows = new RowPath(connections.settling, policy);
+    this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names);
+    this.#turns = new Turns(this.#rows, this.#blocks, (name) => this.#isPlainName(name));
     this.#intake = connections.intake;
     this.#desk = connections.desk;
     this.#policy = policy;
@@ -59,6 +62,7 @@ export class Paths {
     return jobs.every((job) => isPlain(job) && this.#isPlainName(job.name));
   }
 
+  /** Whether nothing but credit limits the jobs of this name. */
   #isPlainName(name: string): boolean {
     let plain = this.#plainNames.get(name);
     if (plain === undefined) {
@@ -71,10 +75,15 @@ export class Paths {
     return plain;
   }
 
-  async enqueuePlain(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
+  /** @param taking Asked for when the statement is sent: what this process runs itself, claimed in the same commit. */
+  async enqueuePlain(
+    jobs: readonly NewJob[],
+    most: number | null,
+    taking: () => Taking | undefined,
+  ): Promise<{ readonly receipts: readonly EnqueueReceipt[]; readonly claimed: readonly ClaimedJob[] }> {
     await this.#count(jobs.length, most);
     if (!this.#rows.names.know(jobs)) await this.#rows.names.learn(jobs);
-    return this.#blocks.enqueue(this.#intake, jobs);
+    return this.#blocks.enqueue(this.#intake, jobs, taking());
   }
 
   async enqueue(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
@@ -98,20 +107,8 @@ export class Paths {
       throw Object.assign(new Error("more jobs would wait than may"), { code: "TN001" });
   }
 
-  async turn(fence: Fence, credit: ReadonlyMap<string, number>, call: boolean): Promise<PathTurn> {
-    // Rows first, but none that stands behind what is known to wait in blocks; then blocks, but nothing that stands behind a row.
-    const names = [...credit].filter(([, count]) => count > 0).map(([name]) => name);
-    const wanted = names.map((name) => ({ name }));
-    if (!this.#rows.names.know(wanted)) await this.#rows.names.learn(wanted);
-    await this.#blocks.look(fence, names, call);
-    const before = this.#blocks.heads(names);
-    const rows = await this.#rows.turn(fence, credit, limits.claimBytes, false, before);
-    const left = new Map(credit);
-    for (const { name } of rows.claimed) left.set(name, (left.get(name) ?? 0) - 1);
-    const blocks = await this.#blocks.turn(fence, left, rows.heads);
-    const claimed = blocks.claimed.length === 0 ? rows.claimed : [...rows.claimed, ...blocks.claimed];
-    const behind = [...rows.heads.entries()].some(([name]) => (left.get(name) ?? 0) > 0);
-    return { ...rows, claimed, more: rows.more || blocks.more || behind };
+  turn(fence: Fence, credit: ReadonlyMap<string, number>, cause: TurnCause): Promise<PathTurn> {
+    return this.#turns.turn(fence, credit, cause);
   }
 
   /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. */
@@ -134,7 +131,12 @@ export class Paths {
     epoch: number,
     settlements: readonly Settlement[],
     again: readonly boolean[],
-  ): Promise<{ readonly receipts: readonly SettleReceipt[]; readonly ended: readonly JobId[] }> {
+  ): Promise<{
+    readonly receipts: readonly SettleReceipt[];
+    readonly ended: readonly JobId[];
+    /** Whether rows were settled: then others may be ready now. */
+    readonly stirred: boolean;
+  }> {
     const done = await this.#committed(settlements, again);
     const seen = new Set<JobId>();
     const plain: Settlement[] = [];
@@ -159,14 +161,15 @@ export class Paths {
     let ended: readonly JobId[] = [];
     if (rest.length > 0) {
       const doubted = new Set(settlements.filter((_, index) => again[index] === true));
-      const answer = await this.#rows.settle(
+      const answer = await this.#settledRows.settle(
         rest,
         rest.map((settlement) => doubted.has(settlement)),
       );
       rest.forEach((settlement, index) => receipts.set(settlement, answer.receipts[index] ?? "stale"));
       ended = answer.ended;
     }
-    return { receipts: settlements.map((settlement) => receipts.get(settlement) ?? "stale"), ended };
+    const answers = settlements.map((settlement) => receipts.get(settlement) ?? "stale");
+    return { receipts: answers, ended, stirred: rest.length > 0 };
   }
 
   async #succeed(

@@ -2,9 +2,10 @@
  * The open store of one process. Enqueues and settlements made while a commit is under way go together in the next one; one turn at a time promotes what is due
  * and claims what there is credit for.
  */
-import { err, ok, systemClock, type Clock, type Timer } from "../core/index.ts";
+import { err, ok, type Clock } from "../core/index.ts";
 import {
   StoreUnavailable,
+  type ClaimedJob,
   type ConsumeOptions,
   type Consumer,
   type EnqueueReceipt,
@@ -23,15 +24,22 @@ import {
   type StoreResult,
   type StoreSession,
 } from "../jobs/index.ts";
+import { Caller } from "./caller.ts";
 import { checkJobs } from "./check-job.ts";
+import { Delivery } from "./delivery.ts";
+import { Doubts } from "./doubts.ts";
 import { flowVerbs } from "./flow.ts";
 import { Gatherer, isNew, shifted } from "./gatherer.ts";
+import { Headroom } from "./headroom.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
 import type { Paths } from "./paths.ts";
+import { PlainIntake } from "./plain-intake.ts";
+import { Regular } from "./regular.ts";
 import { isJobId } from "./rows/index.ts";
 import { queueFull, reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
 import { Waiters } from "./waiters.ts";
+import { Wake } from "./wake.ts";
 
 export class Session implements StoreSession {
   readonly #rows: Paths;
@@ -42,28 +50,28 @@ export class Session implements StoreSession {
   readonly #enqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #plainEnqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #settles: Gatherer<Settlement, SettleReceipt>;
-  /** Settlements whose commit is in doubt, by job and fence: offered again, they are settled where they were. */
-  readonly #doubted = new Set<string>();
+  readonly #others: Caller;
+  readonly #doubts = new Doubts();
   readonly #asked = new Set<JobId>();
   /** Jobs that were handed over and are not settled. */
   readonly #running = new Set<JobId>();
   /** Claims whose answer was lost: nobody runs their jobs. */
   #orphans: Fence[] = [];
   #inTrouble = false;
-  #calledAt = -Infinity;
   /** Another process has called, or a while has passed: nothing that was known of the queues holds. */
   #called = true;
-  #pollMs: number = limits.busyPollMs;
-  readonly #timers = new Set<Timer>();
-  #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
+  /** Something may have come of rows. */
+  #stirred = true;
+  readonly #regular: Regular;
+  #consumer: Delivery | undefined;
   #turning: Promise<void> | undefined;
   #again = false;
   #claims = 0;
-  #wake: Timer[] = [];
+  readonly #wake: Wake;
   #ended: string | undefined;
   #closed: Promise<void> | undefined;
-  /** Jobs that may be enqueued before it is counted again how many wait. */
-  #headroom = 0;
+  readonly #headroom: Headroom;
+  readonly #intake: PlainIntake;
   readonly note: StoreFlow["note"];
   readonly notes: StoreFlow["notes"];
   readonly signal: StoreFlow["signal"];
@@ -78,7 +86,7 @@ export class Session implements StoreSession {
     this.#options = options;
     this.#life = life;
     this.#clock = options.clock;
-    const flow = flowVerbs(rows, this.#act.bind(this), this.#announce.bind(this, true));
+    const flow = flowVerbs(rows, this.#act.bind(this), this.#announceAll.bind(this));
     ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
     ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
     this.#waiters = new Waiters(
@@ -86,18 +94,36 @@ export class Session implements StoreSession {
       (ids) => this.#act(() => rows.ended(ids)),
       limits.finishedWaiters,
     );
-    this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs, false), limits.batchJobs, shifted);
-    this.#plainEnqueues = new Gatherer((jobs) => this.#enqueue(jobs, true), limits.batchJobs);
+    this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs), limits.batchJobs, shifted);
+    this.#plainEnqueues = new Gatherer((jobs) => this.#intake.enqueue(jobs), limits.batchJobs);
     this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs);
+    this.#wake = new Wake(options.clock, {
+      onDue: () => (life.hears ? this.#stir() : this.#hear()),
+      onPoll: () => this.#hear(),
+      deaf: () => !life.hears && this.#consumer !== undefined,
+    });
+    this.#headroom = new Headroom(options.maxWaiting, () => rows.unstarted());
+    this.#intake = new PlainIntake(rows, this.#headroom, {
+      consumer: () => (this.#inTrouble ? undefined : this.#consumer),
+      newFence: () => this.#newFence(),
+      onClaimed: (jobs) => this.#begin(jobs),
+      onWaiting: (jobs) => this.#admit(jobs),
+      onDoubt: (fence) => {
+        this.#orphans.push(fence);
+        this.#hear();
+      },
+    });
+    this.#others = new Caller(() => life.call());
     life.events = {
       onCall: () => this.#hear(),
       onLost: () => this.#lose(),
       onEnded: (ids) => void this.#waiters.tell(ids),
       onTrouble: (reason) => this.#noteTrouble(reason),
     };
-    this.#every(limits.pruneMs, () => this.prune());
-    this.#every(limits.foldMs, () => this.#act(() => this.#fold()));
-    this.#every(limits.pollMs, () => this.#poll());
+    this.#regular = new Regular(options.clock);
+    this.#regular.every(limits.pruneMs, () => this.prune());
+    this.#regular.every(limits.foldMs, () => this.#act(() => this.#fold()));
+    this.#regular.every(limits.pollMs, () => this.#poll());
     this.#turnSoon();
   }
 
@@ -111,14 +137,10 @@ export class Session implements StoreSession {
     return this.#gather(this.#rows.arePlain(jobs) ? this.#plainEnqueues : this.#enqueues, jobs);
   }
 
-  async #enqueue(jobs: readonly NewJob[], plain: boolean): Promise<readonly EnqueueReceipt[]> {
-    const { maxWaiting } = this.#options;
-    const count = this.#headroom < jobs.length;
-    const most = count ? maxWaiting : null;
-    const receipts = await (plain ? this.#rows.enqueuePlain(jobs, most) : this.#rows.enqueue(jobs, most));
-    if (count) this.#headroom = Math.floor((maxWaiting - (await this.#rows.unstarted())) / 4);
-    else this.#headroom -= jobs.length;
-    this.#announce();
+  async #enqueue(jobs: readonly NewJob[]): Promise<readonly EnqueueReceipt[]> {
+    const receipts = await this.#headroom.use(jobs.length, (most) => this.#rows.enqueue(jobs, most));
+    this.#stir();
+    this.#announce(jobs);
     return receipts;
   }
 
@@ -127,20 +149,20 @@ export class Session implements StoreSession {
   }
 
   async #settle(settlements: readonly Settlement[]): Promise<readonly SettleReceipt[]> {
-    const keys = settlements.map(({ job }) => `${job.id} ${job.fence.epoch} ${job.fence.claim}`);
-    const again = keys.map((key) => this.#doubted.size > 0 && this.#doubted.has(key));
+    const again = this.#doubts.of(settlements);
     try {
-      const { receipts, ended } = await this.#rows.settle(this.#life.epoch, settlements, again);
+      const { receipts, ended, stirred } = await this.#rows.settle(this.#life.epoch, settlements, again);
       for (const { job } of settlements) this.#running.delete(job.id);
-      for (const key of this.#doubted.size > 0 ? keys : []) this.#doubted.delete(key);
+      this.#doubts.end(settlements);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
       if (this.#waiters.size > 0)
         void this.#waiters.tell([...settlements.map(({ job }) => job.id), ...ended].filter(isNew()));
-      this.#turnSoon();
+      if (stirred) this.#stir();
+      // A key or a gate may have room for one of a name that has none here.
+      if (stirred) this.#announce(settlements.map(({ job }) => job));
       return receipts;
     } catch (error) {
-      if (error instanceof Unreachable && this.#doubted.size < limits.doubted)
-        for (const key of keys) this.#doubted.add(key);
+      if (error instanceof Unreachable) this.#doubts.add(settlements);
       throw error;
     }
   }
@@ -148,22 +170,19 @@ export class Session implements StoreSession {
   consume(options: ConsumeOptions): Consumer {
     if (this.#consumer !== undefined)
       throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
-    const consumer = { options, credit: new Map<string, number>() };
+    const consumer = new Delivery(options);
     this.#consumer = consumer;
     this.#life.hold(true);
     return {
       grant: (name, credit) => {
         if (this.#consumer !== consumer || credit <= 0) return;
-        if (!options.names.includes(name))
-          throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
-        consumer.credit.set(name, (consumer.credit.get(name) ?? 0) + credit);
-        this.#turnSoon();
+        if (consumer.grant(name, credit)) this.#turnSoon();
       },
       stop: async () => {
         if (this.#consumer !== consumer) return;
-        consumer.credit.clear();
+        consumer.stop();
         // What is being claimed still arrives first.
-        await this.#turning;
+        await Promise.all([this.#turning, this.#intake.idle]);
         if (this.#consumer === consumer) this.#consumer = undefined;
         this.#life.hold(false);
       },
@@ -177,13 +196,13 @@ export class Session implements StoreSession {
     if (epoch === this.#life.epoch) this.#askToStop(id);
     else if (state === "running") this.#life.call();
     if (state === "cancelled") void this.#waiters.tell([id, ...ended]);
-    if (state === "cancelled") this.#turnSoon();
+    if (state === "cancelled") this.#stir();
     return ok(state);
   }
 
   async retry(id: JobId): StoreResult<JobState | undefined> {
     const done = await this.#act(() => this.#rows.retry(id));
-    this.#announce();
+    this.#announceAll();
     return done;
   }
 
@@ -219,9 +238,9 @@ export class Session implements StoreSession {
 
   async #close(): Promise<void> {
     this.#ended = "the session is closed";
-    for (const timer of [...this.#timers, ...this.#wake]) timer?.cancel();
+    for (const part of [this.#regular, this.#wake, this.#others]) part.close();
     await Promise.allSettled([this.#enqueues.idle(), this.#plainEnqueues.idle(), this.#settles.idle()]);
-    this.#consumer?.credit.clear();
+    this.#consumer?.stop();
     await this.#turning;
     this.#consumer = undefined;
     this.#waiters.fail(StoreUnavailable({ reason: this.#ended }));
@@ -230,7 +249,7 @@ export class Session implements StoreSession {
 
   async #fold(): Promise<void> {
     await this.#rows.fold();
-    this.#headroom = Math.floor((this.#options.maxWaiting - (await this.#rows.unstarted())) / 4);
+    await this.#headroom.look();
   }
 
   async #poll(): Promise<void> {
@@ -238,24 +257,17 @@ export class Session implements StoreSession {
     await this.#waiters.look();
   }
 
-  /** Again so long after the last time has ended. */
-  #every(ms: number, act: () => Promise<unknown>): void {
-    if (this.#ended !== undefined) return;
-    const timer = this.#clock.setTimer(
-      ms,
-      () => {
-        this.#timers.delete(timer);
-        void act().finally(() => this.#every(ms, act));
-      },
-      true,
-    );
-    this.#timers.add(timer);
-  }
-
   #askToStop(id: JobId): void {
     if (this.#asked.has(id)) return;
     this.#asked.add(id);
     this.#consumer?.options.onCancelRequested(id);
+  }
+
+  /** Something may have come of rows. */
+  #stir(): void {
+    this.#stirred = true;
+    this.#consumer?.forget();
+    this.#turnSoon();
   }
 
   /** One turn at a time; what is asked for meanwhile is the next. */
@@ -274,7 +286,7 @@ export class Session implements StoreSession {
     await Promise.resolve();
     while (this.#again && this.#ended === undefined) {
       this.#again = false;
-      const fence = { epoch: this.#life.epoch, claim: ++this.#claims };
+      const fence = this.#newFence();
       try {
         await this.#turn(fence);
         this.#noteTrouble(undefined);
@@ -282,39 +294,44 @@ export class Session implements StoreSession {
         this.#orphans.push(fence);
         this.#called = true;
         this.#noteTrouble(reasonOf(error));
-        return this.#planWake(limits.reconnectLeastMs);
+        return this.#wake.in(limits.reconnectLeastMs);
       }
     }
+  }
+
+  #newFence(): Fence {
+    return { epoch: this.#life.epoch, claim: ++this.#claims };
+  }
+
+  #begin(jobs: readonly ClaimedJob[]): void {
+    for (const { id } of jobs) this.#running.add(id);
+  }
+
+  /** Some of these wait. */
+  #admit(jobs: readonly NewJob[]): void {
+    if (this.#consumer?.wants === true) this.#turnSoon();
+    this.#announce(jobs);
   }
 
   async #turn(fence: Fence): Promise<void> {
     if (this.#orphans.length > 0) await this.#handBack(fence.epoch);
     const consumer = this.#consumer;
     const sentAt = this.#clock.now();
-    const called = this.#called;
-    this.#called = false;
-    const turn = await this.#rows.turn(fence, new Map(consumer?.credit), called);
-    // Counted from before the question: early is only one question more.
-    if (turn.wakeMs !== undefined && sentAt + turn.wakeMs <= this.#clock.now()) this.#again = true;
-    else this.#planWake(this.#untilPoll(turn.wakeMs, sentAt));
-    if (turn.more) this.#again = true;
+    const cause = { called: this.#called, stirred: this.#stirred };
+    this.#called = this.#stirred = false;
+    const room = consumer?.takeForTurn() ?? new Map<string, number>();
+    const turn = await this.#rows.turn(fence, room, cause).catch((error: unknown) => {
+      consumer?.forget();
+      consumer?.endTurn(room, [], []);
+      throw error;
+    });
+    if ("wakeMs" in turn && this.#wake.plan(turn.wakeMs, sentAt)) this.#stirred = this.#again = true;
     if (turn.ended.length > 0) void this.#waiters.tell(turn.ended);
     for (const id of turn.cancelled) this.#askToStop(id);
-    if (turn.claimed.length === 0 || consumer === undefined) return;
-    this.#pollMs = limits.busyPollMs;
-    for (const { name, id } of turn.claimed) {
-      consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - 1);
-      this.#running.add(id);
-    }
-    consumer.options.onClaimed(turn.claimed.toSorted((one, two) => one.priority - two.priority));
-  }
-
-  /** Where nobody's calls are heard, it looks often after there was work, and less and less often. */
-  #untilPoll(wakeMs: number | undefined, sentAt: number): number | undefined {
-    const due = wakeMs === undefined ? undefined : sentAt + wakeMs - this.#clock.now();
-    if (this.#life.hears || this.#consumer === undefined || this.#pollMs >= limits.pollMs) return due;
-    this.#pollMs = Math.min(limits.pollMs, this.#pollMs * 1.5);
-    return Math.min(due ?? Infinity, this.#pollMs);
+    if (turn.claimed.length > 0) this.#wake.busy();
+    this.#begin(turn.claimed);
+    consumer?.endTurn(room, turn.claimed, turn.all);
+    if (turn.more) this.#again = true;
   }
 
   async #handBack(epoch: number): Promise<void> {
@@ -324,20 +341,21 @@ export class Session implements StoreSession {
     }
   }
 
-  /** There is work: here, and, where this process has no room for it, for the others. `look`: perhaps where none was known, in what was paused. */
-  #announce(look = false): void {
-    this.#called ||= look;
-    this.#turnSoon();
-    const now = this.#clock.monotonic();
-    if (now - this.#calledAt < limits.notifyMs) return;
-    for (const credit of this.#consumer?.credit.values() ?? []) if (credit > 0) return;
-    this.#calledAt = now;
-    this.#life.call();
+  /** There is work for the others, where this process has no room for all of it. */
+  #announce(jobs: readonly Pick<NewJob, "name">[]): void {
+    if (jobs.some(({ name }, at) => name !== jobs[at - 1]?.name && this.#consumer?.has(name) !== true))
+      this.#others.call();
+  }
+
+  /** There may be work anywhere: in what was paused, or where it is not known. */
+  #announceAll(): void {
+    this.#hear();
+    this.#others.call();
   }
 
   #hear(): void {
     this.#called = true;
-    this.#turnSoon();
+    this.#stir();
   }
 
   /** The lease is over: the attempts that run here are others' now. */
@@ -352,14 +370,6 @@ export class Session implements StoreSession {
   #noteTrouble(reason: string | undefined): void {
     if (reason !== undefined && !this.#inTrouble) this.#consumer?.options.onTrouble(StoreUnavailable({ reason }));
     this.#inTrouble = reason !== undefined;
-  }
-
-  #planWake(ms: number | undefined): void {
-    for (const timer of this.#wake.splice(0)) timer.cancel();
-    if (ms === undefined || this.#ended !== undefined) return;
-    const due = this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), () => this.#turnSoon(), true);
-    // Whatever was missed is found by looking, in real time.
-    this.#wake = [due, systemClock.setTimer(limits.pollMs, () => this.#hear(), true)];
   }
 
   async #gather<I, O>(gatherer: Gatherer<I, O>, items: readonly I[]): StoreResult<readonly O[]> {

@@ -7,7 +7,6 @@ import type { PostgresConnection } from "./driver.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { requireMigrated } from "./migrations.ts";
 import { Paths } from "./paths.ts";
-import { RowPath } from "./rows/index.ts";
 import { Unreachable } from "./trouble.ts";
 
 export interface MoveTarget {
@@ -58,5 +57,5 @@ export async function takeSnapshot(at: MoveTarget): Promise<Snapshot> {
 
 /** Both paths over one connection, so that all they read is of one transaction. */
 export function pathsOn(sql: Connection): Paths {
-  return new Paths(new RowPath(sql), { work: sql, intake: sql, desk: sql }, undefined);
+  return new Paths({ work: sql, settling: sql, intake: sql, desk: sql }, undefined);
 }

@@ -4,35 +4,22 @@
  */
 import { systemClock } from "../../core/index.ts";
 import type { ClaimedJob, EnqueueReceipt, Fence, JobId, NewJob, Settlement } from "../../jobs/index.ts";
-import type { Sql, SqlParameter } from "../connection.ts";
+import type { Sql } from "../connection.ts";
 import { postgresLimits as limits } from "../limits.ts";
 import { last, type Position } from "../rows/index.ts";
+import {
+  draftsOf,
+  enqueueText,
+  enqueueValues,
+  hasSeparator,
+  mark,
+  takesOf,
+  type BlockNames,
+  type EnqueueRow,
+  type Taking,
+} from "./drafts.ts";
 import { blockJobs, Holdings, type Held } from "./holdings.ts";
 import { blockOf, lanesOf, priorities, rangesOf, type WantedLane } from "./lanes.ts";
-
-/** The numbers of job names. */
-export interface BlockNames {
-  id(name: string): number;
-  known(name: string): number | undefined;
-  name(id: number): string;
-}
-
-const mark = "\u0001";
-const between = "\u0002";
-
-/** Whether a text would be taken apart in a block, or refused by PostgreSQL. JSON text has none of these. */
-export function hasSeparator(text: string): boolean {
-  return text.includes(mark) || text.includes(between) || text.includes("\0");
-}
-
-interface Draft {
-  readonly lane: number;
-  readonly places: number[];
-  readonly bodies: string[];
-  readonly contexts: string[];
-  chars: number;
-  withContext: boolean;
-}
 
 interface TurnRow {
   readonly kind: number;
@@ -49,6 +36,7 @@ interface TurnRow {
 
 export class BlockPath {
   readonly #work: Sql;
+  readonly #settling: Sql;
   readonly #names: BlockNames;
   readonly #holdings = new Holdings();
   /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
@@ -64,54 +52,53 @@ export class BlockPath {
   /** Names whose lanes were looked into since then. */
   readonly #looked = new Set<string>();
 
-  constructor(work: Sql, names: BlockNames) {
+  /** @param settling Where settlements go: a claim does not wait for their commit to be on disk. */
+  constructor(work: Sql, settling: Sql, names: BlockNames) {
     this.#work = work;
+    this.#settling = settling;
     this.#names = names;
   }
 
-  /** One statement, and one commit. */
-  async enqueue(sql: Sql, jobs: readonly NewJob[]): Promise<readonly EnqueueReceipt[]> {
-    const drafts = this.#drafts(jobs);
-    const values: SqlParameter[] = [
-      drafts.map(({ lane }) => lane),
-      drafts.map(({ places }) => places.length),
-      drafts.map(({ bodies }) => bodies.join(mark)).join(between),
-      drafts.map(({ contexts, withContext }) => (withContext ? contexts.join(mark) : "")).join(between),
+  /** One statement, and one commit, in which this process claims what there is room for. */
+  async enqueue(
+    sql: Sql,
+    jobs: readonly NewJob[],
+    taking?: Taking,
+  ): Promise<{ readonly receipts: readonly EnqueueReceipt[]; readonly claimed: readonly ClaimedJob[] }> {
+    const drafts = draftsOf(jobs, this.#names);
+    const takes = taking === undefined ? null : takesOf(drafts, jobs, taking.room);
+    const [row] = (await sql.run<EnqueueRow>(enqueueText, enqueueValues(drafts, takes, taking))) as readonly [
+      EnqueueRow,
     ];
-    const text = "SELECT tensile.blocks_enqueue($1::int[], $2::int[], $3, $4) AS seqs";
-    const [row] = await sql.run<{ seqs: number[] }>(text, values);
     const receipts: EnqueueReceipt[] = [];
+    const claimed: ClaimedJob[] = [];
     drafts.forEach(({ lane, places }, index) => {
-      const seq = row?.seqs[index] ?? 0;
+      const seq = row.seqs[index] as number;
+      const took = row.took?.[index] ?? 0;
       places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
-      this.#hot.set(lane, Math.min(this.#hot.get(lane) ?? seq, seq));
+      if (taking !== undefined && took > 0) {
+        this.#holdings.add(row.slot, seq, taking.fence.epoch, taking.fence.claim, 0, took);
+        for (let at = 0; at < took; at++) {
+          const { name, priority, payload, context } = jobs[places[at] as number] as NewJob;
+          const id = String(seq + at);
+          const job = {
+            id,
+            name,
+            priority,
+            payload,
+            context,
+            attempt: 1,
+            enqueuedAt: row.made_at,
+            fence: taking.fence,
+          };
+          claimed.push(job);
+        }
+      }
+      if (took === places.length) return;
+      this.#hot.set(lane, Math.min(this.#hot.get(lane) ?? Infinity, seq + took));
       this.#fresh.add(lane);
     });
-    return receipts;
-  }
-
-  #drafts(jobs: readonly NewJob[]): readonly Draft[] {
-    const open = new Map<number, Draft>();
-    const drafts: Draft[] = [];
-    jobs.forEach(({ name, priority, payload, context }, place) => {
-      const lane = this.#names.id(name) * 10 + priority;
-      let draft = open.get(lane);
-      if (
-        draft === undefined ||
-        draft.places.length === blockJobs ||
-        draft.chars + payload.length > limits.blockChars
-      ) {
-        draft = { lane, places: [], bodies: [], contexts: [], chars: 0, withContext: false };
-        open.set(lane, draft);
-        drafts.push(draft);
-      }
-      draft.places.push(place);
-      draft.bodies.push(payload);
-      draft.contexts.push(context === undefined ? "" : `=${context}`);
-      draft.chars += payload.length;
-      draft.withContext ||= context !== undefined;
-    });
-    return drafts;
+    return { receipts, claimed };
   }
 
   /** Per name, the first job that is known to wait in blocks. */
@@ -142,7 +129,7 @@ export class BlockPath {
     const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
     const from = lanes.map(({ lane }) => this.#settledBelow.get(lane) ?? 0);
     this.#fresh.clear();
-    this.#learn(await this.#run(fence, [], lanes, from, true));
+    this.#learn(await this.#run(this.#work, fence, [], lanes, from, true));
   }
 
   /** @param heads Per name, the first row that was left: only what comes before it is claimed. */
@@ -150,34 +137,42 @@ export class BlockPath {
     fence: Fence,
     credit: ReadonlyMap<string, number>,
     heads: ReadonlyMap<string, Position>,
-  ): Promise<{ readonly claimed: readonly ClaimedJob[]; readonly more: boolean }> {
+  ): Promise<{ readonly claimed: readonly ClaimedJob[]; readonly more: ReadonlySet<string> }> {
     const lanes = [...credit]
       .filter(([, count]) => count > 0)
       .flatMap(([name, count]) => lanesOf(this.#names.id(name), count, heads.get(name) ?? last))
       .filter(({ lane }) => this.#hot.has(lane));
-    if (lanes.length === 0) return { claimed: [], more: false };
+    if (lanes.length === 0) return { claimed: [], more: new Set() };
     const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? 0);
     this.#fresh.clear();
-    const rows = await this.#run(fence, [], lanes, from, false);
+    const rows = await this.#run(this.#work, fence, [], lanes, from, false);
     const claimed = this.#take(rows, fence);
-    const found = new Set(rows.map(({ lane }) => lane));
+    const more = new Set(rows.filter(({ kind }) => kind === 5).map(({ lane }) => this.#nameOf(lane)));
+    const left = new Map(credit);
+    for (const { name } of claimed) left.set(name, (left.get(name) ?? 0) - 1);
     for (const { lane, until } of lanes) {
-      if (claimed.length > 0 || found.has(lane) || this.#fresh.has(lane)) continue;
-      // Nothing is there, or nothing before the row.
+      const name = this.#nameOf(lane);
+      if (more.has(name) || (left.get(name) ?? 0) <= 0 || this.#fresh.has(lane)) continue;
+      // Nothing is left, or nothing before the row.
       if (until === Number.MAX_SAFE_INTEGER) this.#hot.delete(lane);
       else this.#hot.set(lane, until + 1);
     }
-    return { claimed, more: true };
+    return { claimed, more };
+  }
+
+  #nameOf(lane: number): string {
+    return this.#names.name(Math.floor(lane / 10));
   }
 
   async #run(
+    sql: Sql,
     fence: Fence,
     parts: readonly Part[],
     lanes: readonly WantedLane[],
     from: readonly number[],
     deep: boolean,
   ): Promise<readonly TurnRow[]> {
-    return this.#work.run<TurnRow>(turnText, [
+    return sql.run<TurnRow>(turnText, [
       ...[fence.epoch, fence.claim, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
       ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
       ...[parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null))],
@@ -189,9 +184,11 @@ export class BlockPath {
   #take(rows: readonly TurnRow[], fence: Fence): ClaimedJob[] {
     const claimed: ClaimedJob[] = [];
     for (const row of rows) {
+      // Passed over, since it was in others' hands: they may not take all of it.
+      if (row.kind === 5 && (row.block as number | null) !== null) this.#hot.set(row.lane, row.block);
       if (row.kind !== 0) continue;
       const held = this.#holdings.add(row.slot, row.block, fence.epoch, fence.claim, row.lo, row.hi);
-      const name = this.#names.name(Math.floor(row.lane / 10));
+      const name = this.#nameOf(row.lane);
       const payloads = row.body.split(mark);
       const contexts = row.contexts === null ? undefined : row.contexts.split(mark);
       const gone = row.gone === null ? undefined : new Set(row.gone);
@@ -261,7 +258,7 @@ export class BlockPath {
       const parts = this.#parts(open);
       const marks = open.map((settlement) => this.#begin(settlement));
       const fence = { epoch, claim: 0 };
-      const rows = await this.#run(fence, parts, [], [], false).catch((error: unknown) => {
+      const rows = await this.#run(this.#settling, fence, parts, [], [], false).catch((error: unknown) => {
         for (const { held, place, claim } of marks) held.claims[place] = claim;
         throw error;
       });
@@ -307,7 +304,7 @@ export class BlockPath {
 
   /** What became of settlements whose answer was lost: the ids of those that were committed. */
   async committed(jobs: readonly ClaimedJob[]): Promise<ReadonlySet<JobId>> {
-    const rows = await this.#work.run<{ id: number }>(
+    const rows = await this.#settling.run<{ id: number }>(
       `SELECT u.id FROM unnest($1::bigint[]) AS u(id) JOIN tensile.outcome o ON o.block = u.id / 512 * 512 AND o.kind = 0 AND o.epoch = $2
         AND (u.id % 512)::int IN (SELECT p FROM tensile.blocks_places(o.ranges) AS p)`,
       [jobs.map(({ id }) => Number(id)), jobs[0]?.fence.epoch],
@@ -319,7 +316,7 @@ export class BlockPath {
 
   /** Those of these jobs that are in blocks, unfinished, become rows: ready ones as ready, running ones as running under the claim that they have. */
   async takeOut(ids: readonly JobId[]): Promise<readonly JobId[]> {
-    const [row] = await this.#work.run<{ ids: number[] }>("SELECT tensile.blocks_take_out($1::bigint[]) AS ids", [
+    const [row] = await this.#settling.run<{ ids: number[] }>("SELECT tensile.blocks_take_out($1::bigint[]) AS ids", [
       ids.map(Number),
     ]);
     return (row?.ids ?? []).map(String);

@@ -1,18 +1,30 @@
 /** The acts of the block path, each one round trip: gather jobs into blocks, settle and claim, and give a job over to the row path. */
 export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
-CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text) RETURNS bigint[] LANGUAGE plpgsql AS $$
-DECLARE v_seqs bigint[]; v_slot smallint; v_now bigint := tensile.now(); v_bodies text[]; v_contexts text[];
+-- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, or the lease over.
+CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_takes int[], p_epoch bigint, p_claim bigint,
+  OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE v_bodies text[]; v_contexts text[];
 BEGIN
   PERFORM pg_current_xact_id();
-  SELECT slot INTO v_slot FROM tensile.block_shelf;
-  SELECT array_agg(nextval('tensile.job_id')) INTO v_seqs FROM generate_series(1, cardinality(p_lanes));
+  made_at := tensile.now();
+  SELECT s.slot INTO slot FROM tensile.block_shelf s;
+  SELECT array_agg(nextval('tensile.job_id')) INTO seqs FROM generate_series(1, cardinality(p_lanes));
   v_bodies := string_to_array(p_bodies, E'\\x02');
   v_contexts := string_to_array(p_contexts, E'\\x02');
   IF v_bodies = '{}' THEN v_bodies := ARRAY['']; END IF;
   INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts)
-    SELECT v_slot, l, s, n, v_now, b, nullif(c, '') FROM unnest(p_lanes, v_seqs, p_ns, v_bodies, v_contexts) AS u(l, s, n, b, c);
-  RETURN v_seqs;
+    SELECT slot, l, s, n, made_at, b, nullif(c, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts) AS u(l, s, n, b, c);
+  IF p_takes IS NOT NULL THEN
+    PERFORM FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE;
+    IF FOUND THEN
+      SELECT array_agg(CASE WHEN m.paused THEN 0 ELSE u.t END ORDER BY u.o) INTO took
+        FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) JOIN tensile.name m ON m.id = u.l / 10;
+      INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim)
+        SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0;
+    END IF;
+  END IF;
 END $$;
 
 -- Throws where the lease is over. The lock is what a rescue waits for, and is waited for by nobody else.
@@ -22,7 +34,7 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = 'TNDED'; END IF;
 END $$;
 
--- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that was left to others;
+-- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block;
 -- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
 -- block, and the transactions that were under way; 3 (with p_deep): per lane the first block that is not claimed wholly.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
@@ -30,12 +42,13 @@ CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smal
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_found boolean; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; r record;
 BEGIN
   PERFORM tensile.assert_alive(p_epoch);
   IF cardinality(p_blocks) > 0 THEN
     -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
-    PERFORM FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR SHARE;
+    -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
+    PERFORM FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR KEY SHARE;
     INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges, results)
       SELECT u.s, nextval('tensile.outcome_number'), u.b, 0, u.n, v_now, p_epoch, u.r::smallint[], u.x
       FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results) AS u(s, b, n, r, x)
@@ -57,12 +70,11 @@ BEGIN
       v_last := v_name;
       SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END INTO v_left FROM tensile.name m WHERE m.id = v_name;
     END IF;
-    CONTINUE WHEN v_left <= 0 OR v_bytes >= p_bytes;
-    v_found := false;
+    CONTINUE WHEN v_left <= 0;
     FOR r IN
       SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
-      ORDER BY b.seq LIMIT least(v_left, 64) FOR UPDATE OF b SKIP LOCKED
+      ORDER BY b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
     LOOP
       -- Again, now that the block is locked: another process may have claimed of it meanwhile.
       SELECT coalesce(max(c.hi), 0) INTO v_done FROM tensile.claim c WHERE c.slot = r.slot AND c.block = r.seq;
@@ -71,7 +83,6 @@ BEGIN
       EXIT WHEN v_hi <= v_done;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) VALUES (r.slot, r.seq, v_done, v_hi, p_epoch, p_claim);
       v_left := v_left - (v_hi - v_done);
-      v_found := true;
       kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
       IF v_done = 0 AND v_hi = r.n THEN
         body := r.body; contexts := r.contexts;
@@ -85,11 +96,14 @@ BEGIN
       v_bytes := v_bytes + octet_length(body);
       EXIT WHEN v_left <= 0 OR v_bytes >= p_bytes;
     END LOOP;
-    -- All of the lane's blocks are in others' hands at this moment: what is less urgent waits until it is known whether they take all of it.
-    IF NOT v_found AND EXISTS (SELECT FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
-      AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
-      AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]) THEN
-      kind := 5; slot := NULL; block := NULL; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; gone := NULL;
+    -- Left to others, who hold it at this moment, or beyond what one turn brings: what is less urgent waits until it is known whether they take all of it.
+    SELECT min(u.seq) INTO v_passed FROM (
+      SELECT b.seq FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < CASE WHEN v_left > 0 THEN p_until[i] ELSE block END
+        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
+        AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]
+      ORDER BY b.seq LIMIT 1) AS u;
+    IF v_passed IS NOT NULL THEN
+      kind := 5; slot := NULL; block := v_passed; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; gone := NULL;
       RETURN NEXT;
       v_left := 0;
     END IF;

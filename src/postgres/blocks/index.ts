@@ -3,7 +3,8 @@ import { blockFunctions } from "./functions.ts";
 import { blockReads } from "./reads.ts";
 import { blockTables } from "./tables.ts";
 
-export { BlockPath, hasSeparator } from "./block-path.ts";
+export { BlockPath } from "./block-path.ts";
+export { hasSeparator, type Taking } from "./drafts.ts";
 export { blockRecordOf, type BlockRow } from "./record.ts";
 
 /** SQL of the block path, after that of the row path and of the fleet. */

@@ -1,0 +1,105 @@
+/** Blocks before they are written: jobs gathered by lane, and how many of each this process claims in the same commit. */
+import type { Fence, NewJob } from "../../jobs/index.ts";
+import type { SqlParameter } from "../connection.ts";
+import { postgresLimits as limits } from "../limits.ts";
+import { blockJobs } from "./holdings.ts";
+
+/** The numbers of job names. */
+export interface BlockNames {
+  id(name: string): number;
+  known(name: string): number | undefined;
+  name(id: number): string;
+}
+
+/** Between two payloads, and two contexts, of one block. */
+export const mark = "\u0001";
+/** Between two blocks. */
+const between = "\u0002";
+
+/** Whether a text would be taken apart in a block, or refused by PostgreSQL. JSON text has none of these. */
+export function hasSeparator(text: string): boolean {
+  return text.includes(mark) || text.includes(between) || text.includes("\0");
+}
+
+interface Draft {
+  readonly lane: number;
+  readonly places: number[];
+  readonly bodies: string[];
+  readonly contexts: string[];
+  chars: number;
+  withContext: boolean;
+}
+
+/** What of a batch is claimed in its own commit. */
+export interface Taking {
+  readonly fence: Fence;
+  /** Per name, how many jobs there is room for. */
+  readonly room: ReadonlyMap<string, number>;
+}
+
+export interface EnqueueRow {
+  readonly slot: number;
+  readonly seqs: readonly number[];
+  readonly took: readonly number[] | null;
+  readonly made_at: number;
+}
+
+export function draftsOf(jobs: readonly NewJob[], names: BlockNames): readonly Draft[] {
+  const open = new Map<number, Draft>();
+  const drafts: Draft[] = [];
+  jobs.forEach(({ name, priority, payload, context }, place) => {
+    const lane = names.id(name) * 10 + priority;
+    let draft = open.get(lane);
+    if (draft === undefined || draft.places.length === blockJobs || draft.chars + payload.length > limits.blockChars) {
+      draft = { lane, places: [], bodies: [], contexts: [], chars: 0, withContext: false };
+      open.set(lane, draft);
+      drafts.push(draft);
+    }
+    draft.places.push(place);
+    draft.bodies.push(payload);
+    draft.contexts.push(context === undefined ? "" : `=${context}`);
+    draft.chars += payload.length;
+    draft.withContext ||= context !== undefined;
+  });
+  return drafts;
+}
+
+/** How many of each draft's first jobs there is room for; the most urgent lanes first. Null: none. */
+export function takesOf(
+  drafts: readonly Draft[],
+  jobs: readonly NewJob[],
+  room: ReadonlyMap<string, number>,
+): number[] | null {
+  const left = new Map(room);
+  const takes = drafts.map(() => 0);
+  const order = drafts.map((_, index) => index).toSorted((one, two) => laneAt(drafts, one) - laneAt(drafts, two));
+  for (const index of order) {
+    const { places } = drafts[index] as Draft;
+    const { name } = jobs[places[0] as number] as NewJob;
+    const free = left.get(name) ?? 0;
+    const take = (takes[index] = Math.min(free, places.length));
+    left.set(name, free - take);
+  }
+  return takes.some((take) => take > 0) ? takes : null;
+}
+
+function laneAt(drafts: readonly Draft[], index: number): number {
+  return drafts[index]?.lane ?? 0;
+}
+
+export const enqueueText =
+  "SELECT slot, seqs, took, made_at FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5::int[], $6, $7)";
+
+export function enqueueValues(
+  drafts: readonly Draft[],
+  takes: readonly number[] | null,
+  taking: Taking | undefined,
+): readonly SqlParameter[] {
+  return [
+    drafts.map(({ lane }) => lane),
+    drafts.map(({ places }) => places.length),
+    drafts.map(({ bodies }) => bodies.join(mark)).join(between),
+    drafts.map(({ contexts, withContext }) => (withContext ? contexts.join(mark) : "")).join(between),
+    ...[takes, taking?.fence.epoch, taking?.fence.claim],
+  ];
+}

@@ -1,0 +1,62 @@
+/** When to look again: at the time that the last look said, and in real time every so often, since whatever was missed is found by looking. */
+import { systemClock, type Clock, type Timer } from "../core/index.ts";
+import { postgresLimits as limits } from "./limits.ts";
+
+export interface WakeEvents {
+  readonly onDue: () => void;
+  readonly onPoll: () => void;
+  /** Whether others' calls are not heard, and there is a consumer for what they enqueue. */
+  readonly deaf: () => boolean;
+}
+
+export class Wake {
+  readonly #clock: Clock;
+  readonly #events: WakeEvents;
+  #pollMs: number = limits.busyPollMs;
+  #timers: Timer[] = [];
+  #closed = false;
+
+  constructor(clock: Clock, events: WakeEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** There was work. */
+  busy(): void {
+    this.#pollMs = limits.busyPollMs;
+  }
+
+  /** Something is due so many milliseconds after a question was sent; undefined: nothing is. Answers whether it is now: early is only one question more. */
+  plan(dueMs: number | undefined, sentAt: number): boolean {
+    const left = dueMs === undefined ? undefined : sentAt + dueMs - this.#clock.now();
+    if (left !== undefined && left <= 0) return true;
+    this.in(this.#untilPoll(left));
+    return false;
+  }
+
+  /** Instead of what was planned before. */
+  in(ms: number | undefined): void {
+    this.#cancel();
+    if (ms === undefined || this.#closed) return;
+    this.#timers = [
+      this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), this.#events.onDue, true),
+      systemClock.setTimer(limits.pollMs, this.#events.onPoll, true),
+    ];
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancel();
+  }
+
+  /** Where nobody's calls are heard, it looks often after there was work, and less and less often. */
+  #untilPoll(left: number | undefined): number | undefined {
+    if (!this.#events.deaf() || this.#pollMs >= limits.pollMs) return left;
+    this.#pollMs = Math.min(limits.pollMs, this.#pollMs * 1.5);
+    return Math.min(left ?? Infinity, this.#pollMs);
+  }
+
+  #cancel(): void {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+}
