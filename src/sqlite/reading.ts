@@ -198,12 +198,17 @@ function* homeBlocks(
   let cursor = Math.max(0, after - limits.blockJobs);
   const lanes = state === "ready" ? lanesWith(core, state, nameId) : undefined;
   for (;;) {
-    const rows = lanes === undefined ? core.sql.blocksAfter.all(cursor, 16) : liveBlocks(core, lanes, cursor, 16);
+    const rows = lanes === undefined ? blocksOf(core, nameId, cursor, 16) : liveBlocks(core, lanes, cursor, 16);
     yield* rows;
     const last = rows.at(-1);
     if (rows.length < 16 || last === undefined) return;
     cursor = last.seq;
   }
+}
+
+function blocksOf(core: Core, nameId: number | undefined, after: number, limit: number): BlockRow[] {
+  if (nameId === undefined) return core.sql.blocksAfter.all(after, limit);
+  return core.sql.blocksOfLanes.all(after, nameId * 10, nameId * 10 + 9, limit);
 }
 
 function liveBlocks(core: Core, lanes: readonly number[], after: number, limit: number): BlockRow[] {

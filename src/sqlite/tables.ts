@@ -47,6 +47,9 @@ const statements = {
   getBody: "SELECT body FROM tensile_block WHERE seq = ?",
   blockAtOrBefore: "SELECT seq, lane, n, flags FROM tensile_block WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
   blocksAfter: "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq > ? ORDER BY seq LIMIT ?",
+  // The body is the last column, and stays unread where the lane is another's.
+  blocksOfLanes:
+    "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq > ? AND lane BETWEEN ? AND ? ORDER BY seq LIMIT ?",
   firstBlock: "SELECT min(seq) AS seq FROM tensile_block",
   deleteBlock: "DELETE FROM tensile_block WHERE seq = ?",
 
@@ -121,6 +124,7 @@ interface Rows extends FlowRows {
   getBody: { body: Uint8Array };
   blockAtOrBefore: { seq: number; lane: number; n: number; flags: number };
   blocksAfter: BlockRow;
+  blocksOfLanes: BlockRow;
   firstBlock: { seq: number | null };
   firstLive: { seq: number; at: number };
   liveAfter: { seq: number };
