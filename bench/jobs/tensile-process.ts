@@ -72,8 +72,8 @@ export async function measureTensile(
   const sample: { readonly n: number; readonly id: string }[] = [];
   const enqueue: Enqueue = (payloads) => {
     const [first] = payloads;
-    if (first?.key !== undefined) return jobs.enqueueMany(sendKeyedMail, payloads as readonly Keyed[]).then(mustBeOk);
     if (payloads.length !== 1 || first === undefined) return jobs.enqueueMany(sendMail, payloads).then(mustBeOk);
+    if (hasKey(first)) return jobs.enqueue(sendKeyedMail, first).then(mustBeOk);
     const { n } = first;
     return jobs.enqueue(sendMail, first).then((result) => {
       mustBeOk(result);
@@ -89,6 +89,10 @@ export async function measureTensile(
 }
 
 type Keyed = Payload & { readonly key: string };
+
+function hasKey(payload: Payload): payload is Keyed {
+  return payload.key !== undefined;
+}
 
 function mustBeOk(result: Result<unknown, Fault>): void {
   if (!result.ok) throw new Error(result.fault.message);
