@@ -204,9 +204,8 @@ class OperationCall implements BoundOperation {
     if (open !== undefined) return open(incoming, auth, input);
     const timeouts = this.#timeouts;
     const scope = new CallScope(operation, incoming, auth, undefined, timeouts.ms, this.#shared.runtime);
-    return underDeadline(scope, timeouts, this.#shared, undefined, operation, this.#declared, () =>
-      this.#start(scope, input),
-    );
+    const running = safely(operation.name, this.#shared.defect, () => this.#start(scope, input));
+    return underDeadline(scope, timeouts, this.#shared, undefined, operation, this.#declared, running);
   }
 
   #opener(): OpenStream {
@@ -246,11 +245,12 @@ function bindJob(job: Job, shared: Shared): BoundJob {
     job,
     run(attempt, input) {
       const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt.run, timeouts.ms, shared.runtime);
-      return underDeadline(scope, timeouts, shared, attempt, job, declared, () => invoke(scope, input));
+      return underDeadline(scope, timeouts, shared, attempt, job, declared, invoke(scope, input));
     },
   };
 }
 
+/** Never throws, never rejects. */
 type Invoke = (scope: CallScope, input: unknown) => MaybePromise<AnyResult>;
 
 /** context -> middleware -> handler, composed from the inside out. */
@@ -259,15 +259,22 @@ function composeInvoke(member: Member, { implemented, defect }: Shared): Invoke 
   const { makeContext, sharedContext, middleware } = implemented;
   const handler = implemented.handlers[name] as (call: object) => unknown;
   const settle = settlerOf(member);
-  if (middleware.length === 0 && makeContext === undefined) {
-    return (scope, input) => safely(name, defect, () => settle(handler(scope.arguments(input, sharedContext)), scope));
-  }
-  let inner = (scope: CallScope, input: unknown, context: object | undefined): MaybePromise<AnyResult> =>
-    safely(name, defect, () => settle(handler(scope.arguments(input, context)), scope));
+  // As `safely` does, without a function for each call.
+  const call: Inner = (scope, input, context) => {
+    try {
+      const result = settle(handler(scope.arguments(input, context)), scope);
+      return isPromiseLike(result) ? safely(name, defect, () => result) : result;
+    } catch (thrown) {
+      return new Err(thrownFault(name, defect, thrown));
+    }
+  };
+  if (middleware.length === 0 && makeContext === undefined) return (scope, input) => call(scope, input, sharedContext);
+  let inner = call;
   for (const one of middleware.toReversed()) if (one["~passes"] !== true) inner = wrap(one, inner, defect);
-  const outer = inner;
-  if (makeContext === undefined) return (scope, input) => outer(scope, input, sharedContext);
-  return (scope, input) => chain(makeContext(scope), (made) => outer(scope, input, checkContext(name, made)));
+  const all = inner;
+  if (makeContext === undefined) return (scope, input) => safely(name, defect, () => all(scope, input, sharedContext));
+  return (scope, input) =>
+    safely(name, defect, () => chain(makeContext(scope), (made) => all(scope, input, checkContext(name, made))));
 }
 
 type Inner = (scope: CallScope, input: unknown, context: object | undefined) => MaybePromise<AnyResult>;
@@ -288,9 +295,7 @@ function wrap(middleware: Middleware, inner: Inner, defect: BoundApp["defect"]):
   };
 }
 
-function isFault(value: unknown): value is Fault {
-  return value instanceof Fault;
-}
+const isFault = (value: unknown): value is Fault => value instanceof Fault;
 
 /** One set for all members that declare nothing of their own. */
 function declaredCodes(member: Member, { declared }: Shared): ReadonlySet<string> {
@@ -324,14 +329,13 @@ function underDeadline(
   attempt: JobAttempt | undefined,
   member: Member,
   declared: ReadonlySet<string>,
-  start: () => MaybePromise<AnyResult>,
+  running: MaybePromise<AnyResult>,
 ): MaybePromise<AnyResult> {
-  const running = safely(scope.name, shared.defect, start);
   if (!isPromiseLike(running)) {
     scope.end();
     return running.ok ? running : guard(running, member, declared, shared.defect);
   }
-  // `safely` made `running` a promise that never rejects.
+  // It never rejects: `safely` made it.
   const limitMs = scope.limitMs();
   return answerInTime(
     scope.name,

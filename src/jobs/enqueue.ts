@@ -60,7 +60,7 @@ class StoreJobs implements Jobs {
   readonly #codecs: JobCodecs;
   readonly #batch: EnqueueBatch;
   readonly #pressure: BackPressure;
-  readonly #refs: RefMaker = (codec, receipt) => this.#refTo(codec, receipt);
+  readonly #find: ResultFinder = (codec, id, signal) => this.#result(codec, id, signal);
   readonly enqueue: Jobs["enqueue"];
   readonly enqueueMany: Jobs["enqueueMany"];
   readonly prepare: Jobs["prepare"];
@@ -136,7 +136,7 @@ class StoreJobs implements Jobs {
 
   #send(codec: JobCodec, made: NewJobResult): Promise<Result<JobRef, EnqueueFault>> {
     if (!made.ok) return Promise.resolve(made);
-    return new Promise((resolve) => this.#batch.add(made.value, new Waiter(this.#refs, codec, resolve)));
+    return new Promise((resolve) => this.#batch.add(made.value, new Waiter(this.#find, codec, resolve)));
   }
 
   async #enqueueMany(
@@ -192,12 +192,8 @@ class StoreJobs implements Jobs {
     return new Ok({ job, record });
   }
 
-  #refTo(codec: JobCodec, { id, duplicate }: EnqueueReceipt): JobRef {
-    return {
-      id,
-      duplicate,
-      result: (signal) => this.#result(codec, id, signal),
-    };
+  #refTo(codec: JobCodec, receipt: EnqueueReceipt): JobRef {
+    return new StoredRef(this.#find, codec, receipt);
   }
 
   async #result(codec: JobCodec, id: string, signal: AbortSignal | undefined): Promise<Result<unknown, Fault>> {
@@ -215,22 +211,41 @@ class StoreJobs implements Jobs {
 }
 
 type BatchCall = Parameters<typeof planBatch>;
-type RefMaker = (codec: JobCodec, receipt: EnqueueReceipt) => JobRef;
+type ResultFinder = (codec: JobCodec, id: string, signal: AbortSignal | undefined) => ReturnType<JobRef["result"]>;
+
+/** A class rather than an object with a function of its own, because there is one for each job. */
+class StoredRef implements JobRef {
+  readonly id: string;
+  readonly duplicate: boolean;
+  readonly #find: ResultFinder;
+  readonly #codec: JobCodec;
+
+  constructor(find: ResultFinder, codec: JobCodec, { id, duplicate }: EnqueueReceipt) {
+    this.id = id;
+    this.duplicate = duplicate;
+    this.#find = find;
+    this.#codec = codec;
+  }
+
+  result(signal?: AbortSignal): ReturnType<JobRef["result"]> {
+    return this.#find(this.#codec, this.id, signal);
+  }
+}
 
 /** One caller of `enqueue`. */
 class Waiter implements EnqueueWaiter {
-  readonly #refs: RefMaker;
+  readonly #find: ResultFinder;
   readonly #codec: JobCodec;
   readonly #resolve: (result: Result<JobRef, EnqueueFault>) => void;
 
-  constructor(refs: RefMaker, codec: JobCodec, resolve: (result: Result<JobRef, EnqueueFault>) => void) {
-    this.#refs = refs;
+  constructor(find: ResultFinder, codec: JobCodec, resolve: (result: Result<JobRef, EnqueueFault>) => void) {
+    this.#find = find;
     this.#codec = codec;
     this.#resolve = resolve;
   }
 
   committed(receipt: EnqueueReceipt): void {
-    this.#resolve(new Ok(this.#refs(this.#codec, receipt)));
+    this.#resolve(new Ok(new StoredRef(this.#find, this.#codec, receipt)));
   }
 
   refused(fault: Err<StoreFault>): void {

@@ -79,8 +79,9 @@ export class Lane {
     (this.#queues[job.priority] ??= new Fifo()).push(job);
     if (job.priority < this.#headPriority) this.#headPriority = job.priority;
     this.queued++;
-    this.queuedBytes += job.payload.length;
-    this.#averageBytes += (job.payload.length - this.#averageBytes) / 64;
+    const size = sizeOf(job);
+    this.queuedBytes += size;
+    this.#averageBytes += (size - this.#averageBytes) / 64;
   }
 
   /** The most urgent job, oldest first. */
@@ -88,7 +89,7 @@ export class Lane {
     const job = this.#queues[this.#headPriority]?.take();
     if (job === undefined) return undefined;
     this.queued--;
-    this.queuedBytes -= job.payload.length;
+    this.queuedBytes -= sizeOf(job);
     if (this.queued === 0) this.#headPriority = priorities;
     else while (this.#queues[this.#headPriority]?.isEmpty ?? true) this.#headPriority++;
     return job;
@@ -103,7 +104,7 @@ export class Lane {
     for (let priority = this.#headPriority; priority < priorities; priority++) {
       for (const job of this.#queues[priority]?.drop(ids) ?? []) {
         this.queued--;
-        this.queuedBytes -= job.payload.length;
+        this.queuedBytes -= sizeOf(job);
       }
     }
     while (this.#headPriority < priorities && (this.#queues[this.#headPriority]?.isEmpty ?? true)) this.#headPriority++;
@@ -164,6 +165,10 @@ export class Lane {
     const ahead = Math.min(this.#prefetch, Math.floor(bytes / this.#averageBytes));
     return Math.min(this.#ramp, slots + Math.max(0, ahead));
   }
+}
+
+function sizeOf(job: ClaimedJob): number {
+  return job.size ?? job.payload.length;
 }
 
 /** First in, first out, without moving what waits. */

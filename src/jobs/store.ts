@@ -96,7 +96,10 @@ export interface ClaimedJob {
   readonly id: JobId;
   readonly name: string;
   readonly priority: number;
+  /** May be read anew from bytes each time that it is asked for. */
   readonly payload: string;
+  /** Bytes of the payload, where the store knows them without making a text of it. */
+  readonly size?: number;
   readonly context?: string | undefined;
   /** 1 for the first run. */
   readonly attempt: number;

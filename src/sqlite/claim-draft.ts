@@ -4,21 +4,16 @@
  */
 import { must } from "./must.ts";
 import type { Block, Claim, Core } from "./core.ts";
-import { sqliteLimits as limits } from "./limits.ts";
 import { notedSlots } from "./notes.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { packRanges } from "./tables.ts";
 
-interface Part {
-  readonly bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
-}
-
 export class ClaimDraft {
   readonly #claim: Claim;
   readonly #numbers: number[] = [];
-  readonly #parts: Part[] = [];
+  /** Where the bytes of each range are: where a claim takes single jobs, there are as many ranges as jobs. */
+  readonly #bodies: Buffer[] = [];
+  readonly #bounds: number[] = [];
   readonly #pairs = new Map<Block, number[]>();
   bytes = 0;
 
@@ -37,7 +32,8 @@ export class ClaimDraft {
     claim.ranges.push({ block, lo, hi, slot: claim.size });
     claim.size += hi - lo;
     this.#numbers.push(name.local, block.lane.priority, block.seq, lo, hi - lo, block.at);
-    this.#parts.push({ bytes: body, from, to });
+    this.#bodies.push(body);
+    this.#bounds.push(from, to);
     this.bytes += to - from;
     const pairs = this.#pairs.get(block);
     if (pairs === undefined) this.#pairs.set(block, [lo, hi]);
@@ -55,25 +51,21 @@ export class ClaimDraft {
     core.journal.add(() => core.claims.delete(claim.id));
     for (const [block, pairs] of this.#pairs)
       core.sql.insertClaim.run(block.seq, claim.id, core.epoch, packRanges(pairs));
-    const reply = { claim: claim.id, ranges: this.#numbers, bytes: this.#join(core) };
+    const reply = { claim: claim.id, ranges: new Float64Array(this.#numbers), bytes: this.#join() };
     const noted = claim.ranges.flatMap(({ block, lo, hi, slot }) =>
       block.noted ? notedSlots(core, block, lo, hi, slot) : [],
     );
     return noted.length === 0 ? reply : { ...reply, noted };
   }
 
-  /** Small claims go into a buffer that has come back from the calling thread, where there is one. */
-  #join(core: Core): ArrayBuffer {
-    const standard = this.bytes <= limits.arenaBytes;
-    const size = standard ? limits.arenaBytes : this.bytes;
-    const buffer = (standard ? core.spent.pop() : undefined) ?? new ArrayBuffer(size);
-    const target = new Uint8Array(buffer);
+  /** As many bytes as the jobs have, because these live as long as the jobs do on the other side. */
+  #join(): ArrayBuffer {
+    const target = Buffer.allocUnsafeSlow(this.bytes);
     let at = 0;
-    for (const part of this.#parts) {
-      target.set(part.bytes.subarray(part.from, part.to), at);
-      at += part.to - part.from;
+    for (let part = 0; part < this.#bodies.length; part++) {
+      at += must(this.#bodies[part]).copy(target, at, must(this.#bounds[part * 2]), must(this.#bounds[part * 2 + 1]));
     }
-    return buffer;
+    return target.buffer;
   }
 }
 

@@ -85,7 +85,6 @@ export class Committer {
       this.#core.now = batch.now;
       this.#names.tell(batch.namesFrom, batch.names, batch.policies);
       this.#grants.push(...batch.grants);
-      if (this.#core.spent.length < limits.arenasKept) this.#core.spent.push(...batch.spent);
     }
     try {
       const reply = this.#attempt(batches, { growth: true, transactions: true });

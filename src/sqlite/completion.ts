@@ -6,7 +6,7 @@ import { must } from "./must.ts";
 import { forgetJobs, jobEnded } from "./ends.ts";
 import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
 import { rangeOfSlot } from "./claim-draft.ts";
-import { count, gone, moveCount, running, type Block, type Claim, type Core } from "./core.ts";
+import { count, gone, moveCount, running, setPlaces, type Block, type Claim, type Core, type JobName } from "./core.ts";
 import { leaveLimits } from "./limiting.ts";
 import { forgetRouted } from "./routing.ts";
 import { blockKeyed, blockMoved, noResult, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
@@ -17,7 +17,14 @@ interface Part {
   readonly hi: number;
   readonly kind: number;
   /** u32 length + UTF-8 for each job of the range. */
-  readonly results: Buffer | undefined;
+  readonly results: Results | undefined;
+}
+
+/** A piece of a message's bytes. */
+interface Results {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What happened to blocks in the batch under way. */
@@ -42,6 +49,8 @@ export class Completions {
     onStale: (slot: number) => void,
   ): void {
     let at = 0;
+    let settled = 0;
+    const counts = new NameCounts(core);
     for (let index = rangeOfSlot(claim, slot); index < claim.ranges.length; index++) {
       const range = must(claim.ranges[index]);
       if (range.slot >= slot + n) break;
@@ -66,14 +75,16 @@ export class Completions {
           place,
           place + to - from,
           outcomeSucceeded,
-          results?.subarray(start, at),
+          results && { bytes: results, from: start, to: at },
           running,
         );
-        moveCount(core, range.block.lane.name, "running", "succeeded", to - from);
-        closeSlots(core, claim, to - from);
+        counts.succeeded(range.block.lane.name, to - from);
+        settled += to - from;
         from = to;
       }
     }
+    counts.flush();
+    if (settled > 0) closeSlots(core, claim, settled);
   }
 
   /** Takes one job out of its block; the caller puts it somewhere else and corrects the counts. */
@@ -110,14 +121,14 @@ export class Completions {
     lo: number,
     hi: number,
     kind: number,
-    results: Buffer | undefined,
+    results: Results | undefined,
     was: number,
   ): void {
-    block.places.fill(gone, lo, hi);
+    setPlaces(block.places, gone, lo, hi);
     block.left -= hi - lo;
     if (was === running && block.lane.name.limits !== undefined) leaveLimits(core, block, lo, hi);
     core.journal.add(() => {
-      block.places.fill(was, lo, hi);
+      setPlaces(block.places, was, lo, hi);
       block.left += hi - lo;
     });
     const parts = this.#parts.get(block);
@@ -178,6 +189,28 @@ export class Completions {
   }
 }
 
+/** Neighbouring jobs of a claim are mostly of one name: counted together. */
+class NameCounts {
+  readonly #core: Core;
+  #name: JobName | undefined;
+  #n = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  succeeded(name: JobName, n: number): void {
+    if (name !== this.#name) this.flush();
+    this.#name = name;
+    this.#n += n;
+  }
+
+  flush(): void {
+    if (this.#name !== undefined) moveCount(this.#core, this.#name, "running", "succeeded", this.#n);
+    this.#n = 0;
+  }
+}
+
 /** Retention may have forgotten what a block kept, so the last word is on disk. */
 function stillKept(core: Core, block: Block): boolean {
   return block.kept && (block.left > 0 || core.sql.keptOf.get(block.seq) !== undefined);
@@ -219,13 +252,13 @@ function forgetMoved(core: Core, id: number): void {
 /** Others may wait for jobs of this block. */
 function tellOfSuccess(core: Core, block: Block, succeeded: readonly Part[]): void {
   for (const { lo, hi, results } of succeeded) {
-    let at = 0;
+    let at = results?.from ?? 0;
     for (let place = lo; place < hi; place++) {
       const id = block.ids?.[place] ?? block.seq + place;
-      const length = results === undefined ? noResult : results.readUInt32LE(at);
-      const result = length === noResult ? null : must(results).toString("utf8", at + 4, at + 4 + length);
+      const length = results === undefined ? noResult : results.bytes.readUInt32LE(at);
+      const result = length === noResult ? null : must(results).bytes.toString("utf8", at + 4, at + 4 + length);
       jobEnded(core, id, block.lane.name, "succeeded", result);
-      if (results !== undefined) at = afterResult(results, at);
+      if (results !== undefined) at = afterResult(results.bytes, at);
     }
   }
 }
@@ -262,11 +295,17 @@ function writeOutcome(core: Core, block: Block, kind: number, parts: Part[]): vo
 }
 
 function joinResults(parts: readonly Part[]): Buffer {
-  if (parts.length === 1) return must(must(parts[0]).results);
-  return Buffer.concat(
-    parts.map((part) => {
-      if (part.results !== undefined) return part.results;
-      return Buffer.alloc((part.hi - part.lo) * 4, 0xff);
-    }),
-  );
+  if (parts.length === 1) {
+    const { bytes, from, to } = must(must(parts[0]).results);
+    return bytes.subarray(from, to);
+  }
+  let size = 0;
+  for (const { lo, hi, results } of parts) size += results === undefined ? (hi - lo) * 4 : results.to - results.from;
+  const joined = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const { lo, hi, results } of parts) {
+    if (results !== undefined) at += results.bytes.copy(joined, at, results.from, results.to);
+    else joined.fill(0xff, at, (at += (hi - lo) * 4));
+  }
+  return joined;
 }

@@ -34,6 +34,12 @@ export const waiting = 0;
 export const running = 1;
 export const gone = 2;
 
+/** Sets the states of neighbours; mostly there are few, where limits hold some back. */
+export function setPlaces(places: Uint8Array, state: number, lo: number, hi: number): void {
+  if (hi - lo > 16) places.fill(state, lo, hi);
+  else for (let place = lo; place < hi; place++) places[place] = state;
+}
+
 export interface Block {
   readonly seq: number;
   readonly lane: Lane;
@@ -63,6 +69,8 @@ export interface Block {
   turns: (Turn | undefined)[] | undefined;
   /** What it takes of `routedBytes`: it has left its lane, and the turns know its places. */
   routed: number;
+  /** Its body while it is among `Routing.bodies`. */
+  opened: OpenBody | undefined;
 }
 
 /** Jobs of one lane that take turns with those of other tenants; a lane without tenants has one. */
@@ -135,7 +143,7 @@ export interface Routing {
   readonly timers: Timers;
   readonly paused: Set<string>;
   /** Bodies of blocks that have left their lane, the last used last. */
-  readonly bodies: Map<Block, OpenBody>;
+  readonly bodies: Set<Block>;
   bodyBytes: number;
   /** What the places take that the turns know. */
   bytes: number;
@@ -213,8 +221,6 @@ export interface Core {
   /** History rows up to this one keep nothing any more. */
   prunedTo: number;
   totals: Float64Array;
-  /** Buffers for claims that came back. */
-  readonly spent: ArrayBuffer[];
   readonly routing: Routing;
   readonly flow: Flow;
 }

@@ -156,6 +156,7 @@ function makeBlock(core: Core, lane: Lane, seq: number, n: number, at: number, f
     keys: undefined,
     turns: undefined,
     routed: 0,
+    opened: undefined,
   };
 }
 

@@ -12,7 +12,7 @@ export function makeRouting(): Routing {
     gates: new Map(),
     timers: new Heap(),
     paused: new Set(),
-    bodies: new Map(),
+    bodies: new Set(),
     bodyBytes: 0,
     bytes: 0,
     keys: 0,

@@ -82,8 +82,6 @@ export class Outbox {
   #opWaiters: OpWaiter[] = [];
   #ops: Op[] = [];
   #grants: number[] = [];
-  /** Buffers of claims that were unpacked: the writer fills them again. */
-  #spent: ArrayBuffer[] = [];
 
   constructor(policy: (name: string) => JobPolicy | undefined) {
     this.#policy = policy;
@@ -243,7 +241,6 @@ export class Outbox {
       policies: names.map(this.#policy),
       ops: this.#ops,
       grants: this.#grants,
-      spent: this.#spent,
     };
     this.#sent.set(number, {
       jobs: this.#jobs,
@@ -261,14 +258,7 @@ export class Outbox {
     this.#opWaiters = [];
     this.#ops = [];
     this.#grants = [];
-    const transfer = [...this.#spent, ...arenas.map((arena) => arena.buffer)];
-    this.#spent = [];
-    return { batch, transfer };
-  }
-
-  /** The claim in this buffer was unpacked. */
-  giveBack(buffer: ArrayBuffer): void {
-    if (buffer.byteLength === limits.arenaBytes && this.#spent.length < limits.arenasKept) this.#spent.push(buffer);
+    return { batch, transfer: arenas.map((arena) => arena.buffer) };
   }
 
   recycle(buffers: readonly ArrayBuffer[]): void {

@@ -10,7 +10,8 @@ interface Placed {
 }
 
 export class PlaceQueue<B extends Placed> {
-  #blocks: B[] = [];
+  /** Undefined where a range was taken. */
+  #blocks: (B | undefined)[] = [];
   /** `lo * 65,536 + hi` */
   #ranges: number[] = [];
   #head = 0;
@@ -80,8 +81,9 @@ export class PlaceQueue<B extends Placed> {
       this.#ranges[this.#head] = (lo + n) * 65_536 + hi;
       return;
     }
-    this.#head++;
-    if (this.#head === this.#ranges.length || (this.#head > 64 && this.#head * 2 > this.#ranges.length)) {
+    this.#blocks[this.#head++] = undefined;
+    // A queue that is empty now is mostly filled again: its room is kept until it is worth the copying.
+    if (this.#head > 64 && this.#head * 2 > this.#ranges.length) {
       this.#blocks = this.#blocks.slice(this.#head);
       this.#ranges = this.#ranges.slice(this.#head);
       this.#head = 0;

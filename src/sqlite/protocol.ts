@@ -146,8 +146,6 @@ export interface Batch {
   readonly ops: readonly Op[];
   /** Pairs of name number and credit. */
   readonly grants: readonly number[];
-  /** Buffers of claims, to be filled again. */
-  readonly spent: readonly ArrayBuffer[];
 }
 
 export interface WriterOptions {
@@ -221,7 +219,7 @@ export interface BatchReply {
 /** Claimed jobs: `ranges` holds, six numbers each: lane's name number, priority, block's first seq, first index, count, enqueuedAt. */
 export interface ClaimReply {
   readonly claim: number;
-  readonly ranges: readonly number[];
+  readonly ranges: Float64Array;
   readonly bytes: ArrayBuffer;
   /** Slots of jobs that have notes. */
   readonly noted?: readonly number[];

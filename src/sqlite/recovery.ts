@@ -37,7 +37,6 @@ export function emptyCore(db: DatabaseSync, retention: Retention): Core {
     nextClaim: 1,
     prunedTo: 0,
     totals: new Float64Array(jobStates.length),
-    spent: [],
     flow: { dependencies: false, notes: false, windows: false, untold: false, abandoned: [] },
     routing: makeRouting(),
   };

@@ -128,10 +128,18 @@ export function forgetRouted(core: Core, block: Block): void {
   if (routed === 0) return;
   account(core, block, 0);
   core.journal.add(() => account(core, block, routed));
-  const known = core.routing.bodies.get(block);
-  if (known === undefined) return;
-  core.routing.bodies.delete(block);
-  core.routing.bodyBytes -= known.bytes.length;
+  closeBody(core, block);
+}
+
+function closeBody({ routing }: Core, block: Block): void {
+  if (block.opened === undefined) return;
+  routing.bodies.delete(block);
+  routing.bodyBytes -= block.opened.bytes.length;
+  block.opened = undefined;
+}
+
+export function closeBodies(core: Core): void {
+  for (const block of core.routing.bodies) closeBody(core, block);
 }
 
 function queue(core: Core, turn: Turn, block: Block, lo: number, hi: number, front: boolean): void {
@@ -207,17 +215,18 @@ function afterText(bytes: Buffer, at: number): number {
 
 /** A block's body: from memory while it was used lately, else from disk. */
 export function bodyOf(core: Core, block: Block): OpenBody {
+  return block.opened ?? openBody(core, block);
+}
+
+function openBody(core: Core, block: Block): OpenBody {
   const { routing } = core;
-  const known = routing.bodies.get(block);
-  if (known !== undefined) return known;
   const bytes = block.body ?? bufferOf(must(core.sql.getBody.get(block.seq)).body);
-  const opened = { bytes, offsets: entryOffsets(bytes, block.n) };
-  routing.bodies.set(block, opened);
+  block.opened = { bytes, offsets: entryOffsets(bytes, block.n) };
+  routing.bodies.add(block);
   routing.bodyBytes += bytes.length;
-  for (const [oldest, { bytes: old }] of routing.bodies) {
+  for (const oldest of routing.bodies) {
     if (routing.bodyBytes <= limits.openBytes || oldest === block) break;
-    routing.bodies.delete(oldest);
-    routing.bodyBytes -= old.length;
+    closeBody(core, oldest);
   }
-  return opened;
+  return block.opened;
 }

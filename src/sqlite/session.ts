@@ -287,7 +287,6 @@ export class Session implements StoreSession {
     if (!this.#outbox.empty) this.#flush();
     if (reply.claim !== undefined) {
       const jobs = unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local));
-      this.#outbox.giveBack(reply.claim.bytes);
       this.#deliver(jobs);
     }
     this.#noteTrouble(reply.trouble ?? reply.longLog);

@@ -6,6 +6,7 @@ import { must } from "./must.ts";
 import type { ClaimDraft } from "./claim-draft.ts";
 import {
   running,
+  setPlaces,
   stateNumber,
   waiting,
   type Block,
@@ -21,6 +22,7 @@ import { headOf } from "./lanes.ts";
 import { idAt, type PlaceQueue } from "./place-queue.ts";
 import {
   bodyOf,
+  closeBodies,
   earliestOf,
   isOrdered,
   keyAt,
@@ -67,8 +69,12 @@ function openTouched(core: Core, name: JobName, budget: Budget): void {
   for (const key of touched) {
     key.touched = false;
     if (ordered) openOrdered(core, key, budget);
-    else key.queues.forEach((queue, index) => queue !== undefined && queue.size > 0 && list(key, index));
+    else listAll(key);
   }
+}
+
+function listAll(key: Key): void {
+  for (let index = 0; index < key.queues.length; index++) if ((key.queues[index]?.size ?? 0) > 0) list(key, index);
 }
 
 /** Puts a key into the turn that the first of its held places belongs to. */
@@ -216,13 +222,18 @@ function takeHeld(core: Core, draft: ClaimDraft, turn: Turn): number {
     return 0;
   }
   const { arrival } = key;
-  letGo(core, key, queue);
-  start(core, draft, block, place, place + 1);
+  queue.popFront(1);
+  key.parked--;
   enterKey(core, key);
+  block.places[place] = running;
   core.journal.add(() => {
+    block.places[place] = waiting;
     key.running--;
     key.arrival = arrival;
+    queue.pushFront(block, place, place + 1);
+    key.parked++;
   });
+  handOver(core, draft, block, place, place + 1);
   if (queue.size > 0) askAgain(core, key, index);
   return 1;
 }
@@ -294,10 +305,14 @@ function hold(key: Key, block: Block, place: number): void {
 
 /** Places of a block are claimed. */
 function start(core: Core, draft: ClaimDraft, block: Block, lo: number, hi: number): void {
+  setPlaces(block.places, running, lo, hi);
+  core.journal.add(() => setPlaces(block.places, waiting, lo, hi));
+  handOver(core, draft, block, lo, hi);
+}
+
+function handOver(core: Core, draft: ClaimDraft, block: Block, lo: number, hi: number): void {
   const { bytes, offsets } = bodyOf(core, block);
   const from = must(offsets[lo]);
-  block.places.fill(running, lo, hi);
-  core.journal.add(() => block.places.fill(waiting, lo, hi));
   draft.add(block, lo, hi, bytes, from, must(offsets[hi]));
   if (block.flags & blockStarting) freeStarted(core, block, bytes, from, lo, hi - lo);
 }
@@ -322,8 +337,7 @@ export function isOlder(one: Block, two: Block | undefined): boolean {
 
 /** After a failed commit: what the journal does not keep is made anew from what it does. */
 export function rebuildTurns(core: Core): void {
-  core.routing.bodies.clear();
-  core.routing.bodyBytes = 0;
+  closeBodies(core);
   for (const name of core.namesById.values()) {
     for (const lane of name.lanes) if (lane?.turns !== undefined) relist(lane.turns);
     const nameLimits = name.limits;

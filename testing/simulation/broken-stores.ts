@@ -116,7 +116,9 @@ export const brokenStores: readonly BrokenStore[] = [
             session.consume({
               ...options,
               onClaimed: (jobs) =>
-                options.onClaimed(jobs.map((job) => ({ ...job, attempt: Math.max(1, job.attempt - deaths) }))),
+                options.onClaimed(
+                  jobs.map((job) => ({ ...job, payload: job.payload, attempt: Math.max(1, job.attempt - deaths) })),
+                ),
             }),
         }),
         killed: () => void deaths++,

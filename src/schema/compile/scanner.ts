@@ -12,18 +12,26 @@ const powersOfTen = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 export class Scanner {
   readonly bytes: Uint8Array;
   /** One character for each byte, so that both have the same positions. */
-  readonly text: string;
+  text: string;
   /** The next byte to read. */
   p = 0;
   /** Where the last key starts. */
   from = 0;
-
-  readonly end: number;
+  /** Where the text ends; the bytes may go on. */
+  end: number;
 
   constructor(bytes: Uint8Array, text: string) {
     this.bytes = bytes;
     this.text = text;
-    this.end = bytes.length;
+    this.end = text.length;
+  }
+
+  /** The same bytes, written anew. */
+  restart(text: string): this {
+    this.text = text;
+    this.p = 0;
+    this.end = text.length;
+    return this;
   }
 
   /** The next byte after white space, not consumed; -1 at the end. */
@@ -164,23 +172,25 @@ export class Scanner {
  */
 const longestScan = 4096;
 
-interface Latin1 {
+interface NodeBuffer {
   latin1Slice?(this: Uint8Array, start: number, end: number): string;
+  utf8Write?(this: Uint8Array, text: string, offset: number, length: number): number;
 }
 /** Node's, and absent elsewhere. */
-const latin1Slice = (globalThis as { Buffer?: { prototype: Latin1 } }).Buffer?.prototype.latin1Slice;
-const scratch = new Uint8Array(longestScan);
-const encoder = new TextEncoder();
+const { latin1Slice, utf8Write } = (globalThis as { Buffer?: { prototype: NodeBuffer } }).Buffer?.prototype ?? {};
+const roomForOne = 4;
+const shared = new Scanner(new Uint8Array(longestScan + roomForOne), "");
 
 /**
  * Something that reads the source, or undefined when it is too long, or the runtime cannot make latin1 text fast. The scanner of a
- * string may share its bytes with the next one (`share`), which is safe as long as nothing else is scanned before it is done.
+ * string may be the one of the string before (`share`), which is safe as long as nothing else is scanned before it is done.
  */
 export function scannerOf(source: string | Uint8Array, share: boolean): Scanner | undefined {
-  if (latin1Slice === undefined || source.length > longestScan) return undefined;
+  if (latin1Slice === undefined || utf8Write === undefined || source.length > longestScan) return undefined;
   if (typeof source !== "string") return new Scanner(source, latin1Slice.call(source, 0, source.length));
-  const bytes = share ? scratch : new Uint8Array(source.length);
-  const { read, written } = encoder.encodeInto(source, bytes);
-  // Beyond ASCII the text itself has other positions than its bytes, and the bytes would have to be turned into a text again.
-  return read === source.length && written === read ? new Scanner(bytes.subarray(0, written), source) : undefined;
+  const { length } = source;
+  const scanner = share ? shared.restart(source) : new Scanner(new Uint8Array(length + roomForOne), source);
+  // Beyond ASCII the text itself has other positions than its bytes, and the bytes would have to be turned into a text again. With room for one
+  // more character, as many bytes as characters are written only where that is all of it.
+  return utf8Write.call(scanner.bytes, source, 0, length + roomForOne) === length ? scanner : undefined;
 }
