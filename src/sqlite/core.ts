@@ -133,6 +133,8 @@ export interface NameLimits {
     | undefined;
   readonly ageingMs: number | undefined;
   readonly keys: Map<string, Key>;
+  /** Keys met lately, each where the hash of its bytes says: found without a text of it. */
+  recent: (Key | undefined)[];
   /** Keys that may have become free. */
   touched: Key[];
 }

@@ -33,6 +33,7 @@ export function setPolicy(core: Core, name: JobName, policy: JobPolicy | undefin
     },
     ageingMs,
     keys: new Map(),
+    recent: [],
     touched: [],
   };
 }
@@ -148,7 +149,28 @@ export function touchOrdered(name: JobName, jobKey: string | undefined): void {
   if (key !== undefined) touch(key);
 }
 
-export function keyOf(core: Core, name: JobName, text: string): Key {
+/** Slots of `NameLimits.recent`: a power of two. */
+const recentKeys = 4_096;
+
+/** The key whose UTF-8 bytes are these. A text and its place in a map cost more than all else that is done for a key, so the keys met lately are known by their bytes. */
+export function keyOfBytes(core: Core, name: JobName, bytes: Buffer, from: number, to: number): Key {
+  const nameLimits = must(name.limits);
+  let hash = 0x811c9dc5;
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ must(bytes[at]), 0x01000193);
+  const slot = (hash ^ (hash >>> 15)) & (recentKeys - 1);
+  const known = nameLimits.recent[slot];
+  if (known !== undefined && hasBytes(known.text, bytes, from, to)) return known;
+  if (nameLimits.recent.length === 0) nameLimits.recent = Array.from({ length: recentKeys }, () => undefined);
+  return (nameLimits.recent[slot] = keyOf(core, name, bytes.toString("latin1", from, to)));
+}
+
+function hasBytes(text: string, bytes: Buffer, from: number, to: number): boolean {
+  if (text.length !== to - from) return false;
+  for (let at = from; at < to; at++) if (text.charCodeAt(at - from) !== bytes[at]) return false;
+  return true;
+}
+
+function keyOf(core: Core, name: JobName, text: string): Key {
   const { keys } = must(name.limits);
   let key = keys.get(text);
   if (key === undefined) {
@@ -191,6 +213,7 @@ export function forgetIdleKeys(core: Core): void {
   const { routing } = core;
   if (routing.keys <= routing.keysMost) return;
   for (const name of core.namesById.values()) {
+    if (name.limits !== undefined) name.limits.recent = [];
     for (const [text, key] of name.limits?.keys ?? []) {
       if (key.running > 0 || key.parked > 0 || key.timed || key.arrival > core.now) continue;
       must(name.limits).keys.delete(text);

@@ -8,7 +8,7 @@ import { bufferOf, entryJobKey, entryKey, entryMoved, entryOffsets, entryTenant 
 import { waiting, type Block, type Core, type Key, type JobName, type Lane, type OpenBody, type Turn } from "./core.ts";
 import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { keyOf, touch } from "./limiting.ts";
+import { keyOfBytes, touch } from "./limiting.ts";
 import { PlaceQueue } from "./place-queue.ts";
 import { blockLimited, blockTenants } from "./tables.ts";
 
@@ -172,7 +172,7 @@ export function queueIndex(key: Key, lane: Lane): number {
 function turnAt(core: Core, block: Block, place: number, body: OpenBody, tenants: boolean): Turn {
   const turns = turnsOf(block.lane);
   if (!tenants) return turns.nobody;
-  const text = textAt(body, place, entryTenant);
+  const text = tenantAt(body, place);
   if (text === undefined) return turns.nobody;
   let turn = turns.byTenant.get(text);
   if (turn === undefined) {
@@ -191,22 +191,29 @@ export function turnOf(block: Block, place: number): Turn {
 
 /** The key that the job at a place counts against, if it has one. */
 export function keyAt(core: Core, block: Block, place: number, body: OpenBody): Key | undefined {
-  const text = textAt(body, place, entryJobKey);
-  if (text === undefined) return undefined;
+  const at = findText(body, place, entryJobKey);
+  if (at < 0) return undefined;
   block.keys ??= Array.from({ length: block.n }, () => undefined);
-  return (block.keys[place] = keyOf(core, block.lane.name, text));
+  const { bytes } = body;
+  return (block.keys[place] = keyOfBytes(core, block.lane.name, bytes, at + 2, afterText(bytes, at)));
 }
 
-/** The bytes of a job's key or tenant, each as a character: cheaper than to decode them, and as good to tell one from another. */
-function textAt({ bytes, offsets }: OpenBody, place: number, what: number): string | undefined {
+/** The bytes of a job's tenant, each as a character: cheaper than to decode them, and as good to tell one from another. */
+function tenantAt(body: OpenBody, place: number): string | undefined {
+  const at = findText(body, place, entryTenant);
+  return at < 0 ? undefined : body.bytes.toString("latin1", at + 2, afterText(body.bytes, at));
+}
+
+/** Where the length of a job's key or tenant stands; -1 where it has none. */
+function findText({ bytes, offsets }: OpenBody, place: number, what: number): number {
   const start = must(offsets[place]);
   const flags = must(bytes[start + 4]);
-  if ((flags & what) === 0) return undefined;
+  if ((flags & what) === 0) return -1;
   let at = start + 5;
   if (flags & entryMoved) at += 20;
   if (flags & entryKey) at = afterText(bytes, at);
   if (flags & entryJobKey && what !== entryJobKey) at = afterText(bytes, at);
-  return bytes.toString("latin1", at + 2, afterText(bytes, at));
+  return at;
 }
 
 function afterText(bytes: Buffer, at: number): number {
