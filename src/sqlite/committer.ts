@@ -327,11 +327,15 @@ export class Committer {
     }
   }
 
-  /** Reads see what was just committed. */
+  /** Reads see what was just committed. What is committed stays so when one of them fails. */
   #finish(batch: Batch, draft: Draft, growthFault: string | undefined): BatchReply {
     batch.ops.forEach((op, index) => {
-      const read = answer(this.#core, op);
-      if (read !== undefined) draft.ops[index] = read;
+      try {
+        const read = answer(this.#core, op);
+        if (read !== undefined) draft.ops[index] = read;
+      } catch (thrown) {
+        draft.ops[index] = { unread: storageReason(thrown) };
+      }
     });
     const reply = { number: batch.number, jobs: draft.jobs, stale: draft.stale, ops: draft.ops };
     return growthFault === undefined ? reply : { ...reply, growthFault };
@@ -359,8 +363,17 @@ export class Committer {
     return { abandoned };
   }
 
-  /** When something is due that no message will bring. */
+  /** When something is due that no message will bring. Where that cannot be read, soon: by then it may be. */
   wakeAt(): number {
+    try {
+      return this.#dueAt();
+    } catch (thrown) {
+      storageReason(thrown);
+      return this.#core.now + limits.troubleRetryMs;
+    }
+  }
+
+  #dueAt(): number {
     const core = this.#core;
     if (this.#trouble !== undefined) return core.now + limits.troubleRetryMs;
     // What a crash left untold.

@@ -29,18 +29,35 @@ export interface Link {
   stop(): void;
 }
 
+/** What the link needs of a thread: a `Worker`, or what a simulation runs in its place. */
+export interface WriterThread {
+  on(event: "message", heard: (message: FromWriter) => void): unknown;
+  on(event: "error", heard: (error: unknown) => void): unknown;
+  on(event: "exit", heard: (code: number) => void): unknown;
+  postMessage(message: ToWriter, transfer?: ArrayBuffer[]): void;
+  ref(): void;
+  unref(): void;
+  terminate(): unknown;
+}
+
+export type StartThread = (options: WriterOptions) => WriterThread;
+
+export const startThread: StartThread = (options) =>
+  new Worker(writerUrl(), {
+    name: "tensile-sqlite",
+    workerData: options,
+    execArgv: threadArguments(process.versions.node),
+  });
+
 export function startWriter(
+  start: StartThread,
   options: Omit<WriterOptions, "now">,
   clock: Clock,
   maxAttempts: (name: string) => number,
   policy: (name: string) => JobPolicy | undefined,
   events: LinkEvents,
 ): Link {
-  const worker = new Worker(writerUrl(), {
-    name: "tensile-sqlite",
-    workerData: { ...options, now: clock.now() } satisfies WriterOptions,
-    execArgv: threadArguments(process.versions.node),
-  });
+  const worker = start({ ...options, now: clock.now() });
   let over = false;
   const died = (reason: string): void => {
     if (over) return;
@@ -78,7 +95,7 @@ export function startWriter(
 
 /** The writer beside this file: as source in development, as JavaScript once built. */
 function writerUrl(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+  return new URL(import.meta.url.endsWith(".ts") ? "./writer-thread.ts" : "./writer-thread.js", import.meta.url);
 }
 
 /**

@@ -277,7 +277,9 @@ export class Outbox {
       waiter.resolve(growth === undefined ? ok(receiptsOf(waiter)) : err(unavailable(growth)));
     for (const waiter of sent.settles) waiter.resolve(ok(settleReceipts(waiter, reply)));
     for (const waiter of sent.ops) {
-      waiter.resolve(waiter.growth && growth !== undefined ? err(unavailable(growth)) : ok(reply.ops[waiter.op]));
+      const answer = reply.ops[waiter.op];
+      if (waiter.growth && growth !== undefined) waiter.resolve(err(unavailable(growth)));
+      else waiter.resolve(isUnread(answer) ? err(unavailable(answer.unread)) : ok(answer));
     }
   }
 
@@ -297,6 +299,10 @@ export class Outbox {
     this.#inFlightBytes -= sent.bytes;
     this.#inFlightJobs -= sent.jobs;
   }
+}
+
+function isUnread(answer: OpReply): answer is { readonly unread: string } {
+  return typeof answer === "object" && "unread" in answer;
 }
 
 function failAll(sent: Sent, reason: string): void {

@@ -197,7 +197,9 @@ export type OpReply =
       readonly changes: readonly SqlChanges[];
       readonly receipts: readonly { readonly id: string; readonly duplicate: boolean }[];
     }
-  | { readonly rejected: string; readonly sqlCode: number };
+  | { readonly rejected: string; readonly sqlCode: number }
+  /** A read failed; why. */
+  | { readonly unread: string };
 
 /** What is known of a transaction's fate. */
 export type TransactionReply =

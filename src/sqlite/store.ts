@@ -17,7 +17,7 @@ import type {
 import { checkRecord, type KvStore, type KvWrite } from "../kv/index.ts";
 import { remoteKvHost, sqliteKv, type KvAnswer, type SqliteKvOptions } from "./kv.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { startWriter, type Link, type LinkEvents } from "./link.ts";
+import { startThread, startWriter, type Link, type LinkEvents, type StartThread } from "./link.ts";
 import { importFile } from "./move-in.ts";
 import { exportFile, inspectFile } from "./move-out.ts";
 import { plainPolicy } from "./plain-policy.ts";
@@ -91,6 +91,11 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
   // From the environment, say, where it is not set.
   if (typeof path !== "string" || path === "")
     throw new TypeError('sqlite() takes the path of a file: sqlite("app.db").');
+  return sqliteOn(startThread, path, options);
+}
+
+/** The store with its writer on a thread of another kind: the simulation's. */
+export function sqliteOn(start: StartThread, path: string, options: SqliteOptions): SqliteStore {
   const file = path === ":memory:" ? path : resolve(path);
   let session: Session | undefined;
   /** Where the calls of a thread go that does not have the store itself. */
@@ -114,7 +119,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
       if (session !== undefined && !session.closing)
         throw new TypeError(`${path} is open already. Close its session before opening it again.`);
       const opening = (session = new Session(openOptions));
-      const failure = await connect(opening, file, options, openOptions);
+      const failure = await connect(opening, start, file, options, openOptions);
       if (failure === undefined) return ok(opening);
       session = undefined;
       return err(failure);
@@ -173,6 +178,7 @@ type Transacted = { readonly receipt: TransactionReceipt } | { readonly fault: S
 /** Opens the writer, and again whenever it dies. Undefined when it is open. */
 function connect(
   session: Session,
+  startOn: StartThread,
   file: string,
   options: SqliteOptions,
   open: StoreOpenOptions,
@@ -196,6 +202,7 @@ function connect(
         onDied: (reason) => (opened ? again(reason) : resolveOpen(unavailable(reason))),
       };
       const link: Link = startWriter(
+        startOn,
         writerOptions(file, options, open),
         open.clock,
         open.maxAttempts,
@@ -216,7 +223,7 @@ function writerOptions(
   file: string,
   options: SqliteOptions,
   open: StoreOpenOptions,
-): Parameters<typeof startWriter>[0] {
+): Parameters<typeof startWriter>[1] {
   return {
     path: file,
     durability: options.durability ?? "full",

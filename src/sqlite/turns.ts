@@ -249,6 +249,7 @@ function askAgain(core: Core, key: Key, index: number): void {
 function walk(core: Core, draft: ClaimDraft, turn: Turn, most: number, budget: Budget): number {
   const { queue, lane } = turn;
   const { block, lo, hi } = queue;
+  if (block.left === 0) return pass(core, queue);
   const body = bodyOf(core, block);
   const keyed = (block.flags & blockLimited) !== 0 && lane.name.limits?.perKey !== undefined && !isOrdered(lane.name);
   const held: Key[] = [];
@@ -296,6 +297,14 @@ function walk(core: Core, draft: ClaimDraft, turn: Turn, most: number, budget: B
     }
   });
   return taken;
+}
+
+/** Every job of the block was cancelled or has ended since it was routed: it may be gone from disk, so that its body cannot be read any more. */
+function pass(core: Core, queue: PlaceQueue<Block>): 0 {
+  const { block, lo, hi } = queue;
+  queue.popFront(hi - lo);
+  core.journal.add(() => queue.pushFront(block, lo, hi));
+  return 0;
 }
 
 function hold(key: Key, block: Block, place: number): void {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClaimedJob, KeyPolicy } from "../jobs/index.ts";
-import { at, failure, type BenchOptions, type Hands, type StoreBench, type WithBench } from "./store-harness.ts";
+import { at, failure, type BenchOptions, type Hands, type StoreBench, value, type WithBench } from "./store-harness.ts";
 
 /** Jobs of the name "k" have this policy for each key; those of "a" have none. */
 function perKey(policy: KeyPolicy): BenchOptions {
@@ -68,6 +68,19 @@ function concurrencyCases(bench: WithBench): void {
       await succeed(b, x as ClaimedJob);
       assert.deepEqual(payloads(await hands.take(1)), ["1"]);
       await hands.nothing();
+    }),
+  );
+
+  test(
+    "what was cancelled behind a job that has failed is passed over",
+    bench(perKey({ concurrency: 1 }), async (b) => {
+      const [, ...others] = await enqueueKeys(b, "xyz");
+      const hands = b.hands("k");
+      const running = await hands.takeOne("k");
+      for (const id of others) assert.equal(value(await b.session.cancel(id)), "cancelled");
+      await b.settle({ job: running, to: "failed", error: failure(running) });
+      await enqueueKeys(b, "y");
+      assert.deepEqual([(await hands.takeOne("k")).key, (await b.counts("k")).cancelled], ["y", 2]);
     }),
   );
 

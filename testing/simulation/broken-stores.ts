@@ -185,8 +185,8 @@ function wrapped(place: SimulatedPlace, { hidden, session: change, killed }: Wra
   const opened = new Map<Store, { readonly inner: Store; options?: StoreOpenOptions }>();
   return {
     ...place,
-    store() {
-      const inner = place.store();
+    store(life) {
+      const inner = place.store(life);
       const store: Store = {
         kind: inner.kind,
         async open(options) {
@@ -257,8 +257,8 @@ type PerKey = NonNullable<NonNullable<ReturnType<NonNullable<StoreOpenOptions["p
 function withPolicy(place: SimulatedPlace, change: (perKey: PerKey) => PerKey): SimulatedPlace {
   return {
     ...place,
-    store() {
-      const inner = place.store();
+    store(life) {
+      const inner = place.store(life);
       const { open } = inner;
       // The same store, so that it can be killed by its own name.
       inner.open = (options) => {

@@ -33,6 +33,7 @@ export function checkHistory(
       if (!history.jobs.has(id) && unheard === "not done")
         complain("invented", `Job ${id} is in the store, and nobody enqueued it.`);
   }
+  for (const event of events) if (event.kind === "defect") complain("defect", event.what);
   checkClaims(history, promises, complain);
   checkUnique(history, complain);
   checkOrder(history, promises, complain);

@@ -8,6 +8,7 @@ import {
   StoreUnavailable,
   type ConsumeOptions,
   type Consumer,
+  type Fence,
   type NewJob,
   type Settlement,
   type StoreResult,
@@ -24,6 +25,10 @@ export interface FaultRates {
   readonly crashBefore: number;
   readonly crashAfter: number;
   readonly slowestMs: number;
+  /** Of statements, where the store has a disk. */
+  readonly statementFails: number;
+  /** Of lives. */
+  readonly diesInStatement: number;
 }
 
 export const noFaults: FaultRates = {
@@ -33,6 +38,8 @@ export const noFaults: FaultRates = {
   crashBefore: 0,
   crashAfter: 0,
   slowestMs: 2,
+  statementFails: 0,
+  diesInStatement: 0,
 };
 
 export interface Door {
@@ -43,6 +50,8 @@ export interface Door {
   /** The process of this session dies now. */
   readonly crash: () => void;
   readonly nextCall: () => number;
+  /** By which wall clock the claim was made. */
+  readonly claimedAt: (fence: Fence) => number;
 }
 
 type Event = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "at"> : never) : never;
@@ -157,13 +166,18 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
 }
 
 /** Claims are written down when the store makes them, and arrive later, also in another order. */
-function consume(inner: StoreSession, options: ConsumeOptions, { world, worker, rates, write }: Door): Consumer {
+function consume(
+  inner: StoreSession,
+  options: ConsumeOptions,
+  { world, worker, rates, write, claimedAt }: Door,
+): Consumer {
   const consumer = inner.consume({
     ...options,
     onClaimed(jobs) {
       write({
         kind: "claimed",
         worker,
+        wall: jobs[0] === undefined ? 0 : claimedAt(jobs[0].fence),
         claims: jobs.map(({ id, name, key, attempt, fence }) => ({ id, name, key, attempt, fence })),
       });
       void world.hop(worker, rates().slowestMs).then(() => options.onClaimed(jobs));

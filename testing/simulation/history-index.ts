@@ -41,37 +41,25 @@ export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = fals
   const calls = new Map<number, Call>();
   const made = new Map<number, readonly string[]>();
   let final: Map<string, JobRecord> | undefined;
+  // A job may be claimed in the commit that makes it, and handed over before its enqueueing is answered: so jobs come first.
   for (const [place, event] of events.entries()) {
-    switch (event.kind) {
-      case "call":
-        calls.set(event.call, { ...event, place });
-        // Whether or not it is answered: the store may do it.
-        if (event.verb === "cancel" && event.asked.id !== undefined) cancels.add(event.asked.id);
-        if (event.verb === "retry" && event.asked.id !== undefined)
-          redrives.set(event.asked.id, (redrives.get(event.asked.id) ?? 0) + 1);
-        break;
-      case "done": {
-        const call = calls.get(event.call);
-        if (call !== undefined) made.set(event.call, addDone(jobs, call, event.done, place));
-        break;
-      }
-      case "answered":
-        if (event.ok) for (const id of made.get(event.call) ?? []) acknowledge(jobs, id);
-        break;
-      case "claimed":
-        for (const claim of event.claims) jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place });
-        break;
-      case "lost":
-        lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
-        break;
-      case "final":
-        final = new Map(event.records.map((record) => [record.id, record]));
-        break;
-      case "began":
-      case "step":
-      case "fault":
-        break;
+    if (event.kind === "call") {
+      calls.set(event.call, { ...event, place });
+      // Whether or not it is answered: the store may do it.
+      if (event.verb === "cancel" && event.asked.id !== undefined) cancels.add(event.asked.id);
+      if (event.verb === "retry" && event.asked.id !== undefined)
+        redrives.set(event.asked.id, (redrives.get(event.asked.id) ?? 0) + 1);
+    } else if (event.kind === "done") {
+      const call = calls.get(event.call);
+      if (call !== undefined) made.set(event.call, addDone(jobs, call, event.done, place));
     }
+  }
+  for (const [place, event] of events.entries()) {
+    if (event.kind === "answered" && event.ok) for (const id of made.get(event.call) ?? []) acknowledge(jobs, id);
+    else if (event.kind === "claimed")
+      for (const claim of event.claims) jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place });
+    else if (event.kind === "lost") lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
+    else if (event.kind === "final") final = new Map(event.records.map((record) => [record.id, record]));
   }
   if (unheardMayBeDone) {
     for (const call of calls.values()) if (!made.has(call.call)) addUnheard(jobs, call);

@@ -54,12 +54,20 @@ export type HistoryEvent = { readonly at: number } & (
   | { readonly kind: "done"; readonly call: number; readonly done: Done }
   /** The caller has its answer. `ok` false: it heard that nothing was kept, which is a lie when the store has done it. */
   | { readonly kind: "answered"; readonly call: number; readonly ok: boolean }
-  | { readonly kind: "claimed"; readonly worker: WorkerLife; readonly claims: readonly Claim[] }
+  | {
+      readonly kind: "claimed";
+      readonly worker: WorkerLife;
+      /** The wall clock by which the store made them, where that is known. */
+      readonly wall?: number;
+      readonly claims: readonly Claim[];
+    }
   | { readonly kind: "began"; readonly worker: WorkerLife; readonly id: JobId; readonly attempt: number }
   | { readonly kind: "step"; readonly worker: WorkerLife; readonly id: JobId; readonly name: string }
   /** From here on this life may have lost what it had claimed: it crashed, stood still for longer than a lease, or clocks moved. */
   | { readonly kind: "lost"; readonly worker: WorkerLife; readonly why: string }
   | { readonly kind: "fault"; readonly what: string }
+  /** Something threw that should not. */
+  | { readonly kind: "defect"; readonly what: string }
   | { readonly kind: "final"; readonly records: readonly JobRecord[] }
 );
 

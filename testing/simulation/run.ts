@@ -1,13 +1,18 @@
 /**
- * `npm run simulate -- [--seeds N] [--seed N] [--from N] [--store memory,fleet]`: runs seeds until one breaks a promise, and prints it with its trace. `--seed N` runs one and
+ * `npm run simulate -- [--seeds N] [--seed N] [--from N] [--store memory,fleet,sqlite]`: runs seeds until one breaks a promise, and prints it with its trace. `--seed N` runs one and
  * prints all that happened. Exits with 1 when a promise was broken.
  */
 import { parseArgs } from "node:util";
 import { fleetPlace, memoryPlace } from "./places.ts";
+import { sqlitePlace } from "./sqlite-place.ts";
 import { simulate, type SimulatedPlace } from "./simulate.ts";
 import { traceOf } from "./trace.ts";
 
-const places: { readonly [name: string]: () => SimulatedPlace } = { memory: memoryPlace, fleet: fleetPlace };
+const places: { readonly [name: string]: () => SimulatedPlace } = {
+  memory: memoryPlace,
+  fleet: fleetPlace,
+  sqlite: sqlitePlace,
+};
 
 const { values } = parseArgs({
   options: {

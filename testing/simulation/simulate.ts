@@ -8,12 +8,13 @@ import {
   attemptsOf,
   createJobEngine,
   createJobs,
+  type Fence,
   type JobRecord,
   type Store,
   type StoreSession,
 } from "../../src/jobs/index.ts";
 import { Events } from "../../src/telemetry/index.ts";
-import { checkHistory } from "./check.ts";
+import { checkHistory, type CheckOptions } from "./check.ts";
 import { type FaultRates, faultySession, noFaults } from "./faulty-session.ts";
 import type { HistoryEvent, WorkerLife } from "./history.ts";
 import type { Violation } from "./violation.ts";
@@ -28,12 +29,29 @@ export interface SimulatedPlace {
   /** How long a process may stand still before its claims are taken from it; undefined: for ever, since nobody else could take them. */
   readonly leaseMs?: number;
   /** A store for one life of one worker. */
-  store(): Store;
+  store(life: SimulatedLife): Store;
   /** The life that opened this store dies: nothing more of it arrives. */
   kill(store: Store): void;
   /** The life stands still, and goes on: nothing is handed over to it meanwhile. */
   freeze?(store: Store): void;
   thaw?(store: Store): void;
+  /** By which wall clock the store made this claim, where that is not the time at which it is handed over. */
+  claimedAt?(fence: Fence): number | undefined;
+  /** What a call came to whose process died over it: a store in memory tells it, a disk may have it. */
+  readonly unheard?: CheckOptions["unheard"];
+  /** The run is over. */
+  end?(): void;
+}
+
+/** One life of a worker, as a store sees it that fails in its own ways. */
+export interface SimulatedLife {
+  readonly world: World;
+  readonly name: WorkerLife;
+  readonly rates: () => FaultRates;
+  /** The process dies, now. */
+  readonly die: (how: string) => void;
+  /** A mistake came to light. */
+  readonly defect: (thrown: unknown) => void;
 }
 
 export interface Run {
@@ -54,8 +72,12 @@ const kept = { ageMs: Infinity, count: 1_000_000 };
 
 export async function simulate(seed: number, place: SimulatedPlace): Promise<Run> {
   const run = new Simulation(seed, place);
-  await run.play();
-  const violations = checkHistory(run.history, promisedOf(place.features));
+  try {
+    await run.play();
+  } finally {
+    place.end?.();
+  }
+  const violations = checkHistory(run.history, promisedOf(place.features), { unheard: place.unheard ?? "not done" });
   return { seed, violations, history: run.history, steps: run.world.steps };
 }
 
@@ -84,6 +106,8 @@ class Simulation {
       duplicated: often(0.3),
       crashBefore: often(0.03),
       crashAfter: often(0.03),
+      statementFails: often(0.01),
+      diesInStatement: often(0.8),
       slowestMs: world.chance(0.5) ? 0 : world.random.int(40),
     };
     this.#producing = world.between(3, 25);
@@ -130,59 +154,68 @@ class Simulation {
   async #start(worker: string): Promise<void> {
     const { world, place } = this;
     const name = `${worker}.${++this.#lifeCount}`;
-    const store = place.store();
-    await world.as(name, async () => {
-      const app = appOf(world.clock, {
-        began: (id, attempt) => this.#write({ kind: "began", worker: name, id, attempt }),
-      });
-      const opened = await store.open({
+    const rates = (): FaultRates => (this.#healed ? noFaults : this.#rates);
+    const store = place.store({
+      world,
+      name,
+      rates,
+      die: (how) => {
+        this.#write({ kind: "fault", what: `${name} dies ${how}` });
+        this.#crash(worker, { name, store });
+      },
+      defect: (thrown) =>
+        this.#write({ kind: "defect", what: thrown instanceof Error ? `${thrown.stack}` : `${thrown}` }),
+    });
+    const app = appOf(world.clock, {
+      began: (id, attempt) => this.#write({ kind: "began", worker: name, id, attempt }),
+    });
+    const opened = await world.as(name, () =>
+      store.open({
         clock: world.clock,
         retention: { succeeded: kept, failed: kept, cancelled: kept },
         maxWaiting: 1_000_000,
         maxAttempts: attemptsOf(app.contract),
         ...(place.features.has("keys") && { policy: policyOf }),
-      });
-      if (!opened.ok) {
-        this.#trouble = `${name} could not open the store: ${opened.fault.message}`;
-        return;
-      }
-      const life: Life = { name, store, session: opened.value };
-      life.session = faultySession(opened.value, {
-        world,
-        worker: name,
-        rates: () => (this.#healed ? noFaults : this.#rates),
-        write: (event) => this.#write(event),
-        crash: () => this.#crash(worker, life),
-        nextCall: () => ++this.#calls,
-      });
-      this.#lives.set(worker, life);
-      const events = new Events();
-      const jobs = createJobs({
-        contract: app.contract,
-        session: life.session,
-        clock: world.clock,
-        events,
-        limits: {},
-      });
-      const bound = bind(app, {
-        clock: world.clock,
-        events,
-        jobs,
-        shutdown: new AbortController().signal,
-        newId: () => `incident-${++this.#calls}`,
-      });
-      const { session } = life;
-      const limits = { concurrency: 8, prefetchJobs: 16 };
-      await createJobEngine({ bound, session, clock: world.clock, events, random: seededRandom(1), limits }).start();
+      }),
+    );
+    if (!opened.ok) {
+      // A process that cannot open its store ends, and is started again.
+      this.#write({ kind: "fault", what: `${name} could not open the store: ${opened.fault.message}` });
+      return this.#crash(worker, { name, store });
+    }
+    const life: Life = { name, store, session: opened.value };
+    const session = faultySession(opened.value, {
+      world,
+      worker: name,
+      rates,
+      write: (event) => this.#write(event),
+      crash: () => this.#crash(worker, { name, store }),
+      nextCall: () => ++this.#calls,
+      claimedAt: (fence) => place.claimedAt?.(fence) ?? world.clock.now(),
     });
+    life.session = session;
+    this.#lives.set(worker, life);
+    const events = new Events();
+    const jobs = createJobs({ contract: app.contract, session, clock: world.clock, events, limits: {} });
+    const bound = bind(app, {
+      clock: world.clock,
+      events,
+      jobs,
+      shutdown: new AbortController().signal,
+      newId: () => `incident-${++this.#calls}`,
+    });
+    const limits = { concurrency: 8, prefetchJobs: 16 };
+    await world.as(name, () =>
+      createJobEngine({ bound, session, clock: world.clock, events, random: seededRandom(1), limits }).start(),
+    );
   }
 
-  #end({ name, store }: Life): void {
+  #end({ name, store }: Omit<Life, "session">): void {
     this.world.end(name);
     this.place.kill(store);
   }
 
-  #crash(worker: string, life: Life): void {
+  #crash(worker: string, life: Omit<Life, "session">): void {
     if (this.world.isGone(life.name)) return;
     this.#write({ kind: "lost", worker: life.name, why: "it died" });
     this.#end(life);

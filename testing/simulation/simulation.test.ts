@@ -4,9 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+// Not by the front door: one of its mistakes is made in here.
+import { Journal } from "../../src/sqlite/core.ts";
 import { brokenStores } from "./broken-stores.ts";
 import { fleetPlace, memoryPlace } from "./places.ts";
-import { simulate } from "./simulate.ts";
+import { simulate, type SimulatedPlace } from "./simulate.ts";
+import { sqlitePlace } from "./sqlite-place.ts";
 import { traceOf } from "./trace.ts";
 
 const seeds = Number(process.env["SIMULATION_SEEDS"] ?? 1_000);
@@ -27,6 +30,28 @@ test(`${seeds / 2} seeds on three processes with leases keep every promise`, asy
   }
 });
 
+test(`${seeds / 10} seeds on SQLite, whose process dies between statements and whose disk fails, keep every promise`, async () => {
+  for (let seed = 1; seed <= seeds / 10; seed++) {
+    const run = await simulate(seed, sqlitePlace());
+    assert.deepEqual(run.violations, [], traceOf(run));
+  }
+});
+
+async function assertCaught(place: () => SimulatedPlace, within: number): Promise<void> {
+  for (let seed = 1; seed <= within; seed++) if ((await simulate(seed, place())).violations.length > 0) return;
+  assert.fail(`${within} seeds went by.`);
+}
+
+test("an SQLite store that loses with its process what it committed last is caught", async () =>
+  assertCaught(() => sqlitePlace({ lazy: true }), 60));
+
+test("an SQLite store that does not take back in memory what a failed commit did is caught", async (context) => {
+  context.mock.method(Journal.prototype, "rollBack", function (this: Journal) {
+    this.clear();
+  });
+  await assertCaught(sqlitePlace, 60);
+});
+
 test("in a fleet a store that ignores the fence is caught", async () => {
   const ignores = brokenStores.find(({ name }) => name === "ignores the fence");
   assert.ok(ignores);
@@ -36,10 +61,12 @@ test("in a fleet a store that ignores the fence is caught", async () => {
 });
 
 test("the same seed is the same run, event by event", async () => {
-  for (const seed of [3, 5, 8, 13]) {
-    const [one, other] = [await simulate(seed, memoryPlace()), await simulate(seed, memoryPlace())];
-    assert.deepEqual(one.history, other.history);
-    assert.ok(one.history.length > 20);
+  for (const place of [memoryPlace, fleetPlace, sqlitePlace]) {
+    for (const seed of [3, 5, 8, 13]) {
+      const [one, other] = [await simulate(seed, place()), await simulate(seed, place())];
+      assert.deepEqual(one.history, other.history);
+      assert.ok(one.history.length > 20);
+    }
   }
 });
 

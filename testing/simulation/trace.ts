@@ -36,6 +36,7 @@ function concerns(event: HistoryEvent, ids: ReadonlySet<string>): boolean {
       return false;
     case "lost":
     case "fault":
+    case "defect":
     case "final":
       return true;
   }
@@ -63,6 +64,8 @@ function words(event: HistoryEvent): string {
       return `${event.worker} may have lost its claims: ${event.why}`;
     case "fault":
       return `-- ${event.what}`;
+    case "defect":
+      return `!! ${event.what}`;
     case "final":
       return `in the end: ${event.records.map(({ id, state, attempt }) => `${id} ${state} (${attempt})`).join(", ")}`;
   }
