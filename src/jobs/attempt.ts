@@ -65,7 +65,8 @@ class Run implements JobRun<Signals> {
 }
 
 /** Sorts as text in the order of claims, so that a downstream store can compare it with `<`. */
-function fenceText({ epoch, claim }: Fence): string {
+function fenceText({ epoch, claim, order }: Fence): string {
+  if (order !== undefined) return `${String(order).padStart(16, "0")}-${String(epoch).padStart(10, "0")}`;
   return `${String(epoch).padStart(10, "0")}-${String(claim).padStart(16, "0")}`;
 }
 

@@ -112,10 +112,15 @@ export interface ClaimedJob {
   readonly fence: Fence;
 }
 
-/** `epoch` names the owner's life; `claim` the batch. Compare as a pair; goes to the handler for downstream writes. */
+/** `epoch` names the owner's life; `claim` the batch: they are compared as a pair, and are what a settlement is judged by. */
 export interface Fence {
   readonly epoch: number;
   readonly claim: number;
+  /**
+   * Higher with every claim of a job, whichever process claims: what the handler is given for downstream writes. Absent where the pair itself is in that
+   * order, because one process at a time owns the store.
+   */
+  readonly order?: number;
 }
 
 export interface AttemptError {

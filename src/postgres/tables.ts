@@ -73,6 +73,23 @@ BEGIN
   SELECT coalesce(array_agg(epoch), '{}') INTO over FROM tensile.process WHERE dead OR until < tensile.now();
 END $$;
 
+-- The order of claims, in all processes: taken while the claim holds its jobs, so that a later claim of a job has a higher number.
+CREATE SEQUENCE tensile.fence;
+-- A claim's commit waits for no disk, and a crash of the server may lose it, and that numbers were given. What is UNLOGGED is emptied by such a crash: then numbers
+-- go on beyond all that may have been given, and that is on disk before anybody gets one.
+CREATE UNLOGGED TABLE tensile.unbroken (unbroken boolean PRIMARY KEY);
+CREATE FUNCTION tensile.next_fence() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM tensile.unbroken) THEN
+    INSERT INTO tensile.unbroken VALUES (true) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      PERFORM setval('tensile.fence', last_value + 1000000000) FROM tensile.fence;
+      PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+  END IF;
+  RETURN nextval('tensile.fence');
+END $$;
+
 -- From here on those epochs settle nothing: whoever settles holds a lock of the row that this waits for.
 CREATE FUNCTION tensile.declare_dead(p_epochs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE v_dead bigint[];

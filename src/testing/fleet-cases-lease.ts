@@ -30,6 +30,31 @@ export function leaseCases(fleet: WithFleet): void {
   );
 
   test(
+    "the order of a job's fences is that of its claims, whichever process claims it",
+    fleet({}, async (f) => {
+      const both = await f.two();
+      const id = await both[1].enqueueOne({ name: "a" });
+      const orders: number[] = [];
+      for (let claim = 0; claim < 6; claim++) {
+        // The process that came last has the higher epoch, and begins.
+        const b = both[claim % 2 === 0 ? 1 : 0];
+        const hands = b.hands("a");
+        const job = await hands.takeOne("a");
+        assert.equal(job.id, id);
+        orders.push(job.fence.order ?? NaN);
+        const error = { attempt: job.attempt, at: 0, code: "X", message: "" };
+        const again = { job, to: "retry", runAt: 0, error } as const;
+        assert.deepEqual(await b.settle(claim % 3 === 0 ? { job, to: "released" } : again), ["settled"]);
+        await hands.stop();
+      }
+      assert.ok(
+        orders.every((order, at) => at === 0 || order > (orders[at - 1] as number)),
+        orders.join(" "),
+      );
+    }),
+  );
+
+  test(
     "a job whose attempts are used up by crashes fails at the rescue",
     fleet({ maxAttempts: () => 1 }, async (f) => {
       const dead = await f.process();

@@ -39,7 +39,7 @@ export class MemoryDelivery {
   deliver(epoch: number, now: number): number {
     if (this.#consume === undefined) return Infinity;
     let wake = this.#jobs.keys.tick(now);
-    const fence = { epoch, claim: ++this.#claims };
+    const fence = { epoch, claim: ++this.#claims, order: ++this.#jobs.claims };
     const claimed: ClaimedJob[] = [];
     for (;;) {
       const [job, opensAt] = this.#next(this.#consume.names, now);

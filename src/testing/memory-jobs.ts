@@ -32,6 +32,8 @@ export class MemoryJobs {
   );
   policy: (name: string) => JobPolicy | undefined = () => undefined;
   epoch = 0;
+  /** Of all sessions. */
+  claims = 0;
   /** How many are scheduled, waiting or ready. */
   unstarted = 0;
   /** They, by name. */

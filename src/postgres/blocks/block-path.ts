@@ -77,21 +77,12 @@ export class BlockPath {
       const took = row.took?.[index] ?? 0;
       places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
       if (taking !== undefined && took > 0) {
+        const fence = { ...taking.fence, order: Number(row.fence) };
         this.#holdings.add(row.slot, seq, taking.fence.epoch, taking.fence.claim, 0, took);
         for (let at = 0; at < took; at++) {
           const { name, priority, payload, context } = jobs[places[at] as number] as NewJob;
           const id = String(seq + at);
-          const job = {
-            id,
-            name,
-            priority,
-            payload,
-            context,
-            attempt: 1,
-            enqueuedAt: row.made_at,
-            fence: taking.fence,
-          };
-          claimed.push(job);
+          claimed.push({ id, name, priority, payload, context, attempt: 1, enqueuedAt: row.made_at, fence });
         }
       }
       if (took === places.length) return;
@@ -183,6 +174,7 @@ export class BlockPath {
 
   #take(rows: readonly TurnRow[], fence: Fence): ClaimedJob[] {
     const claimed: ClaimedJob[] = [];
+    const ordered = { ...fence, order: Number(rows.find(({ kind }) => kind === 6)?.at) };
     for (const row of rows) {
       // Passed over, since it was in others' hands: they may not take all of it.
       if (row.kind === 5 && (row.block as number | null) !== null) this.#hot.set(row.lane, row.block);
@@ -206,7 +198,7 @@ export class BlockPath {
           context: context === undefined || context === "" ? undefined : context.slice(1),
           attempt: 1,
           enqueuedAt: row.at,
-          fence,
+          fence: ordered,
         });
       }
       // The rest of the block is next, or, where this was all of it, the block behind it.

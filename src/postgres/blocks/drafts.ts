@@ -42,6 +42,7 @@ export interface EnqueueRow {
   readonly seqs: readonly number[];
   readonly took: readonly number[] | null;
   readonly made_at: number;
+  readonly fence: number | null;
 }
 
 export function draftsOf(jobs: readonly NewJob[], names: BlockNames): readonly Draft[] {
@@ -88,7 +89,7 @@ function laneAt(drafts: readonly Draft[], index: number): number {
 }
 
 export const enqueueText =
-  "SELECT slot, seqs, took, made_at FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5::int[], $6, $7)";
+  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5::int[], $6, $7)";
 
 export function enqueueValues(
   drafts: readonly Draft[],

@@ -3,7 +3,7 @@ export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
 -- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, or the lease over.
 CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_takes int[], p_epoch bigint, p_claim bigint,
-  OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint) LANGUAGE plpgsql AS $$
+  OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE v_bodies text[]; v_contexts text[];
 BEGIN
@@ -23,6 +23,7 @@ BEGIN
         FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) JOIN tensile.name m ON m.id = u.l / 10;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim)
         SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0;
+      IF FOUND THEN fence := tensile.next_fence(); END IF;
     END IF;
   END IF;
 END $$;
@@ -35,6 +36,7 @@ BEGIN
 END $$;
 
 -- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block;
+-- 6: (at) the number of these claims;
 -- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
 -- block, and the transactions that were under way; 3 (with p_deep): per lane the first block that is not claimed wholly.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
@@ -42,7 +44,7 @@ CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smal
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; r record;
 BEGIN
   PERFORM tensile.assert_alive(p_epoch);
   IF cardinality(p_blocks) > 0 THEN
@@ -83,6 +85,7 @@ BEGIN
       EXIT WHEN v_hi <= v_done;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) VALUES (r.slot, r.seq, v_done, v_hi, p_epoch, p_claim);
       v_left := v_left - (v_hi - v_done);
+      v_any := true;
       kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
       IF v_done = 0 AND v_hi = r.n THEN
         body := r.body; contexts := r.contexts;
@@ -108,6 +111,9 @@ BEGIN
       v_left := 0;
     END IF;
   END LOOP;
+  IF v_any THEN
+    RETURN QUERY SELECT 6::smallint, NULL::smallint, NULL::bigint, NULL::int, NULL::int, NULL::int, tensile.next_fence(), NULL::text, NULL::text, NULL::smallint[];
+  END IF;
   IF p_deep THEN
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
         NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::smallint[]

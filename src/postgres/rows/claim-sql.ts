@@ -137,7 +137,7 @@ END $$;
 
 -- p_most, p_before: per name, only what comes before this priority and place is claimed; 10, 0: everything.
 -- One turn: what is due becomes ready, then jobs are claimed. Rows of kind 0 are claimed jobs, in order; 1: asked to stop, of this epoch;
--- 2: ended with others; 3: when (due) there is something to do again, and whether (attempt 1) there was more than one turn can do.
+-- 2: ended with others; 3: (enqueued_at) the number of these claims, when (due) there is something to do again, and whether (attempt 1) there was more than one turn can do.
 CREATE FUNCTION tensile.rows_turn(p_epoch bigint, p_claim bigint, p_names int[], p_credits int[], p_bytes bigint, p_durable boolean, p_most int[], p_before bigint[])
   RETURNS TABLE (kind smallint, id bigint, name_id int, priority smallint, attempt int, enqueued_at bigint, due bigint, noted boolean, key bytea, tenant bytea,
     context bytea, payload bytea) LANGUAGE plpgsql AS $$
@@ -191,7 +191,8 @@ BEGIN
     FROM unnest(p_names, p_most) AS u(id, most) CROSS JOIN LATERAL (
       SELECT j.priority, j.place FROM tensile.job j WHERE j.state = 3 AND j.name_id = u.id ORDER BY j.priority, j.turn, j.place LIMIT 1
     ) AS h WHERE u.most < 10;
-  RETURN QUERY SELECT 3::smallint, v_now, NULL::int, NULL::smallint, CASE WHEN v_more THEN 1 ELSE 0 END, NULL::bigint, ceil(v_wake)::bigint, NULL::boolean,
+  RETURN QUERY SELECT 3::smallint, v_now, NULL::int, NULL::smallint, CASE WHEN v_more THEN 1 ELSE 0 END,
+    CASE WHEN cardinality(v_all) > 0 THEN tensile.next_fence() END, ceil(v_wake)::bigint, NULL::boolean,
     NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea;
 END $$;
 

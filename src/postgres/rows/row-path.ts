@@ -100,8 +100,9 @@ export class RowPath {
     const of = (kind: number): SqlRow[] => rows.filter((row) => row["kind"] === kind);
     const end = of(3)[0];
     const due = end?.["due"];
+    const ordered = { ...fence, order: Number(end?.["enqueued_at"]) };
     return {
-      claimed: of(0).map((row) => this.#claimedOf(row, fence)),
+      claimed: of(0).map((row) => this.#claimedOf(row, ordered)),
       cancelled: of(1).map(({ id }) => String(id)),
       ended: of(2).map(({ id }) => String(id)),
       wakeMs: due === null || due === undefined ? undefined : Math.max(0, Number(due) - Number(end?.["id"])),
