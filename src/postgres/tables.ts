@@ -133,5 +133,10 @@ DO $jit$ DECLARE f regprocedure; BEGIN
     WHERE c.oid = 'tensile.job'::regclass AND p.proname IN (${entries.map((name) => `'${name}'`).join(", ")}) LOOP
     EXECUTE format('ALTER FUNCTION %s SET jit = off', f);
   END LOOP;
+  -- Along the index, always: the planner takes few blocks for unclaimed, and would rather read all claims and sort, at a cost that grows with what waits and is kept.
+  FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_turn', 'blocks_take_out', 'blocks_unfinished', 'blocks_abandon') LOOP
+    EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off', f);
+  END LOOP;
 END $jit$;
 `;
