@@ -52,7 +52,9 @@ function planTests(kind: PostgresKind): void {
     await act();
     const all = plans.join("\n");
     // What became of a settlement that is offered again, after a lost answer, is asked seldom, and was not asked here.
-    const scans = plans.filter((plan) => !plan.includes("p_again[o]") && new RegExp(`Seq Scan on (${big})\\b`).test(plan));
+    const scans = plans.filter(
+      (plan) => !plan.includes("p_again[o]") && new RegExp(`Seq Scan on (${big})\\b`).test(plan),
+    );
     assert.deepEqual(scans, []);
     for (const index of indexes) assert.match(all, new RegExp(`using ${index}|on ${index}\\b`), `${index} in:\n${all}`);
   };
