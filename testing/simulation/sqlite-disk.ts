@@ -12,7 +12,7 @@ import type { World } from "./world.ts";
 /** How often a statement fails, and before which one the process dies. */
 export interface DiskFaults {
   failing(): number;
-  readonly dieAt: number;
+  dieAt(): number;
 }
 
 export class Died extends Error {}
@@ -114,7 +114,7 @@ export class Disk {
     if (this.dead) throw new Died();
     const faults = this.#faults;
     if (faults === undefined) return act();
-    if (++this.#statements === faults.dieAt) {
+    if (++this.#statements === faults.dieAt()) {
       if (sql === "COMMIT" && this.#world.chance(0.7)) this.#tear(act);
       this.dead = true;
       throw new Died();

@@ -27,9 +27,11 @@ export function sqlitePlace(options: SqlitePlaceOptions = {}): SimulatedPlace {
     store(life): Store {
       const { world } = life;
       const used = (disk ??= new Disk(world, options));
+      const dieAt = world.chance(life.rates().diesInStatement) ? world.between(1, 500) : Infinity;
       used.begin({
         failing: () => life.rates().statementFails,
-        dieAt: world.chance(life.rates().diesInStatement) ? world.between(1, 500) : Infinity,
+        // When all is healed nothing dies any more.
+        dieAt: () => (life.rates().diesInStatement > 0 ? dieAt : Infinity),
       });
       return sqliteOn((writerOptions) => new SimulatedThread(life, used, writerOptions, claimTimes), used.path, {});
     },
