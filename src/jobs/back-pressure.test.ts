@@ -20,6 +20,8 @@ interface Said {
   readySince?: number | undefined;
   asked: number;
   fails?: boolean;
+  /** The name of a job of which nothing waits. */
+  empty?: string;
 }
 
 async function saying(
@@ -35,8 +37,9 @@ async function saying(
   assert.ok(opened.ok);
   const said: Said = { ready: 0, asked: 0 };
   const session: StoreSession = opened.value;
-  session.backlog = async () => {
+  session.backlog = async ([name]) => {
     said.asked++;
+    if (name === said.empty) return { ok: true, value: { unstarted: 0, ready: 0, readySince: undefined } } as never;
     if (said.fails === true) return { ok: false, fault: StoreUnavailable({ reason: "gone" }) } as never;
     return { ok: true, value: { unstarted: said.ready, ready: said.ready, readySince: said.readySince } } as never;
   };
@@ -96,6 +99,42 @@ test("a call with many finds room for all of them, or for none", async () => {
   assert.equal(code(await jobs.enqueueMany(bounded, inputs, { backPressure: false })), "ok");
   assert.equal(code(await jobs.enqueueMany(bounded, [])), "ok");
   said.ready = 0;
+});
+
+test("a graph and a batch ask for room before anything is written, and come in whole or not at all", async () => {
+  const { jobs, said } = await saying(manualClock());
+  const graph = jobs.graph();
+  const first = graph.add(bounded, { n: 1 });
+  graph.add(free, {});
+  graph.add(bounded, { n: 2 }, { after: [first] });
+  assert.equal(code(await graph.enqueue()), "ok");
+  const last = { job: free, input: {} };
+  // One is ready, one waits for it: there is room for a batch, and then for nothing.
+  assert.equal(code(await jobs.batch(bounded, [{ n: 3 }, { n: 4 }], last)), "ok");
+  const refused = jobs.graph();
+  refused.add(free, {});
+  refused.add(bounded, { n: 5 });
+  assert.equal(code(await refused.enqueue()), "QUEUE_FULL");
+  assert.equal(code(await jobs.batch(bounded, [{ n: 6 }], last)), "QUEUE_FULL");
+  assert.equal(code(await jobs.batch(free, [{}], { job: bounded, input: { n: 7 } })), "QUEUE_FULL");
+  const counts = await jobs.counts();
+  // Two of each: in the first graph, and the batch with its last.
+  assert.deepEqual(counts.ok && [counts.value.ready, counts.value.waiting], [4, 2]);
+  assert.equal(code(await jobs.batch(bounded, [{ n: 8 }], last, { backPressure: false })), "ok");
+  said.ready = 0;
+});
+
+test("a graph that one full queue refuses takes no room in the others", async () => {
+  const wide = job("wide", { input: {}, backPressure: { depth: 1 } });
+  const { jobs, said } = await saying(manualClock(), contract("wide.v1", { wide, bounded }) as never);
+  said.ready = 3;
+  said.empty = "wide";
+  const graph = jobs.graph();
+  graph.add(wide, {});
+  graph.add(bounded, { n: 4 });
+  assert.equal(code(await graph.enqueue()), "QUEUE_FULL");
+  assert.equal(code(await jobs.enqueue(wide, {})), "ok");
+  assert.equal(code(await jobs.enqueue(wide, {})), "QUEUE_FULL");
 });
 
 test("jobs that wait too long refuse too, and say for how long", async () => {

@@ -26,16 +26,11 @@ export class BackPressure {
   readonly #clock: Clock;
   readonly #gauges = new Map<string, Gauge>();
 
-  /** Throws a TypeError where a job wants a bound on age, and the store cannot tell it. */
   constructor(session: StoreSession, clock: Clock, jobs: readonly Job[]) {
     this.#session = session;
     this.#clock = clock;
     for (const { name, settings } of jobs) {
-      if (settings.backPressure === undefined) continue;
-      if (settings.backPressure.ageMs !== undefined && session.backlog === undefined) {
-        throw new TypeError(`job("${name}"): this store does not know how long jobs wait. Leave backPressure.age out.`);
-      }
-      this.#gauges.set(name, new Gauge(name, settings.backPressure));
+      if (settings.backPressure !== undefined) this.#gauges.set(name, new Gauge(name, settings.backPressure));
     }
   }
 
@@ -46,6 +41,23 @@ export class BackPressure {
     const now = this.#clock.monotonic();
     if (gauge.isFresh(now)) return gauge.decide(count, this.#clock.now());
     return this.#read(gauge).then(() => gauge.decide(count, this.#clock.now()));
+  }
+
+  /** Jobs of several names that are enqueued together: there is room in the queue of each, or none comes in. */
+  async admitAll(counts: ReadonlyMap<string, number>): Promise<Refusal> {
+    const asked = [...counts].flatMap(([name, count]) => {
+      const gauge = this.#gauges.get(name);
+      return gauge === undefined ? [] : [{ gauge, count }];
+    });
+    if (asked.length === 0) return undefined;
+    const now = this.#clock.monotonic();
+    await Promise.all(asked.map(({ gauge }) => (gauge.isFresh(now) ? undefined : this.#read(gauge))));
+    for (const { gauge } of asked) {
+      const refused = gauge.refusal(this.#clock.now());
+      if (refused !== undefined) return refused;
+    }
+    for (const { gauge, count } of asked) gauge.admitted += count;
+    return undefined;
   }
 
   /** Those who come while the store is being asked wait for the same answer. */
@@ -62,13 +74,8 @@ export class BackPressure {
 
   /** Undefined where the store refuses: it refuses the enqueue too, and knows better why. */
   async #backlog(name: string): Promise<Pick<Backlog, "ready" | "readySince"> | undefined> {
-    const session = this.#session;
-    if (session.backlog !== undefined) {
-      const read = await session.backlog([name]);
-      return read.ok ? read.value : undefined;
-    }
-    const counts = await session.counts(name);
-    return counts.ok ? { ready: counts.value.ready, readySince: undefined } : undefined;
+    const read = await this.#session.backlog([name]);
+    return read.ok ? read.value : undefined;
   }
 }
 
@@ -119,13 +126,16 @@ class Gauge {
   }
 
   decide(count: number, wallNow: number): Refusal {
+    const refused = this.refusal(wallNow);
+    if (refused === undefined) this.admitted += count;
+    return refused;
+  }
+
+  refusal(wallNow: number): Refusal {
     const { depth, ageMs = Infinity } = this.#limit;
     const tooDeep = this.#depth() - depth;
     const tooOld = this.#readySince === undefined ? -Infinity : wallNow - this.#readySince - ageMs;
-    if (tooDeep < 0 && tooOld <= 0) {
-      this.admitted += count;
-      return undefined;
-    }
+    if (tooDeep < 0 && tooOld <= 0) return undefined;
     const retryAfterMs = this.#retryAfterMs(tooDeep, tooOld);
     if (tooDeep >= 0) return new Err(QueueFull({ limit: depth, retryAfterMs }));
     const message = `Jobs "${this.name}" wait longer than ${ageMs} ms before they begin, which is the limit.`;

@@ -148,15 +148,13 @@ class StoreJobs implements Jobs {
     if (inputs.length > most) {
       throw new TypeError(`enqueueMany() takes at most ${most} inputs, not ${inputs.length}. Call it with parts.`);
     }
-    if (inputs.length > 0 && options?.backPressure !== false) {
-      const refused = await this.#pressure.admit(job.name, inputs.length);
-      if (refused !== undefined) return refused;
-    }
     return this.#enqueuePlanned(inputs.map((input) => ({ job, input, options })));
   }
 
   /** In one commit, all or nothing. */
   async #enqueuePlanned(planned: readonly PlannedJob[]): Promise<Result<readonly JobRef[], EnqueueFault>> {
+    const refused = await this.#pressure.admitAll(pressing(planned));
+    if (refused !== undefined) return refused;
     const records: NewJob[] = [];
     for (const [index, { job, input, options }] of planned.entries()) {
       const made = newJob(codecOf(this.#codecs, job), input, options, this.#options.clock, this.#limits);
@@ -251,6 +249,16 @@ class Waiter implements EnqueueWaiter {
   refused(fault: Err<StoreFault>): void {
     this.#resolve(fault);
   }
+}
+
+/** How many jobs of each name ask for room at once. One that waits for others asks whether there is room, and takes none of it yet. */
+function pressing(planned: readonly PlannedJob[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { job, options } of planned) {
+    if (job.settings.backPressure === undefined || options?.backPressure === false) continue;
+    counts.set(job.name, (counts.get(job.name) ?? 0) + (options?.after === undefined ? 1 : 0));
+  }
+  return counts;
 }
 
 /** The issues of one input among many, with its index in front of each pointer. */
