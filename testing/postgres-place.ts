@@ -31,8 +31,7 @@ export async function postgresPlace(kind: PostgresKind): Promise<StorePlace> {
     },
     async remove() {
       await (await time)?.close();
-      await emptyDatabase(url);
-      free.set(kind, [...(free.get(kind) ?? []), url]);
+      await giveBack(kind, url);
     },
   };
 }
@@ -49,6 +48,12 @@ export async function openDatabase(kind: PostgresKind): Promise<string> {
   if (!opened.ok) throw new Error(String(opened.fault));
   await opened.value.close();
   return url;
+}
+
+/** A database of `openDatabase` that the next test may have. */
+export async function giveBack(kind: PostgresKind, url: string): Promise<void> {
+  await emptyDatabase(url);
+  free.set(kind, [...(free.get(kind) ?? []), url]);
 }
 
 /** As it was after its migrations, but for what tells the time. */

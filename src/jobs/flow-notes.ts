@@ -34,6 +34,7 @@ export class FlowNotes {
   readonly #faults = new Set<string>();
   #progress: string | undefined;
   #telling = false;
+  #told: Promise<void> | undefined;
 
   constructor(of: NotesOf, tools: NotesTools) {
     this.#of = of;
@@ -73,7 +74,12 @@ export class FlowNotes {
     this.#progress = text;
     if (this.#telling) return;
     this.#telling = true;
-    void this.#tell();
+    this.#told = this.#tell();
+  }
+
+  /** Resolves when the store has had the latest progress. */
+  get told(): Promise<void> | undefined {
+    return this.#told;
   }
 
   async dependencies(): Promise<readonly DependencyRecord[]> {

@@ -265,6 +265,12 @@ export class JobFlow {
   readonly #leave = (): void => {
     if (this.#left || this.#busy > 0) return;
     this.#left = true;
+    void this.#suspend();
+  };
+
+  async #suspend(): Promise<void> {
+    // What the job has said of itself is shown while it rests, for days perhaps.
+    await this.#notes.told;
     if (this.#run.isOver) return this.#run.quit();
     // A job whose time is up by then is woken to be told so.
     const at = Math.min(this.#run.deadline, ...this.#wanted.map((one) => one.at));
@@ -274,7 +280,7 @@ export class JobFlow {
         ? { to: "snoozed", runAt: at }
         : { to: "waiting", signal, until: at },
     );
-  };
+  }
 }
 
 const timedOut = '"timed out"';

@@ -29,7 +29,7 @@ import { checkJobs } from "./check-job.ts";
 import { Delivery } from "./delivery.ts";
 import { Doubts } from "./doubts.ts";
 import { flowVerbs } from "./flow.ts";
-import { Gatherer, isNew, shifted } from "./gatherer.ts";
+import { Gatherer, shifted } from "./gatherer.ts";
 import { Headroom } from "./headroom.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
@@ -155,8 +155,7 @@ export class Session implements StoreSession {
       for (const { job } of settlements) this.#running.delete(job.id);
       this.#doubts.end(settlements);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
-      if (this.#waiters.size > 0)
-        void this.#waiters.tell([...settlements.map(({ job }) => job.id), ...ended].filter(isNew()));
+      if (this.#waiters.size > 0) void this.#waiters.settled(settlements, ended);
       if (stirred) this.#stir();
       // A key or a gate may have room for one of a name that has none here.
       if (stirred) this.#announce(settlements.map(({ job }) => job));

@@ -2,7 +2,17 @@
  * Callers that wait for a job to finish. What this process settles is told at its commit; what other processes finish is asked for in one statement for
  * all who wait, now and then.
  */
-import { FinishList, QueueFull, type JobId, type JobRecord, type StoreFault, type StoreResult } from "../jobs/index.ts";
+import {
+  FinishList,
+  isFinished,
+  QueueFull,
+  type JobId,
+  type JobRecord,
+  type Settlement,
+  type StoreFault,
+  type StoreResult,
+} from "../jobs/index.ts";
+import { isNew } from "./gatherer.ts";
 
 export class Waiters {
   readonly #list: FinishList;
@@ -29,9 +39,19 @@ export class Waiters {
     return this.#list.wait(id, signal, () => void this.#lookAt([id]));
   }
 
-  /** These jobs have ended: those who wait for them are told. */
+  /** Of what was settled, what has ended; and the others that ended with it. */
+  async settled(settlements: readonly Settlement[], ended: readonly JobId[]): Promise<void> {
+    const own = settlements.filter(({ to }) => to === "succeeded" || to === "failed" || to === "cancelled");
+    await this.tell([...own.map(({ job }) => job.id), ...ended].filter(isNew()));
+  }
+
+  /** These jobs have ended: those who wait for them are told. One that somebody has run again meanwhile is waited for further. */
   async tell(ids: readonly JobId[]): Promise<void> {
-    for (const id of ids) if (this.#list.has(id)) this.#list.tell(id, await this.#get(id));
+    for (const id of ids) {
+      if (!this.#list.has(id)) continue;
+      const found = await this.#get(id);
+      if (!found.ok || found.value === undefined || isFinished(found.value.state)) this.#list.tell(id, found);
+    }
   }
 
   /** Asks for all of them; one question at a time. */

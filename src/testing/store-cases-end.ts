@@ -38,6 +38,35 @@ export function endCases(bench: WithBench): void {
   );
 
   test(
+    "finished waits through retries, snoozes, waits and releases, also where several settle together",
+    bench({}, async (b) => {
+      const ids = (await b.enqueue({ name: "a" }, { name: "a" }, { name: "a" }, { name: "a" })).map(({ id }) => id);
+      const told: string[] = [];
+      const waiting = ids.map(async (id) => {
+        const record = value(await b.session.finished(id));
+        told.push(`${id} ${record?.state}`);
+      });
+      const hands = b.hands("a");
+      hands.grant("a", 4);
+      const [one, two, three, four] = await hands.take(4);
+      assert.ok(one && two && three && four);
+      await b.settle(
+        { job: one, to: "retry", runAt: b.now + 1_000, error: failure(one) },
+        { job: two, to: "snoozed", runAt: b.now + 1_000 },
+        { job: three, to: "waiting", signal: "go", until: b.now + 1_000 },
+        { job: four, to: "released" },
+      );
+      await b.counts();
+      assert.deepEqual(told, []);
+      await b.advance(1_000);
+      hands.grant("a", 4);
+      for (const job of await hands.take(4)) await b.settle({ job, to: "succeeded" });
+      await Promise.all(waiting);
+      assert.deepEqual(told.toSorted(), ids.map((id) => `${id} succeeded`).toSorted());
+    }),
+  );
+
+  test(
     "finished stops waiting when its signal aborts, and at close it answers with a fault",
     bench({}, async (b) => {
       const id = await b.enqueueOne({ name: "a" });

@@ -285,6 +285,8 @@ test("steps, signals and progress are sealed in the store, and open for the job"
   const sealing = await openSealing(shop, { encryption: first, mostBytes: 1_048_576 });
   const handler = async ({ input, job: own }: { input: { text: string }; job: JobRun }): Promise<unknown> => {
     const step = await own.step("reserve", () => `${input.text} reserved`);
+    own.progress(`${input.text} is counted`);
+    own.progress(`${input.text} waits`);
     const paid = await own.waitFor("paid" as never, { timeout: "1h" });
     return { text: `${step} ${JSON.stringify(paid)}` };
   };
@@ -294,6 +296,9 @@ test("steps, signals and progress are sealed in the store, and open for the job"
   await made.engine.start();
   const ref = value(await made.jobs.enqueue(order, { text: secret }));
   await settled(300);
+  const resting = value(await made.jobs.get(ref.id));
+  assert.deepEqual([resting?.state, resting?.progress], ["waiting", `${secret} waits`]);
+  assert.ok(!(await kept(made, ref.id)).includes("fox"));
   value(await made.jobs.signal(order, ref.id, "paid", { by: "fox & co" }));
   await elapse(made.clock, 2_000, 100);
   const notes = value(await made.session.notes(ref.id));
