@@ -54,7 +54,7 @@ for (const name of placeNames) {
       for (const text of [secret, long]) refs.push(value(await one.jobs.enqueue(letter, { text })));
       for (const { id } of refs) {
         await until(async () => value(await one.jobs.get(id))?.state === "waiting");
-        assert.match(String(value(await one.jobs.get(id))?.progress), /^progress of s3cret-/);
+        assert.match(JSON.stringify(value(await one.jobs.get(id))?.progress), /^"progress of s3cret-/);
         value(await one.jobs.signal(letter, id, "paid", { by: `payer of ${secret}` }));
       }
       for (const ref of refs) assert.match(value(await ref.result()).text, /^weight of s3cret-.+ payer of s3cret-/);

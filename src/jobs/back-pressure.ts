@@ -51,7 +51,7 @@ export class BackPressure {
     });
     if (asked.length === 0) return undefined;
     const now = this.#clock.monotonic();
-    await Promise.all(asked.map(({ gauge }) => (gauge.isFresh(now) ? undefined : this.#read(gauge))));
+    await Promise.all(asked.filter(({ gauge }) => !gauge.isFresh(now)).map(({ gauge }) => this.#read(gauge)));
     for (const { gauge } of asked) {
       const refused = gauge.refusal(this.#clock.now());
       if (refused !== undefined) return refused;
