@@ -38,7 +38,7 @@ export const jobsHelp = `tensile jobs COMMAND STORE …
                                         of paused jobs none begins, until they are resumed
 
   --json                                counts and list as JSON
-  retry, cancel, pause and resume open the store: an SQLite file must not be in use by an app.
+  retry, cancel, pause and resume open the store: an SQLite file must not be in use by an app, unless the app shares it.
 `;
 
 const commands: { readonly [name: string]: (call: JobsCall, io: Io) => Promise<void> } = {

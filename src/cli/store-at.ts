@@ -19,7 +19,7 @@ export async function storeAt(address: string | undefined, create = false): Prom
     return { kind: "postgres", store: postgres(address, { pooled: true }) };
   }
   if (!create && !existsSync(address)) throw new Failure(`There is no file ${address}.`);
-  return { kind: "sqlite", store: sqlite(address) };
+  return { kind: "sqlite", store: sqlite(address, { shared: "visit" }) };
 }
 
 const forEver = { ageMs: Infinity, count: Infinity };

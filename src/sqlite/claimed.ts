@@ -120,6 +120,7 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
   const jobs: SlottedJob[] = [];
   const ranges = reply.ranges;
   let at = 0;
+  let slot = reply.slot ?? 0;
   for (let r = 0; r < ranges.length; r += 6) {
     const common = { name: nameOf(must(ranges[r])), priority: must(ranges[r + 1]), fence };
     const first = must(ranges[r + 2]) + must(ranges[r + 3]);
@@ -128,11 +129,11 @@ export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: nu
     for (let i = 0; i < count; i++) {
       const size = sizeAt(whole, at);
       const bytes = large ? Buffer.from(whole.subarray(at, at + size)) : whole;
-      jobs.push(new SlottedJob(common, jobs.length, first + i, blockAt, bytes, large ? 0 : at));
+      jobs.push(new SlottedJob(common, slot++, first + i, blockAt, bytes, large ? 0 : at));
       at += size;
     }
   }
-  for (const slot of reply.noted ?? []) must(jobs[slot]).noted = true;
+  for (const index of reply.noted ?? []) must(jobs[index]).noted = true;
   return jobs;
 }
 

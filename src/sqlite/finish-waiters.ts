@@ -19,6 +19,8 @@ import type { SlottedJob } from "./claimed.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { queueFull } from "./receipt.ts";
 
+const looksAtOnce = 1_000;
+
 export class FinishWaiters {
   readonly #list = new FinishList(limits.finishedWaiters, queueFull(limits.finishedWaiters, "callers of finished()"));
   readonly #get: (id: JobId) => StoreResult<JobRecord | undefined>;
@@ -79,9 +81,12 @@ export class FinishWaiters {
     );
   }
 
-  /** The writer started again: jobs may have ended as crashed meanwhile, without a settlement. */
-  lookAgain(): void {
-    for (const id of this.#list.ids) void this.#look(id);
+  /** These may have ended without a settlement of this process: as crashed, before the writer started again, or in another process. */
+  async lookAgain(ids: readonly JobId[] = this.#list.ids): Promise<void> {
+    const waited = ids.filter((id) => this.#list.has(id));
+    // So many operations may wait for the writer besides.
+    for (let from = 0; from < waited.length; from += looksAtOnce)
+      await Promise.all(waited.slice(from, from + looksAtOnce).map((id) => this.#look(id)));
   }
 
   fail(fault: StoreFault): void {

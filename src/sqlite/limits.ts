@@ -100,6 +100,22 @@ export const sqliteLimits = Object.freeze({
   longestSleepMs: 30_000,
   /** Milliseconds before work that failed for lack of disk is tried again by itself. */
   troubleRetryMs: 1_000,
+  /** Processes that share a file beside its owner. */
+  guests: 64,
+  /** Bytes of one message between processes that share a file. */
+  sharedFrameBytes: 268_435_456,
+  /** Bytes on their way to a process that takes nothing, before it is given up. */
+  sharedUnsentBytes: 67_108_864,
+  /** Milliseconds that a process which shares a file may stand still before its jobs are others', unless said otherwise (`leaseMs`). */
+  sharedLeaseMs: 10_000,
+  /** Milliseconds that opening a shared file waits for its owner to answer. */
+  sharedOpenMs: 10_000,
+  /** Milliseconds that jobs of a process that is gone wait for the owner's calling thread to say the time. */
+  sharedTickMs: 1_000,
+  /** Milliseconds between two tries to reach the owner of a shared file, or to become it: at first, doubling up to the longest. */
+  sharedRetryMs: 20,
+  /** The longest of these. */
+  sharedRetryMostMs: 500,
 });
 
 export type SqliteLimits = { readonly [K in keyof typeof sqliteLimits]: number };

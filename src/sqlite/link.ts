@@ -5,19 +5,24 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../core/index.ts";
 import type { JobPolicy } from "../jobs/index.ts";
-import type { FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
+import type { FromWriter, Notice, ToWriter, WriterOptions } from "./protocol.ts";
 
 export interface Opened {
   readonly epoch: number;
   readonly waiting: number;
   readonly wakeAt: number;
   readonly recovered: number;
+  /** The file is another process's. */
+  readonly guest: boolean;
 }
 
 export interface LinkEvents {
   readonly onOpened: (opened: Opened) => void;
   readonly onRefused: (reason: string, programming: boolean) => void;
   readonly onMessage: (message: Extract<FromWriter, { kind: "committed" }>) => void;
+  readonly onNotice: (notice: Notice) => void;
+  /** The owner of the file, another process, is gone; `onOpened` follows. */
+  readonly onLost: (reason: string) => void;
   readonly onClosed: () => void;
   readonly onDied: (reason: string) => void;
 }
@@ -74,6 +79,11 @@ export function startWriter(
         attempts: message.names.map(maxAttempts),
         policies: message.known.map(policy),
       } satisfies ToWriter);
+    } else if (message.kind === "cancel" || message.kind === "ended" || message.kind === "tick") {
+      events.onNotice(message);
+    } else if (message.kind === "lost") {
+      events.onLost(message.reason);
+      worker.postMessage({ kind: "heard" } satisfies ToWriter);
     } else {
       over = true;
       if (message.kind === "closed") events.onClosed();

@@ -69,6 +69,7 @@ interface Sent {
 export class Outbox {
   readonly #packer = new Packer();
   readonly #policy: (name: string) => JobPolicy | undefined;
+  readonly #attempts: (name: string) => number;
   readonly #sent = new Map<number, Sent>();
   readonly #names = new Map<string, number>();
   readonly #nameList: string[] = [];
@@ -83,8 +84,9 @@ export class Outbox {
   #ops: Op[] = [];
   #grants: number[] = [];
 
-  constructor(policy: (name: string) => JobPolicy | undefined) {
+  constructor(policy: (name: string) => JobPolicy | undefined, attempts: (name: string) => number) {
     this.#policy = policy;
+    this.#attempts = attempts;
   }
 
   /** Whether there is anything to send. */
@@ -239,6 +241,7 @@ export class Outbox {
       namesFrom,
       names,
       policies: names.map(this.#policy),
+      attempts: names.map(this.#attempts),
       ops: this.#ops,
       grants: this.#grants,
     };

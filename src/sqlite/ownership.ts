@@ -5,22 +5,37 @@
 import { DatabaseSync } from "node:sqlite";
 import { isBusy } from "./failures.ts";
 
-export class Owned extends Error {}
+export class Owned extends Error {
+  readonly owner: string;
+  /** Whether the owner lets others join; undefined where it cannot be told. */
+  readonly shared: boolean | undefined;
+
+  constructor(path: string, owner: string, shared: boolean | undefined) {
+    const way =
+      shared === true
+        ? "open the store with `shared: true` as it does"
+        : "stop it first, give this program a file of its own, or open the store with `shared: true` in both";
+    super(`${path} is owned by ${owner}; ${way}. Reading the file is possible at any time.`);
+    this.owner = owner;
+    this.shared = shared;
+  }
+}
 
 export interface Ownership {
   release(): void;
 }
 
 /** @throws Owned when another process, or another store of this process, has the file. */
-export function takeOwnership(path: string, pid: number): Ownership {
+export function takeOwnership(path: string, pid: number, shared = false): Ownership {
   const lock = new DatabaseSync(`${path}-owner`, { timeout: 0 });
   try {
     lock.exec("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY");
-    if (!begin(lock)) throw new Owned(ownedBy(path, lock));
-    lock.exec("CREATE TABLE IF NOT EXISTS owner (pid INTEGER NOT NULL); DELETE FROM owner");
-    lock.prepare("INSERT INTO owner VALUES (?)").run(pid);
+    if (!begin(lock)) throw ownedBy(path, lock);
+    // Made anew, because an earlier version had fewer columns.
+    lock.exec("DROP TABLE IF EXISTS owner; CREATE TABLE owner (pid INTEGER NOT NULL, shared INTEGER NOT NULL)");
+    lock.prepare("INSERT INTO owner VALUES (?, ?)").run(pid, shared ? 1 : 0);
     lock.exec("COMMIT");
-    if (!begin(lock)) throw new Owned(ownedBy(path, lock));
+    if (!begin(lock)) throw ownedBy(path, lock);
     return {
       release() {
         if (lock.isTransaction) lock.exec("ROLLBACK");
@@ -43,13 +58,12 @@ function begin(lock: DatabaseSync): boolean {
   }
 }
 
-function ownedBy(path: string, lock: DatabaseSync): string {
-  let owner = "another process";
+function ownedBy(path: string, lock: DatabaseSync): Owned {
   try {
-    const pid = lock.prepare("SELECT pid FROM owner").get()?.["pid"];
-    if (pid !== undefined) owner = `process ${String(pid)}`;
+    const row = lock.prepare("SELECT * FROM owner").get();
+    if (row !== undefined) return new Owned(path, `process ${String(row["pid"])}`, row["shared"] === 1);
   } catch {
     // The owner is just writing its number.
   }
-  return `${path} is owned by ${owner}; stop it first, or give this program a file of its own. Reading the file is possible at any time.`;
+  return new Owned(path, "another process", undefined);
 }

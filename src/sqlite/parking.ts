@@ -40,6 +40,12 @@ export function recordError(core: Core, id: number, error: AttemptError): void {
   core.sql.trimErrors.run(id, limits.errorsPerJob);
 }
 
+/** What stands in place of the outcome of an attempt that nobody ended. */
+export function crashOf(core: Core, attempt: number): AttemptError {
+  const message = "The process ended during the attempt.";
+  return { attempt, at: core.now, code: "CRASHED", message };
+}
+
 export function entryOfRow(row: ParkedRow): StoredEntry {
   return {
     id: row.id,

@@ -69,6 +69,8 @@ export type SettleOp = { readonly op: "settle"; readonly ref: AttemptRef } & (
   | { readonly to: "snoozed"; readonly runAt: number }
   | { readonly to: "waiting"; readonly signal: string; readonly until: number | undefined }
   | { readonly to: "released" }
+  /** Its process is gone. `attempts`: how many jobs of its name have. */
+  | { readonly to: "crashed"; readonly attempts: number }
 );
 
 /** Notes of a running attempt. */
@@ -141,8 +143,9 @@ export interface Batch {
   /** Names told for the first time; the first has number `namesFrom`. */
   readonly namesFrom: number;
   readonly names: readonly string[];
-  /** One for each of `names`. */
+  /** One for each of `names`, like `attempts`. */
   readonly policies: readonly (JobPolicy | undefined)[];
+  readonly attempts: readonly number[];
   readonly ops: readonly Op[];
   /** Pairs of name number and credit. */
   readonly grants: readonly number[];
@@ -157,7 +160,13 @@ export interface WriterOptions {
   readonly lockWaitMs: number;
   readonly pid: number;
   readonly now: number;
+  /** How the file is shared with other processes. */
+  readonly shared: Shared;
+  readonly leaseMs: number;
 }
+
+/** `visit`: joins the owner where there is one, and is none for others. */
+export type Shared = "no" | "yes" | "visit";
 
 export type ToWriter =
   | Batch
@@ -167,7 +176,9 @@ export type ToWriter =
       readonly attempts: readonly number[];
       readonly policies: readonly (JobPolicy | undefined)[];
     }
-  | { readonly kind: "close" };
+  /** The calling thread has heard that the owner was lost: what it sends from now on is for the next one. */
+  | { readonly kind: "heard" }
+  | { readonly kind: "close"; readonly now: number };
 
 /** What became of the jobs of one section: ids follow from the first, or are listed when the section was special. */
 export interface JobsReply {
@@ -223,8 +234,10 @@ export interface ClaimReply {
   readonly claim: number;
   readonly ranges: Float64Array;
   readonly bytes: ArrayBuffer;
-  /** Slots of jobs that have notes. */
+  /** Slots of jobs that have notes, counted from the first job here. */
   readonly noted?: readonly number[];
+  /** The slot of the first job; 0 when absent. Where processes share a file, each has a part of the claim. */
+  readonly slot?: number;
 }
 
 export interface CommitReply {
@@ -243,8 +256,20 @@ export interface CommitReply {
   readonly commits: number;
 }
 
+/** Something that another process of the file has done. */
+export type Notice =
+  /** A job that this process runs is to be cancelled. */
+  | { readonly kind: "cancel"; readonly id: string }
+  /** A process is gone, and what it ran is to be given back: what is the time? */
+  | { readonly kind: "tick" }
+  /** These jobs may have ended; undefined: any. */
+  | { readonly kind: "ended"; readonly ids: readonly string[] | undefined };
+
 export type FromWriter =
   | CommitReply
+  | Notice
+  /** The owner of the file is gone, or unheard; `opened` follows when there is one again. */
+  | { readonly kind: "lost"; readonly reason: string }
   /** Names whose jobs were running, and all that the file knows. */
   | { readonly kind: "names"; readonly names: readonly string[]; readonly known: readonly string[] }
   | {
@@ -253,6 +278,8 @@ export type FromWriter =
       readonly waiting: number;
       readonly wakeAt: number;
       readonly recovered: number;
+      /** The file is another process's. */
+      readonly guest: boolean;
     }
   | { readonly kind: "refused"; readonly reason: string; readonly programming: boolean }
   | { readonly kind: "closed" };

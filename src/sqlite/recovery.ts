@@ -10,7 +10,7 @@ import { Journal, count, laneOf, makeName, moveCount, waiting, type Block, type 
 import type { StoredEntry } from "./entries.ts";
 import { loadBlock, placeMoved, tenantsOf } from "./lanes.ts";
 import { makeRouting } from "./limiting.ts";
-import { park, recordError } from "./parking.ts";
+import { crashOf, park, recordError } from "./parking.ts";
 import { parkedStates, prepareTables, unpackRanges } from "./tables.ts";
 
 /** Blocks under claims handled per transaction. */
@@ -129,12 +129,7 @@ function claimedPlaces(core: Core, seq: number): number[] {
 function crashOne(core: Core, done: Completions, block: Block, place: number, most: number): StoredEntry | undefined {
   const entry = done.moveOut(core, block, place, waiting);
   entry.attempt++;
-  recordError(core, entry.id, {
-    attempt: entry.attempt,
-    at: core.now,
-    code: "CRASHED",
-    message: "The process ended during the attempt.",
-  });
+  recordError(core, entry.id, crashOf(core, entry.attempt));
   if (entry.attempt < most) return entry;
   park(core, block.lane, entry, "failed", core.now);
   moveCount(core, block.lane.name, "ready", "failed", 1);

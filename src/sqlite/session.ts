@@ -2,7 +2,6 @@
  * The open store on the calling thread: packs calls into messages, one or two on their way at a time, and turns replies into results. Time is
  * owned here: every message carries the wall clock, and one timer wakes the writer when something is due.
  */
-import { must } from "./must.ts";
 import { err, ok, type Clock, type Result } from "../core/index.ts";
 import type {
   ClaimedJob,
@@ -28,12 +27,13 @@ import type {
 import type { KvWrite } from "../kv/index.ts";
 import { checkJob } from "./check-job.ts";
 import { unpackClaim, type SlottedJob } from "./claimed.ts";
+import { Delivery } from "./delivery.ts";
 import { FinishWaiters } from "./finish-waiters.ts";
 import { FlowVerbs } from "./flow-verbs.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import type { Link, Opened } from "./link.ts";
 import { Outbox } from "./outbox.ts";
-import type { CommitReply, KvOp, OpReply, SqlStep, TransactionReply } from "./protocol.ts";
+import type { CommitReply, KvOp, Notice, OpReply, SqlStep, TransactionReply } from "./protocol.ts";
 import { Reads } from "./reads.ts";
 import { plainPolicy } from "./plain-policy.ts";
 import { queueFull, unavailable } from "./receipt.ts";
@@ -60,7 +60,18 @@ export class Session implements StoreSession {
   #closed: Promise<void> | undefined;
   #closing = false;
   #resolveClosed: () => void = () => undefined;
-  #consumer: { readonly options: ConsumeOptions; readonly credit: Map<string, number> } | undefined;
+  readonly #delivery = new Delivery({
+    grant: (name, credit) => {
+      if (this.#down !== undefined) return;
+      this.#outbox.grant(name, credit);
+      this.#planFlush();
+    },
+    stop: async () => {
+      if (this.trouble === undefined) void (await this.#operate({ op: "stop" }));
+    },
+    onChange: () => this.#holdIfBusy(),
+    handBack: (jobs) => this.#handBack(jobs),
+  });
   readonly #wake: WakeUp;
   #inTrouble = false;
   /** Why nothing is taken: the writer is starting again. */
@@ -69,7 +80,7 @@ export class Session implements StoreSession {
   constructor(options: StoreOpenOptions) {
     this.#clock = options.clock;
     this.#maxWaiting = options.maxWaiting;
-    this.#outbox = new Outbox((name) => plainPolicy(options.policy, name));
+    this.#outbox = new Outbox((name) => plainPolicy(options.policy, name), options.maxAttempts);
     this.#wake = new WakeUp(
       options.clock,
       () => this.#outbox.messagesInFlight > 0,
@@ -106,6 +117,7 @@ export class Session implements StoreSession {
     const reason = this.trouble;
     if (reason !== undefined) return Promise.resolve(err(unavailable(reason)));
     if (settlements.length === 0) return Promise.resolve(ok([]));
+    this.#delivery.settled(settlements);
     const result = this.#outbox.settle(settlements, this.#epoch);
     this.#planFlush();
     return this.#finishWaiters.size === 0 ? result : this.#announce(settlements, result);
@@ -121,36 +133,14 @@ export class Session implements StoreSession {
   }
 
   consume(options: ConsumeOptions): Consumer {
-    if (this.#consumer !== undefined)
-      throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
-    const consumer = { options, credit: new Map<string, number>() };
-    this.#consumer = consumer;
-    this.#link?.hold(true);
-    return {
-      grant: (name, credit) => {
-        if (this.#consumer !== consumer || credit <= 0) return;
-        if (!options.names.includes(name))
-          throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
-        consumer.credit.set(name, (consumer.credit.get(name) ?? 0) + credit);
-        if (this.#down !== undefined) return;
-        this.#outbox.grant(name, credit);
-        this.#planFlush();
-      },
-      stop: async () => {
-        if (this.#consumer !== consumer) return;
-        // What was claimed before the writer hears of this still arrives first.
-        if (this.trouble === undefined) void (await this.#operate({ op: "stop" }));
-        if (this.#consumer === consumer) this.#consumer = undefined;
-        this.#holdIfBusy();
-      },
-    };
+    return this.#delivery.consume(options);
   }
 
   async cancel(id: JobId): StoreResult<JobState | undefined> {
     const result = await this.#operate({ op: "cancel", id });
     if (!result.ok) return result;
     const reply = result.value as { state: JobState; running?: boolean } | undefined;
-    if (reply?.running === true) this.#consumer?.options.onCancelRequested(id);
+    if (reply?.running === true) this.#delivery.cancelRequested(id);
     if (reply?.state === "cancelled") this.#finishWaiters.finished(id);
     return ok(reply?.state);
   }
@@ -236,7 +226,7 @@ export class Session implements StoreSession {
       link.hold(true);
       await new Promise<void>((resolve) => {
         this.#resolveClosed = resolve;
-        link.send({ kind: "close" }, []);
+        link.send({ kind: "close", now: this.#clock.now() }, []);
       });
     }
     this.#shutDown("it is closed");
@@ -244,15 +234,15 @@ export class Session implements StoreSession {
 
   /** The writer has opened the file: at first, or again after it died. */
   attach(link: Link, opened: Opened): void {
-    if (this.#closing) return link.send({ kind: "close" }, []);
+    if (this.#closing) return link.send({ kind: "close", now: this.#clock.now() }, []);
     this.#link = link;
     this.#epoch = opened.epoch;
     this.#waiting = opened.waiting;
     this.#down = undefined;
-    for (const [name, credit] of this.#consumer?.credit ?? []) if (credit > 0) this.#outbox.grant(name, credit);
+    this.#delivery.attach(opened.guest);
     this.#wake.plan(opened.wakeAt);
     this.#holdIfBusy();
-    this.#finishWaiters.lookAgain();
+    void this.#finishWaiters.lookAgain();
     if (!this.#outbox.empty) this.#planFlush();
   }
 
@@ -264,8 +254,16 @@ export class Session implements StoreSession {
     this.#down = reason;
     this.#wake.cancel();
     this.#outbox.failEverything(reason);
-    if (first) this.#consumer?.options.onTrouble(unavailable(reason));
+    this.#delivery.lose();
+    if (first) this.#delivery.trouble(unavailable(reason));
     if (this.#closing) this.#resolveClosed();
+  }
+
+  /** Another process of the file has done something that concerns this one. */
+  onNotice(notice: Notice): void {
+    if (notice.kind === "cancel") this.#delivery.cancelRequested(notice.id);
+    else if (notice.kind === "tick") this.#tick();
+    else void this.#finishWaiters.lookAgain(notice.ids);
   }
 
   closed(): void {
@@ -287,24 +285,11 @@ export class Session implements StoreSession {
     if (!this.#outbox.empty) this.#flush();
     if (reply.claim !== undefined) {
       const jobs = unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local));
-      this.#deliver(jobs);
+      this.#delivery.deliver(jobs);
     }
     this.#noteTrouble(reply.trouble ?? reply.longLog);
     if (!this.#closing) this.#wake.plan(reply.wakeAt);
     this.#holdIfBusy();
-  }
-
-  #deliver(jobs: readonly SlottedJob[]): void {
-    const consumer = this.#consumer;
-    if (consumer === undefined) return this.#handBack(jobs);
-    for (let from = 0; from < jobs.length;) {
-      const name = must(jobs[from]).name;
-      let to = from + 1;
-      while (to < jobs.length && must(jobs[to]).name === name) to++;
-      consumer.credit.set(name, (consumer.credit.get(name) ?? 0) - (to - from));
-      from = to;
-    }
-    consumer.options.onClaimed(jobs);
   }
 
   /** The writer did not hear that the consumer stopped: its disk was full at that moment. */
@@ -316,7 +301,7 @@ export class Session implements StoreSession {
 
   #noteTrouble(reason: string | undefined): void {
     const now = reason !== undefined;
-    if (now && !this.#inTrouble) this.#consumer?.options.onTrouble(unavailable(reason));
+    if (now && !this.#inTrouble) this.#delivery.trouble(unavailable(reason));
     this.#inTrouble = now;
   }
 
@@ -372,7 +357,7 @@ export class Session implements StoreSession {
 
   /** The thread keeps the process alive while somebody waits for it, or while jobs may come. */
   #holdIfBusy(): void {
-    this.#link?.hold(this.#consumer !== undefined || this.#outbox.messagesInFlight > 0);
+    this.#link?.hold(this.#delivery.consumed || this.#outbox.messagesInFlight > 0);
   }
 
   /** An empty message carries the time. */
@@ -387,6 +372,6 @@ export class Session implements StoreSession {
     for (const end of this.onEnd) end();
     this.#outbox.failEverything(reason);
     this.#finishWaiters.fail(unavailable(reason));
-    this.#consumer = undefined;
+    this.#delivery.end();
   }
 }

@@ -12,7 +12,7 @@ import { wantsEnd } from "./flow-tables.ts";
 import { placeMoved } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { signalNote, writeNotes } from "./notes.ts";
-import { park, recordError } from "./parking.ts";
+import { crashOf, park, recordError } from "./parking.ts";
 import type { AttemptRef, NoteOp, OpReply, SettleOp } from "./protocol.ts";
 import { noTime } from "./tables.ts";
 
@@ -44,11 +44,20 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
   const entry = done.moveOut(core, block, place, running);
   closeSlot(core, claim);
   const lane = block.lane;
-  if (op.to === "released") {
+  if (op.to === "crashed") {
+    entry.attempt++;
+    recordError(core, entry.id, crashOf(core, entry.attempt));
+  }
+  if (op.to === "released" || (op.to === "crashed" && entry.attempt < op.attempts)) {
     const entries = released.get(lane);
     if (entries === undefined) released.set(lane, [entry]);
     else entries.push(entry);
     moveCount(core, lane.name, "running", "ready", 1);
+    return "settled";
+  }
+  if (op.to === "crashed") {
+    park(core, lane, entry, "failed", core.now);
+    moveCount(core, lane.name, "running", "failed", 1);
     return "settled";
   }
   if (op.to === "snoozed") {
@@ -89,7 +98,7 @@ export function noteOne(core: Core, op: NoteOp): OpReply {
   return done === "full" ? { full: limits.notesPerJob } : done;
 }
 
-/** Handed back: before everything that waits, in the order of their ids. */
+/** Handed back, by the worker or because it is gone: before everything that waits, in the order of their ids. */
 export function placeReleased(core: Core, released: Released): void {
   for (const [lane, entries] of released) {
     placeMoved(

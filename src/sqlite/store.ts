@@ -21,9 +21,10 @@ import { startThread, startWriter, type Link, type LinkEvents, type StartThread 
 import { importFile } from "./move-in.ts";
 import { exportFile, inspectFile } from "./move-out.ts";
 import { plainPolicy } from "./plain-policy.ts";
-import type { KvOp, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
+import type { KvOp, Shared, SqlChanges, SqlStep, SqlValue } from "./protocol.ts";
 import { unavailable } from "./receipt.ts";
 import { Session } from "./session.ts";
+import { unsharable } from "./share/place.ts";
 
 export interface SqliteOptions {
   /**
@@ -37,6 +38,20 @@ export interface SqliteOptions {
   readonly maxPages?: number;
   /** Milliseconds that the writer waits for another connection's lock before it answers `STORE_UNAVAILABLE`. 5,000 when absent. */
   readonly lockWaitMs?: number;
+  /**
+   * Whether several processes of one user on one machine may have the file open. One owns it; the others reach it through a Unix socket in the folder
+   * `path-share`, and one of them becomes the owner when it is gone. Every one of them opens it with `true`. `"visit"` is for programs that look in for a
+   * moment: they join an owner, and are none for others. Default false: a second process is refused.
+   *
+   * @example
+   * const store = sqlite("atlas.db", { shared: true });
+   */
+  readonly shared?: boolean | "visit";
+  /**
+   * How many milliseconds a process that shares the file may stand still (not die: that is found at once) before its jobs are given to others. The
+   * owner's counts. 1,000 to 600,000; default 10,000.
+   */
+  readonly leaseMs?: number;
 }
 
 /** What a transaction is built of. Statements run in order on the writer thread, and the jobs are enqueued with them or not at all. */
@@ -97,6 +112,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
 /** The store with its writer on a thread of another kind: the simulation's. */
 export function sqliteOn(start: StartThread, path: string, options: SqliteOptions): SqliteStore {
   const file = path === ":memory:" ? path : resolve(path);
+  checkShared(file, options);
   let session: Session | undefined;
   /** Where the calls of a thread go that does not have the store itself. */
   let owner: ((call: unknown) => Promise<unknown>) | undefined;
@@ -198,6 +214,8 @@ function connect(
           else resolveOpen(unavailable(reason));
         },
         onMessage: (message) => session.onCommitted(message),
+        onNotice: (notice) => session.onNotice(notice),
+        onLost: (reason) => session.detach(reason),
         onClosed: () => session.closed(),
         onDied: (reason) => (opened ? again(reason) : resolveOpen(unavailable(reason))),
       };
@@ -232,7 +250,20 @@ function writerOptions(
     maxPageCount: options.maxPages,
     lockWaitMs: options.lockWaitMs ?? limits.lockWaitMs,
     pid: process.pid,
+    shared: sharedOf(options.shared),
+    leaseMs: options.leaseMs ?? limits.sharedLeaseMs,
   };
+}
+
+function sharedOf(shared: SqliteOptions["shared"]): Shared {
+  return shared === "visit" ? shared : shared === true ? "yes" : "no";
+}
+
+function checkShared(file: string, { shared = false, leaseMs = limits.sharedLeaseMs }: SqliteOptions): void {
+  if (!Number.isSafeInteger(leaseMs) || leaseMs < 1_000 || leaseMs > 600_000)
+    throw new TypeError(`leaseMs is a whole number from 1,000 to 600,000, not ${leaseMs}.`);
+  const reason = shared === true ? unsharable(file) : undefined;
+  if (reason !== undefined) throw new TypeError(reason);
 }
 
 function gather(build: (tx: SqlTransaction) => void): Gathered {

@@ -13,9 +13,11 @@ import { sqliteLimits as limits } from "./limits.ts";
 import { setPolicy } from "./limiting.ts";
 import { sqliteCode } from "./failures.ts";
 import { Owned, type Ownership } from "./ownership.ts";
-import type { Batch, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
+import type { Batch, CommitReply, FromWriter, ToWriter, WriterOptions } from "./protocol.ts";
 import { crashedNames, emptyCore, loadCore, recoverClaims } from "./recovery.ts";
 import { createTables } from "./schema.ts";
+import { Host } from "./share/host.ts";
+import { Switchboard } from "./share/switchboard.ts";
 import { ApplicationSql, migrate } from "./transaction.ts";
 import { whyNotOpened } from "./why-not-opened.ts";
 
@@ -30,7 +32,9 @@ export interface WriterHost {
   /** Blocks this thread. */
   pause(ms: number): void;
   database(path: string, options: { readonly timeout: number }): DatabaseSync;
-  own(path: string, pid: number): Ownership;
+  own(path: string, pid: number, shared: boolean): Ownership;
+  /** The file is another process's. True: something else is done than to refuse it. */
+  onOwned?(owned: Owned): boolean;
 }
 
 /** Commits between two looks at the length of the log. */
@@ -52,6 +56,10 @@ export class Writer {
   #longLog: string | undefined;
   /** Monotonic time at which the last commit began. */
   #beganAt = -Infinity;
+  /** The other processes, while the file is shared. */
+  #board: Switchboard | undefined;
+  #sharing: Host | undefined;
+  #commitPlanned = false;
 
   constructor(host: WriterHost, options: WriterOptions) {
     this.#host = host;
@@ -61,7 +69,7 @@ export class Writer {
   receive(message: ToWriter): void {
     if (message.kind === "batch") this.#commitAll(message);
     else if (message.kind === "recover") this.#recover(message.now, message.attempts, message.policies);
-    else this.#close();
+    else if (message.kind === "close") this.#close();
   }
 
   open(): void {
@@ -71,7 +79,7 @@ export class Writer {
         throw new TypeError(`Node ${process.versions.node} is too old for tensile/sqlite: 24.10 or later is needed`);
       }
       const { path, pid, lockWaitMs } = this.#options;
-      if (!this.#memory) this.#ownership = this.#host.own(path, pid);
+      if (!this.#memory) this.#ownership = this.#host.own(path, pid, this.#options.shared === "yes");
       this.#db = this.#host.database(path, { timeout: lockWaitMs });
       const core = (this.#core = this.#prepare(this.#db));
       if (!this.#memory) this.#file = statSync(path);
@@ -113,21 +121,59 @@ export class Writer {
       core.now = now;
       const recovered = recoverClaims(core, new Map(this.#names.map((name, index) => [name, must(attempts[index])])));
       this.#committer = new Committer(core, must(this.#application));
-      this.#post({
-        kind: "opened",
-        epoch: core.epoch,
-        waiting: unstarted(core),
-        wakeAt: this.#committer.wakeAt(),
-        recovered,
-      });
+      if (this.#options.shared !== "yes") return this.#post(this.#opened(recovered));
+      void this.#share().then(
+        () => this.#post(this.#opened(recovered)),
+        (thrown: unknown) => this.#refuse(thrown),
+      );
     } catch (thrown) {
       this.#refuse(thrown);
     }
   }
 
+  #opened(recovered: number): Extract<FromWriter, { kind: "opened" }> {
+    const core = must(this.#core);
+    const wakeAt = must(this.#committer).wakeAt();
+    return { kind: "opened", epoch: core.epoch, waiting: unstarted(core), wakeAt, recovered, guest: false };
+  }
+
+  /** Lets other processes join. */
+  async #share(): Promise<void> {
+    const board = new Switchboard(must(this.#core), {
+      committed: (reply) => this.#postReply(reply),
+      notice: (notice) => this.#post(notice),
+    });
+    this.#sharing = new Host({
+      file: this.#options.path,
+      leaseMs: this.#options.leaseMs,
+      migrations: this.#options.migrations.length,
+      board,
+      welcome: () => this.#opened(0),
+      onWork: () => this.#planCommit(),
+      onGone: () => {
+        this.#post({ kind: "tick" });
+        // The calling thread may be busy with something else.
+        this.#host.clock.setTimer(limits.sharedTickMs, () => this.#planCommit());
+      },
+    });
+    await this.#sharing.listen();
+    this.#board = board;
+  }
+
+  /** What several processes have sent by the end of this turn of the loop goes into one commit. */
+  #planCommit(): void {
+    if (this.#commitPlanned) return;
+    this.#commitPlanned = true;
+    setImmediate(() => {
+      this.#commitPlanned = false;
+      if (this.#sharing !== undefined) this.#commitAll(undefined);
+    });
+  }
+
   #refuse(thrown: unknown): void {
     const reason = thrown instanceof Owned ? thrown.message : whyNotOpened(this.#options.path, thrown);
     this.#release();
+    if (thrown instanceof Owned && this.#host.onOwned?.(thrown) === true) return;
     this.#post({
       kind: "refused",
       reason,
@@ -137,6 +183,8 @@ export class Writer {
 
   #release(): void {
     this.#idle?.cancel();
+    this.#sharing?.close();
+    this.#sharing = this.#board = undefined;
     if (this.#db !== undefined && this.#db.isOpen) this.#db.close();
     this.#ownership?.release();
     this.#db = undefined;
@@ -165,18 +213,25 @@ export class Writer {
       if (next.kind === "batch") batches.push(next);
       else closing = next.kind === "close";
     }
-    const reply = must(this.#committer).commit(batches);
+    this.#sharing?.check();
+    const reply = must(this.#committer).commit(this.#board?.gather(batches) ?? batches);
     if (this.#isReplaced()) return this.#giveUp();
-    const transfer = [...reply.arenas];
-    if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
     if (reply.commits % logCheckEvery === 0) this.#longLog = this.#checkLog();
-    this.#post(this.#longLog === undefined ? reply : { ...reply, longLog: this.#longLog }, transfer);
+    if (this.#board === undefined) this.#postReply(reply);
+    else for (const own of this.#board.distribute(reply)) this.#postReply(own);
+    this.#sharing?.committed();
     this.#uncheckedPages = true;
     // A log that cannot grow may still be emptied into the file, and then begins anew.
     if (reply.trouble !== undefined) this.#checkpoint();
     if (closing) return this.#close();
     if (must(this.#committer).more) setImmediate(() => this.#db !== undefined && this.#commitAll(undefined));
     else this.#armIdle();
+  }
+
+  #postReply(reply: CommitReply): void {
+    const transfer = [...reply.arenas];
+    if (reply.claim !== undefined) transfer.push(reply.claim.bytes);
+    this.#post(this.#longLog === undefined ? reply : { ...reply, longLog: this.#longLog }, transfer);
   }
 
   /** A reader that stays keeps the log from being emptied. */

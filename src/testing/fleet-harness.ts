@@ -7,6 +7,8 @@ import { StoreBench, type BenchOptions } from "./store-harness.ts";
 export interface FleetPlace {
   /** How long a process is believed to live after it was last heard. */
   readonly leaseMs: number;
+  /** The death of a process is found at once; the lease is for those that stand still. */
+  readonly seesDeath?: boolean;
   process(): FleetProcess;
   /** Every process that lives and is not frozen renews its lease now, and rescues. For heartbeats that the clock of the options does not drive. */
   beat?(): Promise<void>;
@@ -38,6 +40,10 @@ class FleetBench {
 
   get leaseMs(): number {
     return this.#place.leaseMs;
+  }
+
+  get seesDeath(): boolean {
+    return this.#place.seesDeath === true;
   }
 
   /** One more process, with its store open. */

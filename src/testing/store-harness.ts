@@ -260,6 +260,11 @@ export function value<T>(
   return result.value;
 }
 
+/** By its fence, whichever part of it says so. */
+export function isLater({ fence: one }: ClaimedJob, { fence: two }: ClaimedJob): boolean {
+  return one.epoch === two.epoch ? one.claim > two.claim : one.epoch > two.epoch;
+}
+
 /** An element that must be there. */
 export function at<T>(list: readonly T[], index: number): T {
   const element = list[index];

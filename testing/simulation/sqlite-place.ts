@@ -100,7 +100,7 @@ class SimulatedThread implements WriterThread {
 
   #take(): ToWriter | undefined {
     const message = this.#inbox.shift();
-    if (message !== undefined && message.kind !== "close") this.#now = message.now;
+    if (message !== undefined && message.kind !== "heard") this.#now = message.now;
     return message;
   }
 
