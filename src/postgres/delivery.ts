@@ -60,6 +60,12 @@ export class Delivery {
     return false;
   }
 
+  /** Whether there is room for what was enqueued here while the turn that has just ended was under way, and had that room. */
+  get missed(): boolean {
+    for (const lot of this.#lots.values()) if (lot.added > 0 && wants(lot)) return true;
+    return false;
+  }
+
   has(name: string): boolean {
     return (this.#lots.get(name)?.credit ?? 0) > 0;
   }

@@ -330,7 +330,7 @@ export class Session implements StoreSession {
     if (turn.claimed.length > 0) this.#wake.busy();
     this.#begin(turn.claimed);
     consumer?.endTurn(room, turn.claimed, turn.all);
-    if (turn.more) this.#again = true;
+    if (turn.more || consumer?.missed === true) this.#again = true;
   }
 
   async #handBack(epoch: number): Promise<void> {

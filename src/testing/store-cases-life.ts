@@ -293,6 +293,7 @@ export function lifeCases(bench: WithBench): void {
     bench({ maxWaiting: 200_000 }, async (b) => {
       const total = 100_000;
       const seen = new Set<string>();
+      let settled = 0;
       await new Promise<void>((resolve, reject) => {
         const consumer = b.session.consume({
           names: ["a", "b"],
@@ -306,7 +307,7 @@ export function lifeCases(bench: WithBench): void {
             consumer.grant("b", jobs.length - a);
             void b.session
               .settle(jobs.map((job) => ({ job, to: "succeeded" })))
-              .then(() => (seen.size === total ? resolve() : undefined));
+              .then(() => ((settled += jobs.length) === total ? resolve() : undefined));
           },
           onCancelRequested: () => undefined,
           onTrouble: (fault) => reject(new Error(String(fault))),
