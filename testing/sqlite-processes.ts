@@ -99,7 +99,7 @@ export class SharedProcess {
       grant: (name, credit) => {
         if (!this.dead) this.#child.send({ kind: "grant", name, credit } satisfies Order);
       },
-      stop: async () => undefined,
+      stop: async () => void (await this.ask({ kind: "stop" })),
     };
   }
 

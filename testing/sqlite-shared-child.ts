@@ -29,6 +29,7 @@ export type Order =
   | { readonly kind: "call"; readonly id: number; readonly verb: keyof StoreSession; readonly args: readonly unknown[] }
   | { readonly kind: "consume"; readonly id: number; readonly names: readonly string[] }
   | { readonly kind: "grant"; readonly name: string; readonly credit: number }
+  | { readonly kind: "stop"; readonly id: number }
   | { readonly kind: "advance"; readonly id: number; readonly ms: number }
   /** Settles all that it is handed by itself, as a worker with a quick handler does. */
   | { readonly kind: "work"; readonly id: number; readonly names: readonly string[]; readonly credit: number }
@@ -107,6 +108,8 @@ async function obey(order: Order): Promise<unknown> {
       return consume(order.names, (jobs) => tell({ kind: "claimed", what: jobs.map(plain) }));
     case "grant":
       return consumer?.grant(order.name, order.credit);
+    case "stop":
+      return consumer?.stop();
     case "advance":
       return "advance" in clock ? (clock as ReturnType<typeof manualClock>).advance(order.ms) : undefined;
     case "work":

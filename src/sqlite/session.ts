@@ -53,6 +53,8 @@ export class Session implements StoreSession {
   readonly paused: StoreFlow["paused"] = () => this.#reads.paused();
   readonly backlog: StoreFlow["backlog"] = (names) => this.#reads.backlog(names);
   #link: Link | undefined;
+  /** A thread that looks for the next owner of the file, or becomes it. */
+  #seeking: Link | undefined;
   #epoch = 0;
   #waiting = 0;
   #commits = 0;
@@ -221,7 +223,7 @@ export class Session implements StoreSession {
     this.#closing = true;
     this.#wake.cancel();
     this.#flush();
-    const link = this.#link;
+    const link = this.#link ?? this.#seeking;
     if (link !== undefined) {
       link.hold(true);
       await new Promise<void>((resolve) => {
@@ -236,6 +238,7 @@ export class Session implements StoreSession {
   attach(link: Link, opened: Opened): void {
     if (this.#closing) return link.send({ kind: "close", now: this.#clock.now() }, []);
     this.#link = link;
+    this.#seeking = undefined;
     this.#epoch = opened.epoch;
     this.#waiting = opened.waiting;
     this.#down = undefined;
@@ -247,8 +250,9 @@ export class Session implements StoreSession {
   }
 
   /** The writer died. Everybody who waits is told; what was running counts as crashed when it starts again. */
-  detach(reason: string): void {
+  detach(reason: string, seeking?: Link): void {
     this.#link = undefined;
+    this.#seeking = seeking;
     for (const end of this.onEnd) end();
     const first = this.#down === undefined;
     this.#down = reason;
@@ -357,7 +361,7 @@ export class Session implements StoreSession {
 
   /** The thread keeps the process alive while somebody waits for it, or while jobs may come. */
   #holdIfBusy(): void {
-    this.#link?.hold(this.#delivery.consumed || this.#outbox.messagesInFlight > 0);
+    this.#link?.hold(this.#closing || this.#delivery.consumed || this.#outbox.messagesInFlight > 0);
   }
 
   /** An empty message carries the time. */

@@ -215,7 +215,7 @@ function connect(
         },
         onMessage: (message) => session.onCommitted(message),
         onNotice: (notice) => session.onNotice(notice),
-        onLost: (reason) => session.detach(reason),
+        onLost: (reason) => session.detach(reason, link),
         onClosed: () => session.closed(),
         onDied: (reason) => (opened ? again(reason) : resolveOpen(unavailable(reason))),
       };

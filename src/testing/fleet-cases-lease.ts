@@ -1,6 +1,7 @@
 /** Conformance of a fleet: leases. The dead are found out, the living are left alone, and who comes back late can do no harm. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClaimedJob } from "../jobs/index.ts";
 import type { WithFleet } from "./fleet-harness.ts";
 import { isLater, value } from "./store-harness.ts";
 
@@ -36,22 +37,22 @@ export function leaseCases(fleet: WithFleet): void {
     fleet({}, async (f) => {
       const both = await f.two();
       const id = await both[1].enqueueOne({ name: "a" });
-      const orders: number[] = [];
+      const claims: ClaimedJob[] = [];
       for (let claim = 0; claim < 6; claim++) {
         // The process that came last has the higher epoch, and begins.
         const b = both[claim % 2 === 0 ? 1 : 0];
         const hands = b.hands("a");
         const job = await hands.takeOne("a");
         assert.equal(job.id, id);
-        orders.push(job.fence.order ?? NaN);
+        claims.push(job);
         const error = { attempt: job.attempt, at: 0, code: "X", message: "" };
         const again = { job, to: "retry", runAt: 0, error } as const;
         assert.deepEqual(await b.settle(claim % 3 === 0 ? { job, to: "released" } : again), ["settled"]);
         await hands.stop();
       }
       assert.ok(
-        orders.every((order, at) => at === 0 || order > (orders[at - 1] as number)),
-        orders.join(" "),
+        claims.every((job, at) => at === 0 || isLater(job, claims[at - 1] as ClaimedJob)),
+        JSON.stringify(claims.map(({ fence }) => fence)),
       );
     }),
   );

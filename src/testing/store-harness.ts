@@ -262,6 +262,7 @@ export function value<T>(
 
 /** By its fence, whichever part of it says so. */
 export function isLater({ fence: one }: ClaimedJob, { fence: two }: ClaimedJob): boolean {
+  if (one.order !== undefined && two.order !== undefined) return one.order > two.order;
   return one.epoch === two.epoch ? one.claim > two.claim : one.epoch > two.epoch;
 }
 

@@ -97,8 +97,8 @@ export class Switchboard {
     this.#received = [];
     if (this.#crashes.length + this.#withdrawn.length + this.#untold.length > 0)
       sources.push({ client: undefined, batch: this.#housekeeping() });
-    this.#sources = sources;
-    const batches = sources.map(({ batch }) => batch);
+    this.#sources = inTime(this.#core.now, sources, this.#own);
+    const batches = this.#sources.map(({ batch }) => batch);
     if (this.#guests.size > 0 || this.#watchers.size > 0) this.#watchers.before(batches);
     return batches;
   }
@@ -107,7 +107,7 @@ export class Switchboard {
     const batch: Batch = {
       kind: "batch",
       number: 0,
-      now: Math.max(this.#core.now, this.#leftAt),
+      now: this.#leftAt,
       arenas: [],
       namesFrom: limits.names + this.#numbers.size - this.#untold.length,
       names: this.#untold.map(({ name }) => name),
@@ -245,14 +245,21 @@ export class Switchboard {
     const numberOf = (number: number): number => this.#numberOf(must(client.names[number]));
     for (const arena of batch.arenas) renumber(arena, numberOf);
     const grants = batch.grants.map((value, index) => (index % 2 === 0 ? numberOf(value) : value));
-    // A message may have waited for long; the time of the file does not go back for it.
-    const now = Math.max(batch.now, this.#core.now);
-    return { ...batch, now, namesFrom: 0, names: [], policies: [], grants };
+    return { ...batch, namesFrom: 0, names: [], policies: [], grants };
   }
 
   #numberOf(name: string): number {
     return this.#own.has(name) ? this.#own.numberOf(name) : must(this.#numbers.get(name));
   }
+}
+
+/** The last batch of a commit says the time. What others sent may have waited for long, and does not set it back; the own thread's clock may. */
+function inTime(start: number, sources: readonly Source[], own: Client): Source[] {
+  let now = start;
+  return sources.map(({ client, batch }) => {
+    now = client === own ? batch.now : Math.max(now, batch.now);
+    return { client, batch: { ...batch, now } };
+  });
 }
 
 function copyOf({ claim, bytes }: Piece): ClaimReply {
