@@ -37,11 +37,10 @@ export class Wake {
   /** Instead of what was planned before. */
   in(ms: number | undefined): void {
     this.#cancel();
-    if (ms === undefined || this.#closed) return;
-    this.#timers = [
-      this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), this.#events.onDue, true),
-      systemClock.setTimer(limits.pollMs, this.#events.onPoll, true),
-    ];
+    if (this.#closed) return;
+    this.#timers = [systemClock.setTimer(limits.pollMs, this.#events.onPoll, true)];
+    if (ms !== undefined)
+      this.#timers.push(this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), this.#events.onDue, true));
   }
 
   close(): void {
