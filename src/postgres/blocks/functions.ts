@@ -64,7 +64,8 @@ BEGIN
   IF p_deep THEN
     -- Before the lanes are looked at: what is over now is seen there.
     v_xmin := pg_snapshot_xmin(pg_current_snapshot())::text;
-    SELECT s.last_value INTO v_before FROM tensile.job_id s;
+    -- A sequence that nobody has asked yet says the number that it will give first.
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_before FROM tensile.job_id s;
   END IF;
   FOR i IN 1..coalesce(cardinality(p_lanes), 0) LOOP
     v_name := p_lanes[i] / 10;
