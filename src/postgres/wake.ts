@@ -13,7 +13,9 @@ export class Wake {
   readonly #clock: Clock;
   readonly #events: WakeEvents;
   #pollMs: number = limits.busyPollMs;
-  #timers: Timer[] = [];
+  #poll: Timer | undefined;
+  #due: Timer | undefined;
+  #dueAt = Infinity;
   #closed = false;
 
   constructor(clock: Clock, events: WakeEvents) {
@@ -34,18 +36,36 @@ export class Wake {
     return false;
   }
 
-  /** Instead of what was planned before. */
+  /**
+   * At the latest in so many milliseconds. What was planned for earlier stays: the turn that answers now may have made ready what that was for, of a name that
+   * it was not asked for.
+   */
   in(ms: number | undefined): void {
-    this.#cancel();
     if (this.#closed) return;
-    this.#timers = [systemClock.setTimer(limits.pollMs, this.#events.onPoll, true)];
-    if (ms !== undefined)
-      this.#timers.push(this.#clock.setTimer(Math.min(ms, limits.longestSleepMs), this.#events.onDue, true));
+    this.#poll ??= systemClock.setTimer(limits.pollMs, () => this.#onPoll(), true);
+    if (ms === undefined) return;
+    const at = this.#clock.now() + Math.min(ms, limits.longestSleepMs);
+    if (at >= this.#dueAt) return;
+    this.#due?.cancel();
+    this.#dueAt = at;
+    this.#due = this.#clock.setTimer(at - this.#clock.now(), () => this.#onDue(), true);
+  }
+
+  #onPoll(): void {
+    this.#poll = undefined;
+    this.#events.onPoll();
+  }
+
+  #onDue(): void {
+    this.#due = undefined;
+    this.#dueAt = Infinity;
+    this.#events.onDue();
   }
 
   close(): void {
     this.#closed = true;
-    this.#cancel();
+    this.#poll?.cancel();
+    this.#due?.cancel();
   }
 
   /** Where nobody's calls are heard, it looks often after there was work, and less and less often. */
@@ -53,9 +73,5 @@ export class Wake {
     if (!this.#events.deaf() || this.#pollMs >= limits.pollMs) return left;
     this.#pollMs = Math.min(limits.pollMs, this.#pollMs * 1.5);
     return Math.min(left ?? Infinity, this.#pollMs);
-  }
-
-  #cancel(): void {
-    for (const timer of this.#timers.splice(0)) timer.cancel();
   }
 }

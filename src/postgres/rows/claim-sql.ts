@@ -186,11 +186,11 @@ BEGIN
     NULL::bytea FROM tensile.job j WHERE j.state = 4 AND j.cancel_asked AND j.epoch = p_epoch;
   RETURN QUERY SELECT 2::smallint, x, NULL::int, NULL::smallint, NULL::int, NULL::bigint, NULL::bigint, NULL::boolean, NULL::bytea, NULL::bytea, NULL::bytea,
     NULL::bytea FROM unnest(v_lost) AS x;
-  -- Where some had to stay behind blocks: the priority and the place (due) of the first.
+  -- Where some had to stay behind blocks: the priority and the place (due) of the first. Of a paused name nothing stays behind: it has to be resumed.
   RETURN QUERY SELECT 4::smallint, u.id::bigint, u.id, h.priority, NULL::int, NULL::bigint, h.place, NULL::boolean, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea
     FROM unnest(p_names, p_most) AS u(id, most) CROSS JOIN LATERAL (
       SELECT j.priority, j.place FROM tensile.job j WHERE j.state = 3 AND j.name_id = u.id ORDER BY j.priority, j.turn, j.place LIMIT 1
-    ) AS h WHERE u.most < 10;
+    ) AS h WHERE u.most < 10 AND NOT EXISTS (SELECT 1 FROM tensile.name m WHERE m.id = u.id AND m.paused);
   RETURN QUERY SELECT 3::smallint, v_now, NULL::int, NULL::smallint, CASE WHEN v_more THEN 1 ELSE 0 END,
     CASE WHEN cardinality(v_all) > 0 THEN tensile.next_fence() END, ceil(v_wake)::bigint, NULL::boolean,
     NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea;
