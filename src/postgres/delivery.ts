@@ -146,8 +146,8 @@ function wants({ credit, waiting }: Lot): boolean {
   return credit > 0 && waiting !== 0;
 }
 
-/** What of the credit no older job of the name is entitled to. */
+/** What of the credit no older job of the name is entitled to. Nothing while a turn brings older ones: they are to be handed over first. */
 function freeOf(lot: Lot | undefined): number {
-  if (lot?.waiting === undefined) return 0;
-  return lot.credit - Math.max(0, lot.waiting - lot.inTurn);
+  if (lot?.waiting === undefined || lot.inTurn > 0) return 0;
+  return lot.credit - lot.waiting;
 }
