@@ -11,7 +11,8 @@ import { contract, fault, fixed, implementContract, job, type Implemented } from
 import { t } from "../src/schema/index.ts";
 import { killContract, killWorker } from "./engine-kill-jobs.ts";
 import { value } from "../src/testing/store-harness.ts";
-import { inFolder, worker } from "./sqlite-worker.ts";
+import { inFolder } from "../tools/test-folder.ts";
+import { worker } from "./sqlite-worker.ts";
 
 const Busy = fault("BUSY", { kind: "unavailable", data: { wait: t.int() } });
 const add = job("add", {

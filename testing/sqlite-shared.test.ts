@@ -1,25 +1,14 @@
 /** Processes on one SQLite file: an API and its workers, killed, stopped and raced. What they promise each other is in `sqlite-fleet.test.ts`. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import type { ClaimedJob, JobCounts } from "../src/jobs/index.ts";
+import type { ClaimedJob, Consumer, JobCounts, StoreSession } from "../src/jobs/index.ts";
 import { value } from "../src/testing/store-harness.ts";
 import { SharedProcess } from "./sqlite-processes.ts";
 import type { News } from "./sqlite-shared-child.ts";
+import { inFolder } from "../tools/test-folder.ts";
 
 const patience = { timeout: 300_000 };
-
-async function inFolder(run: (file: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-shared-"));
-  try {
-    await run(join(folder, "jobs.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 function batch(size: number): readonly unknown[] {
   return Array.from({ length: size }, () => ({ name: "a", priority: 5, payload: '"x"' }));
@@ -34,6 +23,12 @@ function claimedBy({ news }: SharedProcess): ClaimedJob {
   const jobs = news.find(({ kind }) => kind === "claimed")?.what as readonly ClaimedJob[] | undefined;
   assert.ok(jobs?.[0]);
   return jobs[0];
+}
+
+/** Takes jobs; what becomes of them is in the news of its process. */
+function consume(session: StoreSession): Consumer {
+  const nothing = (): void => undefined;
+  return session.consume({ names: ["a"], onClaimed: nothing, onCancelRequested: nothing, onTrouble: nothing });
 }
 
 /** Ids of the jobs that a worker has ended. */
@@ -116,12 +111,7 @@ test(
       const [owner, guest] = [SharedProcess.take(), SharedProcess.take()];
       value(await owner.open({ file }));
       const session = value(await guest.open({ file }));
-      const consumer = session.consume({
-        names: ["a"],
-        onClaimed: () => undefined,
-        onCancelRequested: () => undefined,
-        onTrouble: () => undefined,
-      });
+      const consumer = consume(session);
       consumer.grant("a", 1);
       const [{ id }] = value(await owner.call("enqueue", batch(1))) as [{ id: string }];
       await guest.until("claimed");
@@ -170,12 +160,7 @@ test("a guest whose event loop is blocked for longer than the lease keeps its jo
     const leaseMs = 1_000;
     value(await owner.open({ file, leaseMs }));
     const session = value(await guest.open({ file, leaseMs }));
-    const consumer = session.consume({
-      names: ["a"],
-      onClaimed: () => undefined,
-      onCancelRequested: () => undefined,
-      onTrouble: () => undefined,
-    });
+    const consumer = consume(session);
     consumer.grant("a", 1);
     value(await owner.call("enqueue", batch(1)));
     await guest.until("claimed");

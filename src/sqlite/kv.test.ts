@@ -7,6 +7,7 @@ import { systemClock, type Clock } from "../core/index.ts";
 import type { KvStore } from "../kv/index.ts";
 import { kvConformance } from "../testing/index.ts";
 import { sqlite, type SqliteStore } from "./index.ts";
+import { inFolder } from "../../tools/test-folder.ts";
 
 const keepAll = { ageMs: 1e12, count: 1e9 };
 const retention = { succeeded: keepAll, failed: keepAll, cancelled: keepAll };
@@ -16,15 +17,6 @@ async function openAt(path: string, clock: Clock): Promise<{ readonly store: Sql
   const opened = await store.open({ clock, retention, maxWaiting: 1000, maxAttempts: () => 1 });
   assert.ok(opened.ok);
   return { store, close: () => opened.value.close() };
-}
-
-async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-kv-"));
-  try {
-    await body(join(folder, "app.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
 }
 
 async function value(kv: KvStore, key: string): Promise<string | undefined> {

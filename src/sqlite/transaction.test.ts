@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../core/index.ts";
 import type { StoreSession } from "../jobs/index.ts";
 import { sqlite, sqliteLimits, type SqliteOptions, type SqliteStore } from "./index.ts";
+import { inFolder } from "../../tools/test-folder.ts";
 
 const kept = { ageMs: 86_400_000, count: 1_000 };
 const open = {
@@ -16,15 +14,6 @@ const open = {
 };
 const cities = "CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes BLOB)";
 const job = { name: "import", priority: 5, payload: "{}" };
-
-async function inFolder(run: (path: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-sql-"));
-  try {
-    await run(join(folder, "app.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 async function opened(store: SqliteStore): Promise<StoreSession> {
   const result = await store.open(open);

@@ -1,9 +1,7 @@
 /** Sharing a file, without processes: two stores of one process are an owner and its guest. */
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../core/index.ts";
 import type { StoreSession } from "../../jobs/index.ts";
@@ -11,6 +9,7 @@ import { sqlite, type SqliteOptions, type SqliteStore } from "../index.ts";
 import { takeOwnership } from "../ownership.ts";
 import { unsharable } from "./place.ts";
 import { shareVersion } from "./wire.ts";
+import { inFolder } from "../../../tools/test-folder.ts";
 
 const kept = { ageMs: 86_400_000, count: 1_000_000 };
 const open = {
@@ -19,15 +18,6 @@ const open = {
   maxWaiting: 1_000_000,
   maxAttempts: () => 3,
 };
-
-async function inFolder(run: (file: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tensile-share-"));
-  try {
-    await run(join(folder, "jobs.db"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 async function opened(
   file: string,
