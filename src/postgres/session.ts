@@ -123,7 +123,7 @@ export class Session implements StoreSession {
     this.#regular = new Regular(options.clock);
     this.#regular.every(limits.pruneMs, () => this.prune());
     this.#regular.every(limits.foldMs, () => this.#act(() => this.#fold()));
-    this.#regular.every(limits.pollMs, () => this.#poll());
+    this.#regular.every(limits.pollMs, () => this.#waiters.look());
     this.#turnSoon();
   }
 
@@ -249,11 +249,6 @@ export class Session implements StoreSession {
   async #fold(): Promise<void> {
     await this.#rows.fold();
     await this.#headroom.look();
-  }
-
-  async #poll(): Promise<void> {
-    this.#hear();
-    await this.#waiters.look();
   }
 
   #askToStop(id: JobId): void {
