@@ -10,6 +10,7 @@ import {
   policyOf,
   type JobEngine,
   type JobLimits,
+  type JobState,
   type Sealing,
   type Store,
   type StoreSession,
@@ -38,6 +39,15 @@ export interface JobBenchOptions {
 /** Lets what is under way come to rest: deliveries, turns of the dispatcher, commits. */
 export async function settled(turns = 20): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** Lets the job come to this state, also where threads have a part in it (WebCrypto, compression): turns of the loop alone say nothing of those. */
+export async function reaches(bench: JobBench, id: string, state: JobState): Promise<void> {
+  for (let looks = 0; looks < 10_000; looks++) {
+    const found = await bench.jobs.get(id);
+    if (found.ok && found.value?.state === state) return;
+    await settled();
+  }
 }
 
 /** Moves time in steps, and lets everything come to rest after each. */

@@ -5,7 +5,7 @@ import { zstdCompressSync } from "node:zlib";
 import { contract, fault, fixed, implementContract, job, type Contract, type JobRun } from "../../contract/index.ts";
 import type { Fault, Result } from "../../core/index.ts";
 import { t } from "../../schema/index.ts";
-import { elapse, jobBench, settled, type JobBench, type JobBenchOptions } from "../../../testing/job-bench.ts";
+import { elapse, jobBench, reaches, settled, type JobBench, type JobBenchOptions } from "../../../testing/job-bench.ts";
 import { memoryStore } from "../../testing/index.ts";
 import { openSealing, type Encryption } from "./index.ts";
 
@@ -295,7 +295,7 @@ test("steps, signals and progress are sealed in the store, and open for the job"
   });
   await made.engine.start();
   const ref = value(await made.jobs.enqueue(order, { text: secret }));
-  await settled(300);
+  await reaches(made, ref.id, "waiting");
   const resting = value(await made.jobs.get(ref.id));
   assert.deepEqual([resting?.state, resting?.progress], ["waiting", `${secret} waits`]);
   assert.ok(!(await kept(made, ref.id)).includes("fox"));
