@@ -126,6 +126,7 @@ test("a server that is not there, and an address that is none, are said with wha
   assert.match(await refusal("postgres://app:s3cret@127.0.0.1:1/x"), /at 127\.0\.0\.1:1\/x: nothing listens there/);
   assert.match(await refusal("postgres://app@/x?host=/nowhere"), /at \/nowhere:5432\/x: there is no socket/);
   assert.throws(() => postgres("postgres://app:s#cret@host/x"), /no URL.+encodeURIComponent/);
+  assert.throws(() => postgres("postgres://app@host/x", { leaseMs: 5 }), /from 1,000 to 600,000/);
   assert.throws(() => postgres("postgres://app@host:99999/x"), /a port is a number up to 65535/);
   assert.throws(() => postgres("mysql://host/x"), /takes an address such as postgres:\/\//);
   assert.throws(() => postgres(undefined as never), /takes an address such as/);

@@ -97,8 +97,8 @@ function planTests(kind: PostgresKind): void {
     along(["job_pkey", "history_0_id_idx"], async () => {
       await paths.signal("512", "go", "1");
       await paths.cancel("1024");
-      await paths.get("1536");
-      await paths.ended(["512", "1024", "1536"]);
+      await paths.reads.get("1536");
+      await paths.reads.ended(["512", "1024", "1536"]);
     }));
 }
 

@@ -193,7 +193,7 @@ function rowTests(kind: PostgresKind): void {
       assert.deepEqual((await one.rows.settle(settlements, [false, false])).receipts, ["settled", "settled"]);
       assert.deepEqual((await one.rows.settle(settlements, [true, true])).receipts, ["settled", "settled"]);
       assert.deepEqual((await two.rows.settle(settlements, [false, false])).receipts, ["stale", "stale"]);
-      const record = await two.rows.get(retried.id);
+      const record = (await two.rows.records([retried.id]))[0];
       assert.deepEqual([record?.state, record?.errors.length], ["scheduled", 1]);
     }),
   );

@@ -16,6 +16,7 @@ export interface BeatOptions {
   readonly schema: string;
   readonly pooled: boolean;
   readonly epoch: number;
+  readonly leaseMs: number;
 }
 
 export type ToBeat =
@@ -64,11 +65,11 @@ async function beat(): Promise<void> {
   try {
     const [row] = await connection.run<{ alive: boolean; over: number[] }>(
       "SELECT alive, over FROM tensile.beat($1, $2)",
-      [own, limits.leaseMs],
+      [own, options.leaseMs],
     );
     tell({ kind: "beat", epoch: own, alive: row?.alive === true, over: fresh ? [] : (row?.over ?? []) });
     fresh = false;
-    systemClock.setTimer(limits.beatMs, () => void beat(), true);
+    systemClock.setTimer(options.leaseMs / limits.leaseBeats, () => void beat(), true);
   } catch (error) {
     fresh = true;
     tell({ kind: "silent", reason: reasonOf(error) });

@@ -6,7 +6,6 @@ import { Worker } from "node:worker_threads";
 import type { BeatOptions, FromBeat, ToBeat } from "./beat-thread.ts";
 import type { Sql } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
-import { postgresLimits as limits } from "./limits.ts";
 import { reasonOf } from "./trouble.ts";
 
 export interface FleetEvents {
@@ -21,6 +20,7 @@ export interface FleetOptions {
   readonly target: PostgresConnection;
   readonly schema: string;
   readonly pooled: boolean;
+  readonly leaseMs: number;
 }
 
 export class Fleet {
@@ -43,7 +43,8 @@ export class Fleet {
 
   /** Takes an epoch; again after it was lost. */
   async join(): Promise<void> {
-    const [row] = await this.#sql.run<{ epoch: number }>("SELECT tensile.join_fleet($1) AS epoch", [limits.leaseMs]);
+    const { leaseMs } = this.#options;
+    const [row] = await this.#sql.run<{ epoch: number }>("SELECT tensile.join_fleet($1) AS epoch", [leaseMs]);
     this.#epoch = row?.epoch ?? 0;
     if (this.#worker === undefined) this.#start();
     else this.#worker.postMessage({ kind: "epoch", epoch: this.#epoch } satisfies ToBeat);
@@ -70,7 +71,7 @@ export class Fleet {
   async beat(): Promise<void> {
     const epoch = this.#epoch;
     const text = "SELECT alive, over FROM tensile.beat($1, $2)";
-    const [row] = await this.#sql.run<{ alive: boolean; over: number[] }>(text, [epoch, limits.leaseMs]);
+    const [row] = await this.#sql.run<{ alive: boolean; over: number[] }>(text, [epoch, this.#options.leaseMs]);
     if (row?.alive !== true && epoch === this.#epoch) this.#events.onLost(epoch);
     else if (row !== undefined && row.over.length > 0) this.#events.onOver(row.over.filter((one) => one !== epoch));
   }
@@ -90,9 +91,10 @@ export class Fleet {
   }
 
   #start(): void {
-    const { target, schema, pooled } = this.#options;
+    const { target, schema, pooled, leaseMs } = this.#options;
     const { password, ...plain } = target;
-    const options: BeatOptions = { target: plain, asks: password !== undefined, schema, pooled, epoch: this.#epoch };
+    const asks = password !== undefined;
+    const options: BeatOptions = { target: plain, asks, schema, pooled, epoch: this.#epoch, leaseMs };
     const worker = new Worker(threadUrl(), { name: "tensile-heartbeat", workerData: options, execArgv: [] });
     worker.unref();
     worker.on("message", (message: FromBeat) => this.#hear(message, worker));

@@ -23,6 +23,6 @@ export function flowVerbs(
       return done;
     },
     paused: () => act(() => paths.paused()),
-    backlog: (names) => act(() => paths.backlog(names)),
+    backlog: (names) => act(() => paths.reads.backlog(names)),
   };
 }

@@ -7,6 +7,7 @@ import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { Fleet } from "./fleet.ts";
 import { channelOf, Hearing } from "./hearing.ts";
+import { postgresLimits as limits } from "./limits.ts";
 import { migrate } from "./migrations.ts";
 import { Outbox } from "./outbox.ts";
 import { Paths } from "./paths.ts";
@@ -18,6 +19,7 @@ export interface LifeOptions {
   readonly direct: PostgresConnection | undefined;
   readonly schema: string;
   readonly pooled: boolean;
+  readonly leaseMs?: number;
 }
 
 export interface LifeEvents {
@@ -46,7 +48,7 @@ export class Life {
   #rescuing = false;
 
   constructor(options: LifeOptions, open: StoreOpenOptions) {
-    const { target, direct, schema, pooled } = options;
+    const { target, direct, schema, pooled, leaseMs = limits.leaseMs } = options;
     const connection = (name: string): Connection => new Connection({ target, name, schema, pooled });
     this.#options = options;
     this.#open = open;
@@ -60,11 +62,15 @@ export class Life {
       this.#events?.onCall();
       this.call();
     });
-    this.fleet = new Fleet(this.#desk, options, {
-      onLost: () => void this.#lost(),
-      onOver: (epochs) => void this.#rescue(epochs, true),
-      onSilent: (reason) => this.#events?.onTrouble(reason),
-    });
+    this.fleet = new Fleet(
+      this.#desk,
+      { target, schema, pooled, leaseMs },
+      {
+        onLost: () => void this.#lost(),
+        onOver: (epochs) => void this.#rescue(epochs, true),
+        onSilent: (reason) => this.#events?.onTrouble(reason),
+      },
+    );
     const listening = { target: direct ?? target, name: "tensile listen", schema, pooled };
     this.#hearing = new Hearing(listening, open.clock, { onCall: () => this.#events?.onCall() });
   }

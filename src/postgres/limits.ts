@@ -41,10 +41,10 @@ export const postgresLimits = Object.freeze({
   finishedWaiters: 100_000,
   /** Settlements whose commit is in doubt and that are remembered for when they are offered again. */
   doubted: 100_000,
-  /** Milliseconds that a process counts as alive after its last heartbeat. */
+  /** Milliseconds that a process counts as alive after its last heartbeat, unless said otherwise (`leaseMs`). */
   leaseMs: 10_000,
-  /** Milliseconds between two heartbeats, and between two looks for processes whose lease is over. */
-  beatMs: 2_500,
+  /** Heartbeats in one lease, and looks for processes whose lease is over. */
+  leaseBeats: 4,
   /** Characters of payloads in one block, which holds at most 512 jobs. */
   blockChars: 65_536,
   /** Characters of a payload from which on a job is a row of its own. */

@@ -44,7 +44,7 @@ export async function importDatabase(
 }
 
 async function refuseJobs(sql: Connection): Promise<void> {
-  const counts = await pathsOn(sql).counts();
+  const counts = await pathsOn(sql).reads.counts();
   if (jobStates.every((state) => counts[state] === 0)) return;
   throw new TypeError("The database holds jobs already. Give an empty one, or say that both are to be merged.");
 }

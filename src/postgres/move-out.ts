@@ -34,9 +34,9 @@ export async function inspectDatabase(at: MoveTarget): StoreResult<StoreInspecti
     }
   };
   return ok<StoreInspection>({
-    get: (id) => ask(paths.get(id)),
-    list: (filter) => ask(paths.list(filter)),
-    counts: (name) => ask(paths.counts(name)),
+    get: (id) => ask(paths.reads.get(id)),
+    list: (filter) => ask(paths.reads.list(filter)),
+    counts: (name) => ask(paths.reads.counts(name)),
     close: () => connection.close(),
   });
 }
@@ -47,7 +47,7 @@ export async function* exportDatabase(at: MoveTarget): AsyncGenerator<readonly M
   const { connection, paths } = snapshot;
   try {
     for (let after: string | undefined = "0"; after !== undefined;) {
-      const page: readonly JobRecord[] = await paths.list({ after, limit: limits.moveRecords });
+      const page: readonly JobRecord[] = await paths.reads.list({ after, limit: limits.moveRecords });
       const jobs = await movedJobs(snapshot, page);
       connection.check();
       yield jobs.map((job) => ({ type: "job", job }));

@@ -13,7 +13,7 @@ import type { PostgresTransaction } from "./transaction.ts";
 export interface OutboxPaths {
   /** The statement that enqueues these jobs, and waits for nothing that a long transaction could hold against others. */
   enqueueStatement(jobs: readonly NewJob[]): Promise<OutboxStatement>;
-  unstarted(): Promise<number>;
+  readonly reads: { unstarted(): Promise<number> };
   /** Which of these jobs are there to be seen. */
   seen(ids: readonly string[]): Promise<readonly string[]>;
 }
@@ -70,7 +70,7 @@ export class Outbox {
 
   async #count(jobs: number): Promise<void> {
     if (this.#headroom < jobs) {
-      const room = this.#options.maxWaiting - (await this.#paths.unstarted());
+      const room = this.#options.maxWaiting - (await this.#paths.reads.unstarted());
       if (room < jobs) {
         const fault = QueueFull({ limit: this.#options.maxWaiting, retryAfterMs: 1_000 });
         throw new Error(fault.message, { cause: fault });

@@ -3,26 +3,23 @@
  * a row. Whoever asks here does not see which.
  */
 import type {
-  Backlog,
   ClaimedJob,
   DependencyRecord,
   EnqueueReceipt,
   Fence,
-  JobCounts,
-  JobFilter,
   JobId,
   JobNote,
   JobPolicy,
-  JobRecord,
   JobState,
   NewJob,
   Retention,
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { blockRecordOf, BlockPath, hasSeparator, type BlockRow, type Taking } from "./blocks/index.ts";
+import { BlockPath, hasSeparator, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
 import { postgresLimits as limits } from "./limits.ts";
+import { numberOf, Reads } from "./reads.ts";
 import { RowPath } from "./rows/index.ts";
 import { sqlStateOf } from "./trouble.ts";
 import { Turns, type PathTurn, type TurnCause } from "./turns.ts";
@@ -37,6 +34,7 @@ export interface PathConnections {
 }
 
 export class Paths {
+  readonly reads: Reads;
   readonly #rows: RowPath;
   /** For settlements alone: a claim does not wait for their commit. */
   readonly #settledRows: RowPath;
@@ -55,6 +53,7 @@ export class Paths {
     this.#intake = connections.intake;
     this.#desk = connections.desk;
     this.#policy = policy;
+    this.reads = new Reads(connections.desk, this.#rows);
   }
 
   /** Whether all of these can rest in blocks: a call goes one way as a whole, so that it is one commit. */
@@ -103,7 +102,7 @@ export class Paths {
 
   /** Throws an error with the SQLSTATE `TN001` when more than `most` jobs would wait; null: not counted now. */
   async #count(jobs: number, most: number | null): Promise<void> {
-    if (most !== null && (await this.unstarted()) + jobs > most)
+    if (most !== null && (await this.reads.unstarted()) + jobs > most)
       throw Object.assign(new Error("more jobs would wait than may"), { code: "TN001" });
   }
 
@@ -210,84 +209,16 @@ export class Paths {
       (await this.#inRows(id, async () => {
         const done = await this.#rows.cancel(id);
         return done.state === undefined ? undefined : done;
-      })) ?? { state: await this.#finishedState(id), epoch: undefined, ended: [] }
+      })) ?? { state: await this.#stateInBlocks(id), epoch: undefined, ended: [] }
     );
   }
 
   async retry(id: JobId): Promise<JobState | undefined> {
-    return (await this.#rows.retry(id)) ?? (await this.#blockGet(id))?.state;
-  }
-
-  async get(id: JobId): Promise<JobRecord | undefined> {
-    // A job goes from blocks to rows at most once: looked for in this order, it is missed by neither.
-    return (await this.#blockGet(id)) ?? (await this.#rows.get(id));
-  }
-
-  async list(filter: JobFilter): Promise<readonly JobRecord[]> {
-    const limit = Math.max(1, Math.min(filter.limit ?? 100, 1_000));
-    const state = filter.state === undefined ? undefined : blockStates[filter.state];
-    const inBlocks =
-      filter.state !== undefined && state === undefined
-        ? []
-        : await this.#desk.run<BlockRow>("SELECT * FROM tensile.blocks_list($1, $2::smallint, $3, $4)", [
-            ...[filter.name, state, numberOf(filter.after) ?? -1, limit],
-          ]);
-    const all = new Map((await this.#rows.list(filter)).map((record) => [record.id, record]));
-    for (const row of inBlocks) if (!all.has(String(row.id))) all.set(String(row.id), blockRecordOf(row));
-    return [...all.values()].toSorted((one, two) => Number(one.id) - Number(two.id)).slice(0, limit);
-  }
-
-  async counts(name?: string): Promise<JobCounts> {
-    const names = name === undefined ? null : [name];
-    const [rows, blocks] = await Promise.all([
-      this.#rows.counts(name),
-      this.#desk.run<{ ready: number; running: number; succeeded: number }>(
-        "SELECT ready, running, tensile.blocks_kept($1::text[]) AS succeeded FROM tensile.blocks_counts($1::text[])",
-        [names],
-      ),
-    ]);
-    const { ready = 0, running = 0, succeeded = 0 } = blocks[0] ?? {};
-    return {
-      ...rows,
-      ready: rows.ready + ready,
-      running: rows.running + running,
-      succeeded: rows.succeeded + succeeded,
-    };
-  }
-
-  async backlog(names: readonly string[]): Promise<Backlog> {
-    const [rows, blocks] = await Promise.all([this.#rows.backlog(names), this.#readyInBlocks(names)]);
-    const since = [rows.readySince, blocks.since].filter((at) => at !== undefined);
-    return {
-      unstarted: rows.unstarted + blocks.ready,
-      ready: rows.ready + blocks.ready,
-      readySince: since.length === 0 ? undefined : Math.min(...since),
-    };
-  }
-
-  async unstarted(): Promise<number> {
-    const [rows, { ready }] = await Promise.all([this.#rows.unstarted(), this.#readyInBlocks(undefined)]);
-    return rows + ready;
-  }
-
-  async #readyInBlocks(names: readonly string[] | undefined): Promise<{ ready: number; since: number | undefined }> {
-    const [row] = await this.#desk.run<{ ready: number; ready_since: number | null }>(
-      "SELECT ready, ready_since FROM tensile.blocks_counts($1::text[])",
-      [names],
-    );
-    return { ready: row?.ready ?? 0, since: row?.ready_since ?? undefined };
+    return (await this.#rows.retry(id)) ?? (await this.#stateInBlocks(id));
   }
 
   occurrences(): Promise<ReadonlyMap<string, number>> {
     return this.#rows.occurrences();
-  }
-
-  async ended(ids: readonly JobId[]): Promise<readonly JobId[]> {
-    const resting = await this.#desk.run<{ id: number }>("SELECT tensile.blocks_unfinished($1::bigint[]) AS id", [
-      ids.map((id) => numberOf(id) ?? -1),
-    ]);
-    const open = new Set(resting.map(({ id }) => String(id)));
-    return (await this.#rows.ended(ids)).filter((id) => !open.has(id));
   }
 
   async note(job: ClaimedJob, notes: readonly JobNote[], progress: string | undefined): Promise<SettleReceipt> {
@@ -352,29 +283,16 @@ export class Paths {
     return (await this.#blocks.takeOut([id])).length > 0 ? act() : undefined;
   }
 
-  async #finishedState(id: JobId): Promise<JobState | undefined> {
-    return (await this.#blockGet(id))?.state;
-  }
-
-  async #blockGet(id: JobId): Promise<JobRecord | undefined> {
-    const number = numberOf(id);
-    if (number === undefined) return undefined;
-    const [row] = await this.#desk.run<BlockRow>("SELECT * FROM tensile.blocks_get($1)", [number]);
-    return row === undefined ? undefined : blockRecordOf(row);
+  async #stateInBlocks(id: JobId): Promise<JobState | undefined> {
+    return (await this.reads.inBlocks([id]))[0]?.state;
   }
 }
 
 /** SQLSTATE of a settlement or a claim under an epoch that was declared dead. */
 const leaseOver = "TNDED";
 
-const blockStates: { readonly [S in JobState]?: number } = { ready: 3, running: 4, succeeded: 10 };
-
 /** For a settlement that gives back a job of which nothing but its id is known. */
 const nobody = { name: "", priority: 5, payload: "", attempt: 1, enqueuedAt: 0 };
-
-function numberOf(id: JobId | undefined): number | undefined {
-  return id !== undefined && /^[0-9]{1,15}$/.test(id) ? Number(id) : undefined;
-}
 
 /** Ready at once, and nothing else is asked of it. What separates payloads in a block is in none. */
 function isPlain(job: NewJob): boolean {

@@ -90,8 +90,8 @@ export class Session implements StoreSession {
     ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
     ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
     this.#waiters = new Waiters(
-      (id) => this.get(id),
-      (ids) => this.#act(() => rows.ended(ids)),
+      (ids) => this.#act(() => rows.reads.records(ids)),
+      (ids) => this.#act(() => rows.reads.ended(ids)),
       limits.finishedWaiters,
     );
     this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs), limits.batchJobs, shifted);
@@ -102,7 +102,7 @@ export class Session implements StoreSession {
       onPoll: () => this.#hear(),
       deaf: () => !life.hears && this.#consumer !== undefined,
     });
-    this.#headroom = new Headroom(options.maxWaiting, () => rows.unstarted());
+    this.#headroom = new Headroom(options.maxWaiting, () => rows.reads.unstarted());
     this.#intake = new PlainIntake(rows, this.#headroom, {
       consumer: () => (this.#inTrouble ? undefined : this.#consumer),
       newFence: () => this.#newFence(),
@@ -206,7 +206,7 @@ export class Session implements StoreSession {
   }
 
   get(id: JobId): StoreResult<JobRecord | undefined> {
-    return this.#act(() => this.#rows.get(id));
+    return this.#act(() => this.#rows.reads.get(id));
   }
 
   finished(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
@@ -216,11 +216,11 @@ export class Session implements StoreSession {
   }
 
   list(filter: JobFilter): StoreResult<readonly JobRecord[]> {
-    return this.#act(() => this.#rows.list(filter));
+    return this.#act(() => this.#rows.reads.list(filter));
   }
 
   counts(name?: string): StoreResult<JobCounts> {
-    return this.#act(() => this.#rows.counts(name));
+    return this.#act(() => this.#rows.reads.counts(name));
   }
 
   occurrences(): StoreResult<ReadonlyMap<string, number>> {

@@ -9,6 +9,7 @@ import { Connection } from "./connection.ts";
 import type { PostgresConnection } from "./driver.ts";
 import { postgresKv, type PostgresKvOptions } from "./kv.ts";
 import { Life } from "./life.ts";
+import { postgresLimits as limits } from "./limits.ts";
 import { migrate } from "./migrations.ts";
 import { importDatabase } from "./move-in.ts";
 import { exportDatabase, inspectDatabase } from "./move-out.ts";
@@ -29,6 +30,11 @@ export interface PostgresOptions {
    * An address past the pooler, for the one connection that hears when other processes have enqueued (LISTEN). Without it a store behind a pooler polls.
    */
   readonly direct?: string | PostgresConnection;
+  /**
+   * Milliseconds, 1,000 to 600,000, after which a process that shows no sign of life has lost its jobs to the others. A blocked event loop shows signs of life: they come from
+   * a thread of their own. Default 10,000.
+   */
+  readonly leaseMs?: number;
 }
 
 /** What a store reads of a job that `jobs.prepare` has checked. */
@@ -84,8 +90,9 @@ export interface PostgresStore extends MovableStore {
  * const kv = postgres("postgres://app@localhost/app").kv();
  */
 export function postgres(target: string | PostgresConnection, options: PostgresOptions = {}): PostgresStore {
-  const { schema = "tensile", pooled = false, direct } = options;
+  const { schema = "tensile", pooled = false, direct, leaseMs = limits.leaseMs } = options;
   checkSchema(schema);
+  checkLease(leaseMs);
   // From the environment, say, where it is not set.
   if ((target as unknown) === undefined) checkAddress(undefined);
   const at = addressOf(target);
@@ -96,7 +103,7 @@ export function postgres(target: string | PostgresConnection, options: PostgresO
     async open(openOptions) {
       if (session !== undefined && !session.closing)
         throw new TypeError("This store is open already. Close its session before opening it again.");
-      const life = new Life({ target: at, direct: addressOf(direct), schema, pooled }, openOptions);
+      const life = new Life({ target: at, direct: addressOf(direct), schema, pooled, leaseMs }, openOptions);
       try {
         await life.begin();
         session = new Session(life, openOptions);
@@ -150,6 +157,11 @@ function checkAddress(url: unknown): void {
     throw new TypeError(
       "The address given to postgres() is no URL. Write what is special in its user or password as encodeURIComponent does; a port is a number up to 65535.",
     );
+}
+
+function checkLease(leaseMs: number): void {
+  if (!Number.isSafeInteger(leaseMs) || leaseMs < 1_000 || leaseMs > 600_000)
+    throw new TypeError(`leaseMs is a whole number from 1,000 to 600,000, not ${leaseMs}.`);
 }
 
 function checkSchema(schema: string): void {

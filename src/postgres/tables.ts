@@ -102,9 +102,20 @@ END $$;
 `;
 
 const entries = [
-  ...["abandon", "counts", "enqueue", "get", "kept", "list", "prune", "rotate", "take_out", "turn", "unfinished"].map(
-    (name) => `blocks_${name}`,
-  ),
+  ...[
+    "abandon",
+    "counts",
+    "enqueue",
+    "get",
+    "kept",
+    "list",
+    "prune",
+    "records",
+    "rotate",
+    "take_out",
+    "turn",
+    "unfinished",
+  ].map((name) => `blocks_${name}`),
   ...[
     "backlog",
     "cancel",
@@ -116,6 +127,7 @@ const entries = [
     "note",
     "policy",
     "prune",
+    "records",
     "rescue",
   ].map((name) => `rows_${name}`),
   ...["retry", "rotate", "running_names", "settle", "signal", "sweep", "turn", "unstarted"].map(
@@ -132,6 +144,11 @@ DO $jit$ DECLARE f regprocedure; BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
     WHERE c.oid = 'tensile.job'::regclass AND p.proname IN (${entries.map((name) => `'${name}'`).join(", ")}) LOOP
     EXECUTE format('ALTER FUNCTION %s SET jit = off', f);
+  END LOOP;
+  -- By ids, of which there may be many: never through all that waits and is kept.
+  FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_records', 'rows_records', 'rows_ended') LOOP
+    EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_mergejoin = off', f);
   END LOOP;
   -- Along the index, always: the planner takes few blocks for unclaimed, and would rather read all claims and sort, at a cost that grows with what waits and is kept.
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace

@@ -32,12 +32,19 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Each block is read once, however many of its jobs are asked for.
+CREATE FUNCTION tensile.blocks_records(p_ids bigint[])
+  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, result text) LANGUAGE sql STABLE AS $$
+  SELECT b.seq + s.place, m.name, b.lane % 10, s.state, b.at, CASE WHEN s.state = 10 THEN s.finished_at END, split_part(b.body, E'\\x01', s.place + 1),
+    tensile.blocks_context(b.contexts, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
+  FROM (SELECT DISTINCT u / 512 * 512 AS seq FROM unnest(p_ids) AS u) AS q JOIN tensile.block b ON b.seq = q.seq JOIN tensile.name m ON m.id = b.lane / 10
+  CROSS JOIN LATERAL tensile.blocks_states(b.slot, b.seq, b.n) AS s
+  WHERE b.seq + s.place = ANY(p_ids) AND s.state > 0
+$$;
+
 CREATE FUNCTION tensile.blocks_get(p_id bigint)
   RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, result text) LANGUAGE sql STABLE AS $$
-  SELECT p_id, m.name, b.lane % 10, s.state, b.at, CASE WHEN s.state = 10 THEN s.finished_at END, split_part(b.body, E'\\x01', s.place + 1),
-    tensile.blocks_context(b.contexts, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
-  FROM tensile.block b JOIN tensile.name m ON m.id = b.lane / 10 CROSS JOIN LATERAL tensile.blocks_states(b.slot, b.seq, b.n) AS s
-  WHERE b.seq = p_id / 512 * 512 AND s.place = p_id % 512 AND s.state > 0
+  SELECT * FROM tensile.blocks_records(ARRAY[p_id])
 $$;
 
 CREATE FUNCTION tensile.blocks_counts(p_names text[]) RETURNS TABLE (ready bigint, running bigint, ready_since bigint) LANGUAGE sql STABLE AS $$

@@ -28,6 +28,8 @@ CREATE VIEW tensile.rows_all AS
   SELECT k.id, k.name_id, k.state, k.priority, k.attempt, k.enqueued_at, NULL, k.finished_at, k.unique_key, k.key, k.tenant, k.progress,
     k.context, k.payload, k.result, k.errors FROM tensile.rows_kept k;
 
+CREATE FUNCTION tensile.rows_records(p_ids bigint[]) RETURNS SETOF tensile.rows_all LANGUAGE sql STABLE AS $$ SELECT a.* FROM tensile.rows_all a WHERE a.id = ANY(p_ids) $$;
+
 -- Those that are due and not promoted yet, by what they are tallied as; since when the oldest is due.
 CREATE FUNCTION tensile.rows_due(p_names text[]) RETURNS TABLE (waiting bigint, scheduled bigint, since bigint) LANGUAGE sql STABLE AS $$
   SELECT count(*) FILTER (WHERE j.state = 1), count(*) FILTER (WHERE j.state = 2), min(j.due) FROM tensile.job j

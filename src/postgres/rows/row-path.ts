@@ -27,9 +27,9 @@ import { Names } from "./names.ts";
 import { byteTexts, numbers, texts, type Statement } from "./pack.ts";
 import {
   enqueueStatement,
-  getStatement,
   last,
   listStatement,
+  recordsStatement,
   settleStatement,
   turnStatement,
   type Position,
@@ -189,9 +189,9 @@ export class RowPath {
     return stateOf(row?.["state"]);
   }
 
-  async get(id: JobId): Promise<JobRecord | undefined> {
-    const [row] = isJobId(id) ? await this.#run(getStatement(id)) : [];
-    return row === undefined ? undefined : recordOf(row);
+  async records(ids: readonly JobId[]): Promise<readonly JobRecord[]> {
+    const known = ids.filter(isJobId);
+    return known.length === 0 ? [] : (await this.#run(recordsStatement(known))).map(recordOf);
   }
 
   async list(filter: JobFilter): Promise<readonly JobRecord[]> {

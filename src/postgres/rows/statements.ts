@@ -168,10 +168,10 @@ export function policyStatement(name: string, policy: JobPolicy | undefined): St
 const columns =
   "a.id, n.name, a.state, a.priority, a.attempt, a.enqueued_at, a.unique_key, a.key, a.tenant, a.progress, a.context, a.payload, a.errors";
 
-export function getStatement(id: string): Statement {
+export function recordsStatement(ids: readonly string[]): Statement {
   return {
-    text: `SELECT ${columns}, a.due, a.finished_at, a.result FROM tensile.rows_all a JOIN tensile.name n ON n.id = a.name_id WHERE a.id = $1::bigint`,
-    params: [id],
+    text: `SELECT ${columns}, a.due, a.finished_at, a.result FROM tensile.rows_records($1::bigint[]) a JOIN tensile.name n ON n.id = a.name_id`,
+    params: [numbers(ids)],
   };
 }
 
