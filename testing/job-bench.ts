@@ -41,12 +41,16 @@ export async function settled(turns = 20): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** Lets the job come to this state, also where threads have a part in it (WebCrypto, compression): turns of the loop alone say nothing of those. */
-export async function reaches(bench: JobBench, id: string, state: JobState): Promise<void> {
+/**
+ * Lets the job come to this state, also where threads have a part in it (WebCrypto, compression): turns of the loop alone say nothing of those. Time moves by
+ * `step` between two looks.
+ */
+export async function reaches(bench: JobBench, id: string, state: JobState, step = 0): Promise<void> {
   for (let looks = 0; looks < 10_000; looks++) {
+    await settled();
     const found = await bench.jobs.get(id);
     if (found.ok && found.value?.state === state) return;
-    await settled();
+    if (step > 0) await bench.clock.advance(step);
   }
 }
 

@@ -165,8 +165,11 @@ function rowTests(kind: PostgresKind): void {
       const lost = (await one.turn(10)).claimed;
       assert.equal(lost.length, 4);
       assert.equal((await two.turn(10)).claimed.length, 0);
-      const { rescued } = await two.rows.rescue([1], () => 5);
-      assert.equal(rescued.length, 4);
+      const { crashed } = await two.rows.rescue([1], () => 5);
+      assert.deepEqual(sorted(crashed.map(({ name, again, failed }) => `${name} ${again} ${failed}`)), [
+        "gate 3 0",
+        "order 1 0",
+      ]);
       const again = (await two.turn(10)).claimed;
       assert.deepEqual(
         sorted(again.map(({ id, attempt }) => `${id} ${attempt}`)),

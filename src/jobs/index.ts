@@ -1,4 +1,5 @@
 /** Floor 3: the job engine. Its face for stores is the store seam; for serve, the engine. */
+export { CrashTally } from "./crash-tally.ts";
 export { FinishList } from "./finish-list.ts";
 export { isFinished, jobMoves, jobStates, moveJob, type JobMove, type JobState } from "./state.ts";
 export type {
@@ -7,6 +8,7 @@ export type {
   ClaimedJob,
   ConsumeOptions,
   Consumer,
+  CrashedJobs,
   DependencyRecord,
   EnqueueReceipt,
   Fence,

@@ -314,6 +314,16 @@ export interface StoreOpenOptions {
   readonly maxAttempts: (name: string) => number;
   /** Absent or undefined: no limits beside credit. */
   readonly policy?: (name: string) => JobPolicy | undefined;
+  /** Told when this store has taken attempts over that their process did not survive: at the open, and in a fleet whenever another process is gone. */
+  readonly onCrashed?: (crashed: readonly CrashedJobs[]) => void;
+}
+
+/** Jobs of one name that were running when their process ended. */
+export interface CrashedJobs {
+  readonly name: string;
+  /** Ready again: they have attempts left. */
+  readonly again: number;
+  readonly failed: number;
 }
 
 /** A store that can be moved to another: `tensile jobs export` and `import`. Neither verb needs an open store. */

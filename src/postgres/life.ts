@@ -134,9 +134,10 @@ export class Life {
     try {
       const dead = declare ? await this.fleet.declareDead(epochs) : epochs;
       if (dead.length === 0) return;
-      const { ended } = await this.paths.rescue(dead, this.#open.maxAttempts);
+      const { crashed, ended } = await this.paths.rescue(dead, this.#open.maxAttempts);
       await this.fleet.forget(dead);
       this.#events?.onEnded(ended);
+      if (crashed.length > 0) this.#open.onCrashed?.(crashed);
       this.#events?.onCall();
     } catch (error) {
       if (!declare) throw error;

@@ -196,10 +196,7 @@ export class Paths {
     this.#blocks.lose();
   }
 
-  async rescue(
-    epochs: readonly number[],
-    maxAttempts: (name: string) => number,
-  ): Promise<{ readonly rescued: readonly JobId[]; readonly ended: readonly JobId[] }> {
+  async rescue(epochs: readonly number[], maxAttempts: (name: string) => number): ReturnType<RowPath["rescue"]> {
     await this.#blocks.abandon(epochs);
     return this.#rows.rescue(epochs, maxAttempts);
   }

@@ -46,6 +46,7 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("tls.trouble", (event) => entry("error", "tls.trouble", event)),
     events.on("tls.renewed", (event) => entry("info", "tls.renewed", event)),
     events.on("job.stale", (event) => entry("warn", "job.stale", event)),
+    events.on("job.crashed", (event) => entry(event.failed > 0 ? "error" : "warn", "job.crashed", event)),
     events.on("job.lost", (event) => entry("warn", "job.lost", event)),
     events.on("job.stalled", (event) => entry("warn", "job.stalled", event)),
     events.on("jobs.paused", ({ names, paused }) =>

@@ -184,6 +184,9 @@ function storeParts(
           maxWaiting: withJobLimits(limits).waitingJobs,
           maxAttempts: attemptsOf(bound.contract),
           policy: policyOf(bound.contract),
+          onCrashed: (crashed) => {
+            for (const one of crashed) events.emit("job.crashed", one);
+          },
         });
         // The reason alone: "cannot take work now" is what a running store says.
         if (!opened.ok)

@@ -3,6 +3,7 @@
  * transaction: when it fails, the journal puts memory back, and the callers learn that nothing was kept.
  */
 import { must } from "./must.ts";
+import type { CrashedJobs } from "../jobs/index.ts";
 import { answer } from "./answers.ts";
 import { cancelJob, redriveJob, signalNow } from "./by-hand.ts";
 import { claimJobs, type Claimed } from "./claims.ts";
@@ -152,6 +153,7 @@ export class Committer {
     this.#intake.clear();
     this.#released.clear();
     core.flow.abandoned = [];
+    core.flow.crashed.take();
   }
 
   #attempt(batches: readonly Batch[], what: Attempt): CommitReply {
@@ -352,6 +354,7 @@ export class Committer {
       wakeAt: this.wakeAt(),
       trouble: this.#trouble,
       ...this.#takeAbandoned(),
+      ...this.#takeCrashed(),
       commits: this.#commits,
     };
   }
@@ -361,6 +364,11 @@ export class Committer {
     if (abandoned.length === 0) return {};
     this.#core.flow.abandoned = [];
     return { abandoned };
+  }
+
+  #takeCrashed(): { crashed?: readonly CrashedJobs[] } {
+    const crashed = this.#core.flow.crashed.take();
+    return crashed.length === 0 ? {} : { crashed };
   }
 
   /** When something is due that no message will bring. Where that cannot be read, soon: by then it may be. */

@@ -6,7 +6,7 @@ import { must } from "./must.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { Deque } from "./deque.ts";
 import type { PlaceQueue } from "./place-queue.ts";
-import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
+import { jobStates, type CrashTally, type JobState, type Retention } from "../jobs/index.ts";
 import type { Tables } from "./tables.ts";
 
 export class Journal {
@@ -237,6 +237,8 @@ export interface Flow {
   untold: boolean;
   /** Jobs that were cancelled in the commit under way because one that they depend on failed. */
   abandoned: number[];
+  /** What was found in it that processes ran which are gone. */
+  readonly crashed: CrashTally;
 }
 
 export const stateNumber = Object.fromEntries(jobStates.map((state, index) => [state, index])) as {

@@ -4,14 +4,14 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../core/index.ts";
-import type { JobPolicy } from "../jobs/index.ts";
+import type { CrashedJobs, JobPolicy } from "../jobs/index.ts";
 import type { FromWriter, Notice, ToWriter, WriterOptions } from "./protocol.ts";
 
 export interface Opened {
   readonly epoch: number;
   readonly waiting: number;
   readonly wakeAt: number;
-  readonly recovered: number;
+  readonly crashed: readonly CrashedJobs[];
   /** The file is another process's. */
   readonly guest: boolean;
 }

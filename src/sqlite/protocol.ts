@@ -12,6 +12,7 @@
 import type {
   AttemptError,
   Backlog,
+  CrashedJobs,
   DependencyRecord,
   EnqueueReceipt,
   JobCounts,
@@ -251,6 +252,8 @@ export interface CommitReply {
   readonly trouble: string | undefined;
   /** Jobs that were cancelled because one that they depend on failed. */
   readonly abandoned?: readonly number[];
+  /** What processes ran that are gone. */
+  readonly crashed?: readonly CrashedJobs[];
   /** Set while the write-ahead log is longer than it should be. */
   readonly longLog?: string;
   readonly commits: number;
@@ -277,7 +280,7 @@ export type FromWriter =
       readonly epoch: number;
       readonly waiting: number;
       readonly wakeAt: number;
-      readonly recovered: number;
+      readonly crashed: readonly CrashedJobs[];
       /** The file is another process's. */
       readonly guest: boolean;
     }

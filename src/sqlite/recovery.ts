@@ -4,7 +4,7 @@
  */
 import { must } from "./must.ts";
 import type { DatabaseSync } from "node:sqlite";
-import { jobStates, type JobState, type Retention } from "../jobs/index.ts";
+import { CrashTally, jobStates, type CrashedJobs, type JobState, type Retention } from "../jobs/index.ts";
 import { Completions } from "./completion.ts";
 import { Journal, count, laneOf, makeName, moveCount, waiting, type Block, type Core } from "./core.ts";
 import type { StoredEntry } from "./entries.ts";
@@ -37,7 +37,14 @@ export function emptyCore(db: DatabaseSync, retention: Retention): Core {
     nextClaim: 1,
     prunedTo: 0,
     totals: new Float64Array(jobStates.length),
-    flow: { dependencies: false, notes: false, windows: false, untold: false, abandoned: [] },
+    flow: {
+      dependencies: false,
+      notes: false,
+      windows: false,
+      untold: false,
+      abandoned: [],
+      crashed: new CrashTally(),
+    },
     routing: makeRouting(),
   };
 }
@@ -77,17 +84,16 @@ export function crashedNames(core: Core): string[] {
   return ids.map(({ id }) => must(core.namesById.get(id)).name);
 }
 
-/** Counts the attempts that were cut short; returns how many there were. */
-export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, number>): number {
-  let recovered = 0;
+/** Counts the attempts that were cut short; returns whose they were. */
+export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, number>): readonly CrashedJobs[] {
   for (;;) {
     const rows = core.sql.claimedBlocks.all(pageBlocks);
-    if (rows.length === 0) return recovered;
+    if (rows.length === 0) return core.flow.crashed.take();
     core.db.exec("BEGIN IMMEDIATE");
     try {
       const done = new Completions();
       // From the last to the first, each put before the others, so that the old order is kept.
-      for (const { block } of rows) recovered += recoverBlock(core, done, block, maxAttempts);
+      for (const { block } of rows) recoverBlock(core, done, block, maxAttempts);
       core.db.exec("COMMIT");
       core.journal.clear();
     } catch (thrown) {
@@ -97,21 +103,18 @@ export function recoverClaims(core: Core, maxAttempts: ReadonlyMap<string, numbe
   }
 }
 
-function recoverBlock(core: Core, done: Completions, seq: number, maxAttempts: ReadonlyMap<string, number>): number {
+function recoverBlock(core: Core, done: Completions, seq: number, maxAttempts: ReadonlyMap<string, number>): void {
   const block = must(loadBlock(core, seq));
   const most = maxAttempts.get(block.lane.name.name) ?? 1;
   const again: StoredEntry[] = [];
-  let recovered = 0;
   for (const place of claimedPlaces(core, seq)) {
     if (block.places[place] !== waiting) continue;
-    recovered++;
     const entry = crashOne(core, done, block, place, most);
     if (entry !== undefined) again.push(entry);
   }
   core.sql.deleteClaims.run(seq);
   done.flush(core);
   placeMoved(core, block.lane, again, true);
-  return recovered;
 }
 
 /** Places of a block under claims, in order. */
@@ -130,6 +133,7 @@ function crashOne(core: Core, done: Completions, block: Block, place: number, mo
   const entry = done.moveOut(core, block, place, waiting);
   entry.attempt++;
   recordError(core, entry.id, crashOf(core, entry.attempt));
+  core.flow.crashed.add(block.lane.name.name, entry.attempt < most ? "again" : "failed");
   if (entry.attempt < most) return entry;
   park(core, block.lane, entry, "failed", core.now);
   moveCount(core, block.lane.name, "ready", "failed", 1);

@@ -44,6 +44,7 @@ export class Session implements StoreSession {
   readonly onEnd = new Set<() => void>();
   readonly #clock: Clock;
   readonly #maxWaiting: number;
+  readonly #onCrashed: StoreOpenOptions["onCrashed"];
   readonly #outbox: Outbox;
   readonly #finishWaiters: FinishWaiters;
   readonly #reads = new Reads((op) => this.#operate(op));
@@ -82,6 +83,7 @@ export class Session implements StoreSession {
   constructor(options: StoreOpenOptions) {
     this.#clock = options.clock;
     this.#maxWaiting = options.maxWaiting;
+    this.#onCrashed = options.onCrashed;
     this.#outbox = new Outbox((name) => plainPolicy(options.policy, name), options.maxAttempts);
     this.#wake = new WakeUp(
       options.clock,
@@ -247,6 +249,7 @@ export class Session implements StoreSession {
     this.#holdIfBusy();
     void this.#finishWaiters.lookAgain();
     if (!this.#outbox.empty) this.#planFlush();
+    if (opened.crashed.length > 0) this.#onCrashed?.(opened.crashed);
   }
 
   /** The writer died. Everybody who waits is told; what was running counts as crashed when it starts again. */
@@ -291,6 +294,7 @@ export class Session implements StoreSession {
       const jobs = unpackClaim(reply.claim, this.#epoch, (local) => this.#outbox.nameOf(local));
       this.#delivery.deliver(jobs);
     }
+    if (reply.crashed !== undefined) this.#onCrashed?.(reply.crashed);
     this.#noteTrouble(reply.trouble ?? reply.longLog);
     if (!this.#closing) this.#wake.plan(reply.wakeAt);
     this.#holdIfBusy();

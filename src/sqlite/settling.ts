@@ -47,6 +47,7 @@ export function settleOne(core: Core, done: Completions, released: Released, op:
   if (op.to === "crashed") {
     entry.attempt++;
     recordError(core, entry.id, crashOf(core, entry.attempt));
+    core.flow.crashed.add(lane.name.name, entry.attempt < op.attempts ? "again" : "failed");
   }
   if (op.to === "released" || (op.to === "crashed" && entry.attempt < op.attempts)) {
     const entries = released.get(lane);

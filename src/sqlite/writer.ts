@@ -6,7 +6,7 @@ import { must } from "./must.ts";
 import { statSync, type Stats } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock, Timer } from "../core/index.ts";
-import type { JobPolicy } from "../jobs/index.ts";
+import type { CrashedJobs, JobPolicy } from "../jobs/index.ts";
 import { Committer } from "./committer.ts";
 import { unstarted, type Core } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
@@ -119,11 +119,11 @@ export class Writer {
       const core = must(this.#core);
       [...core.names.values()].forEach((name, index) => setPolicy(core, name, policies[index]));
       core.now = now;
-      const recovered = recoverClaims(core, new Map(this.#names.map((name, index) => [name, must(attempts[index])])));
+      const crashed = recoverClaims(core, new Map(this.#names.map((name, index) => [name, must(attempts[index])])));
       this.#committer = new Committer(core, must(this.#application));
-      if (this.#options.shared !== "yes") return this.#post(this.#opened(recovered));
+      if (this.#options.shared !== "yes") return this.#post(this.#opened(crashed));
       void this.#share().then(
-        () => this.#post(this.#opened(recovered)),
+        () => this.#post(this.#opened(crashed)),
         (thrown: unknown) => this.#refuse(thrown),
       );
     } catch (thrown) {
@@ -131,10 +131,10 @@ export class Writer {
     }
   }
 
-  #opened(recovered: number): Extract<FromWriter, { kind: "opened" }> {
+  #opened(crashed: readonly CrashedJobs[]): Extract<FromWriter, { kind: "opened" }> {
     const core = must(this.#core);
     const wakeAt = must(this.#committer).wakeAt();
-    return { kind: "opened", epoch: core.epoch, waiting: unstarted(core), wakeAt, recovered, guest: false };
+    return { kind: "opened", epoch: core.epoch, waiting: unstarted(core), wakeAt, crashed, guest: false };
   }
 
   /** Lets other processes join. */
@@ -148,7 +148,7 @@ export class Writer {
       leaseMs: this.#options.leaseMs,
       migrations: this.#options.migrations.length,
       board,
-      welcome: () => this.#opened(0),
+      welcome: () => this.#opened([]),
       onWork: () => this.#planCommit(),
       onGone: () => {
         this.#post({ kind: "tick" });

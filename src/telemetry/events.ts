@@ -86,6 +86,8 @@ export interface EventTable {
     readonly to: "succeeded" | "retry" | "failed" | "cancelled" | "released" | "snoozed" | "waiting";
     readonly fault?: { readonly code: string; readonly message: string };
   };
+  /** Attempts of a job that their process did not survive were found by this process: `again` jobs are ready once more, `failed` have no attempts left. */
+  "job.crashed": { readonly name: string; readonly again: number; readonly failed: number };
   /** An attempt ended after its claim was no longer valid; its outcome changed nothing. */
   "job.stale": { readonly id: string; readonly name: string };
   /** A step of a job was carried out and kept; a later run is given what it gave, and says nothing. */

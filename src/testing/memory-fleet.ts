@@ -4,7 +4,7 @@
  */
 import { ok, type Timer } from "../core/index.ts";
 import type { Store } from "../jobs/index.ts";
-import { MemoryJobs } from "./memory-jobs.ts";
+import { MemoryJobs, type Rescuer } from "./memory-jobs.ts";
 import { MemorySession } from "./memory-session.ts";
 
 export interface MemoryProcess extends Store {
@@ -55,13 +55,14 @@ class Leases {
     return lost;
   }
 
-  rescue(now: number, maxAttempts: (name: string) => number): void {
+  rescue(by: Rescuer): void {
+    const now = by.clock.now();
     for (const [epoch, until] of this.#until) {
       if (until > now) continue;
       this.#until.delete(epoch);
       this.#lost.set(
         epoch,
-        this.jobs.rescue((one) => one === epoch, now, maxAttempts),
+        this.jobs.rescue((one) => one === epoch, by),
       );
     }
   }
@@ -77,7 +78,7 @@ function memoryProcess(leases: Leases): MemoryProcess {
   let timer: Timer | undefined;
 
   const beat = (own: MemorySession): void => {
-    const { clock, maxAttempts } = own.options;
+    const { clock } = own.options;
     timer?.cancel();
     if (own.ended) return;
     timer = clock.setTimer(leases.ms / 4, () => beat(own));
@@ -88,7 +89,7 @@ function memoryProcess(leases: Leases): MemoryProcess {
       leases.renew(own.epoch, clock.now());
       own.lost(lost);
     }
-    leases.rescue(clock.now(), maxAttempts);
+    leases.rescue(own.options);
     own.changed();
   };
 
@@ -100,7 +101,7 @@ function memoryProcess(leases: Leases): MemoryProcess {
       const own = new MemorySession(jobs, options, {
         closed: () => {
           leases.end(own.epoch);
-          leases.rescue(options.clock.now(), options.maxAttempts);
+          leases.rescue(options);
         },
       });
       session = own;

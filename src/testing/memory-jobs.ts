@@ -2,7 +2,16 @@
  * What a memory store holds while no session is open: the jobs and every book about them. Each change of a job's state goes through `move`, which
  * keeps all of them.
  */
-import { isFinished, type Backlog, type JobMove, type JobPolicy, type NewJob, type Retention } from "../jobs/index.ts";
+import {
+  CrashTally,
+  isFinished,
+  type Backlog,
+  type JobMove,
+  type JobPolicy,
+  type NewJob,
+  type Retention,
+  type StoreOpenOptions,
+} from "../jobs/index.ts";
 import { abandoned, MemoryDependencies } from "./memory-dependencies.ts";
 import { MemoryJob } from "./memory-job.ts";
 import { MemoryGates, MemoryKeys } from "./memory-limits.ts";
@@ -17,6 +26,9 @@ export interface MemoryPeer {
   cancelAsked(id: string): void;
   lost(ids: readonly string[]): void;
 }
+
+/** Who takes over what the dead have left: by its clock and rules, and it is told. */
+export type Rescuer = Pick<StoreOpenOptions, "clock" | "maxAttempts" | "onCrashed">;
 
 export class MemoryJobs {
   readonly byId = new Map<string, MemoryJob>();
@@ -175,7 +187,9 @@ export class MemoryJobs {
   }
 
   /** What processes that are no more left running: its attempt counts. Answers which jobs those are. */
-  rescue(dead: (epoch: number) => boolean, now: number, maxAttempts: (name: string) => number): string[] {
+  rescue(dead: (epoch: number) => boolean, { clock, maxAttempts, onCrashed }: Rescuer): string[] {
+    const now = clock.now();
+    const tally = new CrashTally();
     const rescued: string[] = [];
     for (const job of this.byId.values()) {
       if (job.state !== "running" || job.fence === undefined || !dead(job.fence.epoch)) continue;
@@ -185,9 +199,13 @@ export class MemoryJobs {
         code: "CRASHED",
         message: "The process ended during the attempt.",
       });
-      this.move(job, job.attempt >= maxAttempts(job.job.name) ? "crash_out" : "crash", now, true);
+      const failed = job.attempt >= maxAttempts(job.job.name);
+      this.move(job, failed ? "crash_out" : "crash", now, true);
+      tally.add(job.job.name, failed ? "failed" : "again");
       rescued.push(job.id);
     }
+    const crashed = tally.take();
+    if (crashed.length > 0) onCrashed?.(crashed);
     return rescued;
   }
 

@@ -29,7 +29,7 @@ export function memoryStore(): MemoryStore {
         throw new TypeError("This store is open already. Close its session before it is opened again.");
       }
       session = new MemorySession(jobs, options, { trouble: () => trouble });
-      jobs.rescue(() => true, options.clock.now(), options.maxAttempts);
+      jobs.rescue(() => true, options);
       session.tick();
       return ok(session);
     },

@@ -96,6 +96,8 @@ export function lifeCases(bench: WithBench): void {
       assert.equal(record.state, "failed");
       assert.equal(record.errors.length, 3);
       assert.equal(record.finishedAt, b.clock.now());
+      const again = { name: "a", again: 1, failed: 0 };
+      assert.deepEqual(b.crashed, [again, again, { name: "a", again: 0, failed: 1 }]);
     }),
   );
 

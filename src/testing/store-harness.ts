@@ -8,6 +8,7 @@ import type {
   AttemptError,
   ClaimedJob,
   Consumer,
+  CrashedJobs,
   EnqueueReceipt,
   JobCounts,
   JobPolicy,
@@ -52,6 +53,8 @@ export interface BenchOptions {
 /** An open store on a place of its own, with a clock that stands still. */
 export class StoreBench {
   readonly clock: ManualClock;
+  /** Of what it was told that processes had left running. */
+  readonly crashed: CrashedJobs[] = [];
   readonly #place: StorePlace;
   readonly #options: StoreOpenOptions;
   #session: StoreSession | undefined;
@@ -66,6 +69,7 @@ export class StoreBench {
       maxWaiting: options.maxWaiting ?? 1_000_000,
       maxAttempts: options.maxAttempts ?? (() => 5),
       policy: (name) => (name === sentinel ? undefined : options.policy?.(name)),
+      onCrashed: (crashed) => this.crashed.push(...crashed),
     };
   }
 

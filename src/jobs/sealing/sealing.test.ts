@@ -5,7 +5,7 @@ import { zstdCompressSync } from "node:zlib";
 import { contract, fault, fixed, implementContract, job, type Contract, type JobRun } from "../../contract/index.ts";
 import type { Fault, Result } from "../../core/index.ts";
 import { t } from "../../schema/index.ts";
-import { elapse, jobBench, reaches, settled, type JobBench, type JobBenchOptions } from "../../../testing/job-bench.ts";
+import { jobBench, reaches, type JobBench, type JobBenchOptions } from "../../../testing/job-bench.ts";
 import { memoryStore } from "../../testing/index.ts";
 import { openSealing, type Encryption } from "./index.ts";
 
@@ -68,7 +68,7 @@ test("an encrypted job runs, and nothing of its input, result or error data can 
   await made.engine.start();
   const ref = value(await made.jobs.enqueue(letter, { text: secret }));
   assert.match(value(await made.session.get(ref.id))?.payload ?? "", /^~1e\.k1\.[A-Za-z0-9+/=]+$/);
-  await elapse(made.clock, 2_000);
+  await reaches(made, ref.id, "succeeded", 100);
   assert.deepEqual(value(await ref.result()), { text: secret });
   assert.deepEqual(made.seen, [secret, secret]);
   const text = await kept(made, ref.id);
@@ -81,7 +81,7 @@ test("a failed job's fault comes back with its data", async () => {
   const made = await bench({ encryption: first, run: (text) => Declined({ card: text }) });
   await made.engine.start();
   const ref = value(await made.jobs.enqueue(letter, { text: secret }));
-  await elapse(made.clock, 3_000);
+  await reaches(made, ref.id, "failed", 100);
   const result = await ref.result();
   assert.ok(!result.ok && result.fault.code === "DECLINED");
   assert.deepEqual(result.fault.data, { card: secret });
@@ -104,7 +104,8 @@ test("keys are rotated: what the old one sealed still opens, and the new one sea
   const young = value(await made.jobs.enqueue(letter, { text: "young" }));
   assert.match(value(await made.session.get(young.id))?.payload ?? "", /^~1e\.k2\./);
   await made.engine.start();
-  await settled(200);
+  await reaches(made, old.id, "succeeded");
+  await reaches(made, young.id, "succeeded");
   assert.deepEqual(value(await made.jobs.ref(letter, old.id).result()), { text: "old" });
   assert.deepEqual(value(await young.result()), { text: "young" });
   await made.engine.drain();
@@ -122,7 +123,11 @@ test("a job whose key is missing is kept without using up attempts, and runs whe
   let said = "";
   without.events.on("job.attempt", ({ fault }) => (said = fault?.message ?? ""));
   await without.engine.start();
-  await elapse(without.clock, 60_000, 1_000);
+  for (let second = 0; second < 60; second++) {
+    await reaches(without, ref.id, "scheduled");
+    await without.clock.advance(1_000);
+  }
+  await reaches(without, ref.id, "scheduled");
   const info = value(await without.jobs.get(ref.id));
   assert.deepEqual([info?.state, info?.attempt], ["scheduled", 0]);
   // 1 s, 1 s, 2 s, 4 s, …: later as it grows older.
@@ -135,7 +140,7 @@ test("a job whose key is missing is kept without using up attempts, and runs whe
 
   const again = await bench({ store, encryption: both, clock: before.clock });
   await again.engine.start();
-  await elapse(again.clock, 120_000, 5_000);
+  await reaches(again, ref.id, "succeeded", 5_000);
   assert.deepEqual(value(await again.jobs.ref(letter, ref.id).result()), { text: secret });
   await again.engine.drain();
 });
@@ -153,7 +158,8 @@ test("a text that was moved to another job, or changed, does not open: INVALID_P
   ];
   const ids = value(await made.session.enqueue(forged)).map(({ id }) => id);
   await made.engine.start();
-  await elapse(made.clock, 100_000, 5_000);
+  await reaches(made, ref.id, "succeeded");
+  for (const id of ids) await reaches(made, id, "failed", 5_000);
   assert.deepEqual(made.seen, [secret]);
   for (const id of ids) {
     const info = value(await made.jobs.get(id));
@@ -243,7 +249,8 @@ test("a decompression bomb, and a broken frame, cost an attempt, and are unpacke
   const jobs = payloads.map((payload) => ({ name: "letter", priority: 5, payload }));
   const ids = value(await made.session.enqueue(jobs)).map(({ id }) => id);
   await made.engine.start();
-  await elapse(made.clock, 5_000, 500);
+  for (const id of ids.slice(0, 3)) await reaches(made, id, "failed", 500);
+  await reaches(made, ids[3] ?? "", "scheduled");
   const infos = await Promise.all(ids.map(async (id) => value(await made.jobs.get(id))));
   assert.match(infos[0]?.errors[0]?.message ?? "", /more than 10000 bytes when it is decompressed/);
   assert.deepEqual(
@@ -300,7 +307,7 @@ test("steps, signals and progress are sealed in the store, and open for the job"
   assert.deepEqual([resting?.state, resting?.progress], ["waiting", `${secret} waits`]);
   assert.ok(!(await kept(made, ref.id)).includes("fox"));
   value(await made.jobs.signal(order, ref.id, "paid", { by: "fox & co" }));
-  await elapse(made.clock, 2_000, 100);
+  await reaches(made, ref.id, "succeeded", 100);
   const notes = value(await made.session.notes(ref.id));
   assert.ok(!JSON.stringify(notes).includes("fox"), JSON.stringify(notes));
   assert.match(value(await ref.result()).text, /^the quick brown fox reserved .*fox & co/);

@@ -2,23 +2,25 @@
  * The row path as calls: every one is one statement and one commit. What they throw is the database's error; a deadlock or a serialization failure is tried
  * again here, since nothing of it was kept.
  */
-import type {
-  Backlog,
-  ClaimedJob,
-  DependencyRecord,
-  EnqueueReceipt,
-  Fence,
-  JobCounts,
-  JobFilter,
-  JobId,
-  JobNote,
-  JobPolicy,
-  JobRecord,
-  JobState,
-  NewJob,
-  Retention,
-  Settlement,
-  SettleReceipt,
+import {
+  CrashTally,
+  type Backlog,
+  type ClaimedJob,
+  type CrashedJobs,
+  type DependencyRecord,
+  type EnqueueReceipt,
+  type Fence,
+  type JobCounts,
+  type JobFilter,
+  type JobId,
+  type JobNote,
+  type JobPolicy,
+  type JobRecord,
+  type JobState,
+  type NewJob,
+  type Retention,
+  type Settlement,
+  type SettleReceipt,
 } from "../../jobs/index.ts";
 import type { Sql, SqlParameter } from "../connection.ts";
 import { sqlStateOf } from "../trouble.ts";
@@ -150,17 +152,17 @@ export class RowPath {
     return { receipts, ended };
   }
 
-  /** What processes of these epochs ran goes on, or has failed. Answers whose jobs they were, and which ended. */
+  /** What processes of these epochs ran goes on, or has failed. Answers how many that were, and which jobs ended. */
   async rescue(
     epochs: readonly number[],
     maxAttempts: (name: string) => number,
-  ): Promise<{ readonly rescued: readonly JobId[]; readonly ended: readonly JobId[] }> {
-    const rescued: JobId[] = [];
+  ): Promise<{ readonly crashed: readonly CrashedJobs[]; readonly ended: readonly JobId[] }> {
+    const tally = new CrashTally();
     const ended: JobId[] = [];
     const list = numbers(epochs);
     for (;;) {
       const found = await this.#call("rows_running_names($1::bigint[]) AS name", [list]);
-      if (found.length === 0) return { rescued, ended };
+      if (found.length === 0) return { crashed: tally.take(), ended };
       const names = found.map(({ name }) => name as string);
       const most = names.map((name) => Math.min(maxAttempts(name), 2_147_483_647));
       const rows = await this.#call("rows_rescue($1::bigint[], $2::text[], $3::int[])", [
@@ -168,7 +170,10 @@ export class RowPath {
         texts(names),
         numbers(most),
       ]);
-      for (const { id, finished } of rows) (finished === true ? ended : rescued).push(String(id));
+      for (const { id, finished, crashed } of rows) {
+        if (finished === true) ended.push(String(id));
+        if (typeof crashed === "string") tally.add(crashed, finished === true ? "failed" : "again");
+      }
     }
   }
 

@@ -75,13 +75,13 @@ CREATE FUNCTION tensile.rows_running_names(p_epochs bigint[]) RETURNS SETOF text
   SELECT DISTINCT n.name FROM tensile.job j JOIN tensile.name n ON n.id = j.name_id WHERE j.state = 4 AND j.epoch = ANY(p_epochs)
 $$;
 
--- Their attempts count, as CRASHED. Answers ids, and whether they are finished with it. At most 1,000 at a time: call until it answers fewer.
-CREATE FUNCTION tensile.rows_rescue(p_epochs bigint[], p_names text[], p_max int[]) RETURNS TABLE (id bigint, finished boolean)
+-- Their attempts count, as CRASHED. Answers ids, whether they are finished with it, and their names (of jobs that ended because of them: none). At most 1,000 at a time: call until it answers fewer.
+CREATE FUNCTION tensile.rows_rescue(p_epochs bigint[], p_names text[], p_max int[]) RETURNS TABLE (id bigint, finished boolean, crashed text)
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   v_now bigint := tensile.now(); v_ids bigint[]; v_found bigint[]; v_epochs bigint[]; v_claims bigint[]; v_out bigint[]; v_errors bytea[];
-  v_names int[]; v_keys bytea[]; v_others bigint[];
+  v_names int[]; v_keys bytea[]; v_others bigint[]; v_crashed text[];
 BEGIN
   SELECT array_agg(r.id), array_agg(r.epoch), array_agg(r.claim) INTO v_found, v_epochs, v_claims
     FROM (SELECT id, epoch, claim FROM tensile.job WHERE state = 4 AND epoch = ANY(p_epochs) ORDER BY id LIMIT 1000) AS r;
@@ -89,6 +89,8 @@ BEGIN
   SELECT l.ids INTO v_ids FROM tensile.rows_lock_running(v_found, v_epochs, v_claims) AS l;
   IF v_ids IS NULL THEN RETURN; END IF;
   PERFORM tensile.rows_give_back(v_ids);
+  SELECT array_agg(n.name ORDER BY u.o) INTO v_crashed FROM unnest(v_ids) WITH ORDINALITY AS u(id, o)
+    JOIN tensile.job j ON j.id = u.id JOIN tensile.name n ON n.id = j.name_id;
   SELECT array_agg(j.name_id), array_agg(j.key) INTO v_names, v_keys FROM tensile.job j WHERE j.id = ANY(v_ids) AND j.held;
   UPDATE tensile.job j SET state = 3, epoch = 0, claim = 0, held = false, gates = NULL, cancel_asked = false, ready_at = v_now,
     errors = tensile.rows_errors(j.errors, convert_to(json_build_object('attempt', j.attempt, 'at', v_now, 'code', 'CRASHED',
@@ -100,7 +102,7 @@ BEGIN
   IF v_out IS NOT NULL THEN
     v_others := tensile.rows_finish(v_now, v_out, array_fill(11::smallint, ARRAY[cardinality(v_out)]), NULL, NULL);
   END IF;
-  RETURN QUERY SELECT x, x = ANY(v_out) FROM unnest(v_ids) AS x UNION ALL SELECT x, true FROM unnest(v_others) AS x;
+  RETURN QUERY SELECT u.x, v_out IS NOT NULL AND u.x = ANY(v_out), u.n FROM unnest(v_ids, v_crashed) AS u(x, n) UNION ALL SELECT x, true, NULL FROM unnest(v_others) AS x;
 END $$;
 
 CREATE FUNCTION tensile.rows_cancel(p_id bigint, OUT state smallint, OUT epoch bigint, OUT others bigint[]) LANGUAGE plpgsql AS $$

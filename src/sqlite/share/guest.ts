@@ -144,7 +144,7 @@ export class Guest {
           } else if (head.kind === "welcome") {
             patience.cancel();
             this.#joined(made, head.leaseMs);
-            this.#options.post({ ...head, kind: "opened", recovered: 0, guest: true });
+            this.#options.post({ ...head, kind: "opened", crashed: [], guest: true });
             resolve({ joined: true });
           } else {
             this.#heardFrom(made, head, body);

@@ -25,6 +25,11 @@ export class WorkMetrics {
     help: "Attempts whose claim had ended before them: their outcome changed nothing.",
     labels: ["job"],
   });
+  readonly #crashed = counters({
+    name: "tensile_job_attempts_crashed",
+    help: "Attempts that their process did not survive, found by this process.",
+    labels: ["job", "outcome"],
+  });
   readonly #lost = counters({
     name: "tensile_job_attempts_lost",
     help: "Attempts whose claim ended while they ran here: another process may have run the job.",
@@ -62,6 +67,7 @@ export class WorkMetrics {
     this.#attempts,
     this.#durations,
     this.#stale,
+    this.#crashed,
     this.#lost,
     this.#steps,
     this.#signals,
@@ -84,6 +90,10 @@ export class WorkMetrics {
         if (to !== "released") this.#durations.of(name).observe(durationMs / 1000);
       }),
       events.on("job.stale", ({ name }) => void this.#stale.of(name).value++),
+      events.on("job.crashed", ({ name, again, failed }) => {
+        this.#crashed.of(name, "retry").value += again;
+        this.#crashed.of(name, "failed").value += failed;
+      }),
       events.on("job.lost", ({ name }) => void this.#lost.of(name).value++),
       events.on("job.step", ({ name }) => void this.#steps.of(name).value++),
       events.on("job.signalled", ({ name }) => void this.#signals.of(name).value++),
