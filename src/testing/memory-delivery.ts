@@ -47,8 +47,8 @@ export class MemoryDelivery {
       if (job === undefined) break;
       claimed.push(this.#claim(job, fence, now));
     }
-    // A key may have come to its rate just now.
-    if (claimed.length > 0) wake = Math.min(wake, this.#jobs.keys.tick(now));
+    // A key may have come to its rate just now, or a job to a key whose rate holds it.
+    wake = Math.min(wake, this.#jobs.keys.tick(now));
     claimed.sort((one, two) => one.priority - two.priority);
     if (claimed.length > 0) this.#consume.onClaimed(claimed);
     return wake;

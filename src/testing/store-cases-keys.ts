@@ -271,6 +271,26 @@ function rateCases(bench: WithBench): void {
   );
 
   test(
+    "a job that comes alone while its key's rate holds it starts when it may, though nothing else happens",
+    bench(perKey({ rate: { limit: 1, periodMs: 1_000 } }), async (b) => {
+      const hands = b.hands("k");
+      hands.grant("k", 10);
+      await enqueueKeys(b, "x");
+      await succeed(b, ...(await hands.take(1)));
+      await hands.nothing();
+      const id = await b.enqueueOne({ name: "k", key: "x" });
+      // No sentinel here: that would be what else happens.
+      await b.advance(500);
+      assert.equal(await b.state(id), "ready");
+      await b.advance(500);
+      assert.deepEqual(
+        (await hands.take(1)).map((job) => job.id),
+        [id],
+      );
+    }),
+  );
+
+  test(
     "rates count starts: a retry is one more, and concurrency holds beside",
     bench(perKey({ rate: { limit: 2, periodMs: 2_000 }, concurrency: 1 }), async (b) => {
       await enqueueKeys(b, "xx");
