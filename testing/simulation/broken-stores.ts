@@ -1,30 +1,16 @@
 /**
- * Stores with one mistake each, of the kinds that stores of jobs have had. They are a right store behind a door that gets one thing wrong. The simulation
- * has to catch every one of them within some hundred seeds: a checker that catches nothing proves nothing.
+ * Stores with one mistake each, of the kinds that stores of jobs have had, in what becomes of a job. They are a right store behind a door that gets one thing
+ * wrong. The simulation has to catch every one of them within some hundred seeds, by the rule that is there for it: a checker that catches nothing proves
+ * nothing. `broken-limits.ts` has those that get wrong what jobs share.
  */
 import { ok } from "../../src/core/index.ts";
-import type {
-  ClaimedJob,
-  ConsumeOptions,
-  NewJob,
-  Settlement,
-  Store,
-  StoreOpenOptions,
-  StoreSession,
-} from "../../src/jobs/index.ts";
-import type { SimulatedPlace } from "./simulate.ts";
-import type { Feature } from "./workload.ts";
-
-export interface BrokenStore {
-  readonly name: string;
-  /** What the store has to be able to do for the mistake to show. */
-  readonly needs?: Feature;
-  break(place: SimulatedPlace): SimulatedPlace;
-}
+import type { ClaimedJob, Settlement, StoreSession } from "../../src/jobs/index.ts";
+import { type BrokenStore, changed, onClaims, without, wrapped } from "./broken-door.ts";
 
 export const brokenStores: readonly BrokenStore[] = [
   {
     name: "acknowledges before the commit",
+    breaks: "lost",
     break: (place) => {
       const fresh = new Map<string, number>();
       const hidden = new Set<string>();
@@ -50,6 +36,8 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "ignores the fence",
+    breaks: "stale settlement",
+    on: "fleet",
     break: (place) => {
       const latest = new Map<string, ClaimedJob>();
       return wrapped(place, {
@@ -64,6 +52,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "loses what runs when the process dies",
+    breaks: "lost",
     break: (place) => {
       const running = new Set<string>();
       const hidden = new Set<string>();
@@ -85,6 +74,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "hands a job over twice",
+    breaks: "double claim",
     break: (place) =>
       wrapped(place, {
         session: (session, { clock }) => ({
@@ -103,11 +93,13 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "forgets unique keys",
+    breaks: "unique",
     break: (place) =>
       wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "uniqueKey")) }) }),
   },
   {
     name: "does not count attempts that crashed",
+    breaks: "attempts",
     break: (place) => {
       let deaths = 0;
       return wrapped(place, {
@@ -127,6 +119,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "confirms settlements that it does not keep",
+    breaks: "finished",
     break: (place) =>
       wrapped(place, {
         session: (session) => ({
@@ -142,6 +135,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     name: "makes up the end of a job",
+    breaks: "unexplained",
     break: (place) =>
       wrapped(place, {
         session: (session) => ({
@@ -153,126 +147,100 @@ export const brokenStores: readonly BrokenStore[] = [
       }),
   },
   {
-    name: "does not keep the order of a key",
-    needs: "keys",
-    break: (place) => withPolicy(place, (perKey) => without(perKey, "ordered")),
+    name: "makes two of one job",
+    breaks: "invented",
+    break: (place) =>
+      wrapped(place, {
+        session: (session) => ({
+          enqueue: async (jobs) => {
+            const [first] = jobs;
+            const twice = first !== undefined && first.name === "plain" && first.uniqueKey === undefined;
+            const result = await session.enqueue(twice ? [...jobs, first] : jobs);
+            return result.ok && twice ? ok(result.value.slice(0, -1)) : result;
+          },
+        }),
+      }),
   },
   {
-    name: "lets one more of a key run",
-    needs: "keys",
-    break: (place) =>
-      withPolicy(place, ({ concurrency, ...perKey }) => ({
-        ...perKey,
-        ...(concurrency !== undefined && { concurrency: concurrency + 1 }),
-      })),
+    name: "runs a job again that has succeeded",
+    breaks: "once",
+    break: (place) => {
+      const again = new Set<string>();
+      const error = { attempt: 1, at: 0, code: "FORGOTTEN", message: "" };
+      return wrapped(place, {
+        session: (session) => ({
+          settle: (settlements) =>
+            session.settle(
+              settlements.map((each) => {
+                if (each.to !== "succeeded" || each.job.attempt > 1 || again.has(each.job.id)) return each;
+                again.add(each.job.id);
+                return { job: each.job, to: "retry", runAt: 0, error };
+              }),
+            ),
+        }),
+      });
+    },
   },
   {
-    name: "does not wait for dependencies",
-    needs: "dependencies",
+    name: "confirms a cancel that it does not do",
+    breaks: "cancelled",
     break: (place) =>
-      wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "after")) }) }),
+      wrapped(place, {
+        session: (session) => ({
+          cancel: async (id) => {
+            const found = await session.get(id);
+            if (!found.ok) return found;
+            const state = found.value?.state;
+            return state === "scheduled" || state === "ready" ? ok("cancelled") : session.cancel(id);
+          },
+        }),
+      }),
+  },
+  {
+    name: "starts at once what is scheduled",
+    breaks: "early",
+    break: (place) =>
+      wrapped(place, {
+        session: (session) => ({ enqueue: changed(session, (job) => without(without(job, "runAt"), "delayMs")) }),
+      }),
+  },
+  {
+    name: "starts the next attempt at once",
+    breaks: "early",
+    break: (place) => wrapped(place, { session: (session) => settling(session, (each) => retryAt(each, 0)) }),
+  },
+  {
+    name: "counts an attempt for a snooze",
+    breaks: "attempts",
+    break: (place) =>
+      wrapped(place, {
+        session: (session) =>
+          settling(session, (each) => {
+            if (each.to !== "snoozed") return each;
+            const error = { attempt: each.job.attempt, at: 0, code: "SNOOZED", message: "" };
+            return { job: each.job, to: "retry", runAt: each.runAt, error };
+          }),
+      }),
+  },
+  {
+    name: "counts an attempt for a wait",
+    breaks: "attempts",
+    break: (place) =>
+      wrapped(place, {
+        session: (session, { clock }) =>
+          settling(session, (each) => {
+            if (each.to !== "waiting" || each.until === undefined) return each;
+            const error = { attempt: each.job.attempt, at: 0, code: "WAITED", message: "" };
+            return { job: each.job, to: "retry", runAt: Math.min(each.until, clock.now() + 500), error };
+          }),
+      }),
   },
 ];
 
-interface Wrapping {
-  /** Jobs that the store no longer knows. */
-  readonly hidden?: ReadonlySet<string>;
-  readonly session: (session: StoreSession, options: StoreOpenOptions) => Partial<StoreSession>;
-  readonly killed?: (options: StoreOpenOptions) => void;
+function settling(session: StoreSession, change: (settlement: Settlement) => Settlement): Partial<StoreSession> {
+  return { settle: (settlements) => session.settle(settlements.map(change)) };
 }
 
-function wrapped(place: SimulatedPlace, { hidden, session: change, killed }: Wrapping): SimulatedPlace {
-  const opened = new Map<Store, { readonly inner: Store; options?: StoreOpenOptions }>();
-  return {
-    ...place,
-    store(life) {
-      const inner = place.store(life);
-      const store: Store = {
-        kind: inner.kind,
-        async open(options) {
-          const result = await inner.open(options);
-          if (!result.ok) return result;
-          opened.set(store, { inner, options });
-          const session = hidden === undefined ? result.value : hiding(result.value, hidden);
-          return ok(overlaid(session, change(session, options)));
-        },
-      };
-      opened.set(store, { inner });
-      return store;
-    },
-    freeze: (store) => place.freeze?.(opened.get(store)?.inner ?? store),
-    thaw: (store) => place.thaw?.(opened.get(store)?.inner ?? store),
-    kill(store) {
-      const { inner, options } = opened.get(store) ?? { inner: store };
-      if (options !== undefined) killed?.(options);
-      place.kill(inner);
-    },
-  };
-}
-
-/** A session with some verbs of its own. */
-function overlaid(session: StoreSession, verbs: Partial<StoreSession>): StoreSession {
-  return new Proxy(session, {
-    get(target, name) {
-      const verb: unknown = Reflect.get(verbs, name) ?? Reflect.get(target, name);
-      if (typeof verb !== "function" || name in verbs) return verb;
-      return (...rest: unknown[]) => Reflect.apply(verb, target, rest) as unknown;
-    },
-  });
-}
-
-function hiding(session: StoreSession, hidden: ReadonlySet<string>): StoreSession {
-  const seen = ({ id }: { readonly id: string }): boolean => !hidden.has(id);
-  return overlaid(session, {
-    consume: (options) => session.consume({ ...options, onClaimed: (jobs) => options.onClaimed(jobs.filter(seen)) }),
-    list: async (filter) => {
-      const result = await session.list(filter);
-      return result.ok ? ok(result.value.filter(seen)) : result;
-    },
-  });
-}
-
-function onClaims(options: ConsumeOptions, see: (jobs: readonly ClaimedJob[]) => void): ConsumeOptions {
-  return {
-    ...options,
-    onClaimed: (jobs) => {
-      see(jobs);
-      options.onClaimed(jobs);
-    },
-  };
-}
-
-function changed(session: StoreSession, change: (job: NewJob) => NewJob): StoreSession["enqueue"] {
-  return (jobs) => session.enqueue(jobs.map(change));
-}
-
-function without<T extends object>(value: T, name: keyof T): T {
-  const copy = { ...value };
-  Reflect.deleteProperty(copy, name);
-  return copy;
-}
-
-type PerKey = NonNullable<NonNullable<ReturnType<NonNullable<StoreOpenOptions["policy"]>>>["perKey"]>;
-
-function withPolicy(place: SimulatedPlace, change: (perKey: PerKey) => PerKey): SimulatedPlace {
-  return {
-    ...place,
-    store(life) {
-      const inner = place.store(life);
-      const { open } = inner;
-      // The same store, so that it can be killed by its own name.
-      inner.open = (options) => {
-        const { policy } = options;
-        if (policy === undefined) return open.call(inner, options);
-        return open.call(inner, {
-          ...options,
-          policy: (name) => {
-            const own = policy(name);
-            return own?.perKey === undefined ? own : { ...own, perKey: change(own.perKey) };
-          },
-        });
-      };
-      return inner;
-    },
-  };
+function retryAt(each: Settlement, runAt: number): Settlement {
+  return each.to === "retry" ? { ...each, runAt } : each;
 }

@@ -1,4 +1,4 @@
-/** Claims: attempts, fences, how many at a time, and steps that are not taken twice. */
+/** Claims: attempts, fences, how many at a time. */
 import { type Claim, isEnd, type Promises, type WorkerLife } from "./history.ts";
 import { type History, type JobHistory, lostAt } from "./history-index.ts";
 import type { Complain } from "./violation.ts";
@@ -9,7 +9,6 @@ export function checkClaims(history: History, promises: Promises, complain: Comp
     checkFences(job, history, complain);
   }
   checkConcurrency(history, promises, complain);
-  checkSteps(history, complain);
 }
 
 /** Each claim counts one more attempt than the one before, unless that was given back; none is over the maximum but by hand. */
@@ -87,7 +86,10 @@ function checkFences(job: JobHistory, history: History, complain: Complain): voi
   }
 }
 
-function hasFence({ fence }: { readonly fence: Claim["fence"] }, other: { readonly fence: Claim["fence"] }): boolean {
+export function hasFence(
+  { fence }: { readonly fence: Claim["fence"] },
+  other: { readonly fence: Claim["fence"] },
+): boolean {
   return fence.epoch === other.fence.epoch && fence.claim === other.fence.claim;
 }
 
@@ -137,16 +139,6 @@ function heldUntil(
 ): number {
   const settled = settlementOf(job, claim)?.askedAt ?? Infinity;
   return Math.max(claim.place, Math.min(settled, lostAt(history, claim)));
-}
-
-/** A step whose result is stored is not taken again, and notes of a finished or replaced attempt are not kept. */
-function checkSteps(history: History, complain: Complain): void {
-  for (const [place, event] of history.events.entries()) {
-    if (event.kind !== "step") continue;
-    const stored = history.jobs.get(event.id)?.notes.get(event.name);
-    if (stored !== undefined && stored < place)
-      complain("steps", `Job ${event.id} took the step ${event.name} again, though its result was stored.`);
-  }
 }
 
 /** The first place from which on the job has surely ended; undefined: it has not, or nobody can say. */

@@ -6,15 +6,24 @@ import type { Complain } from "./violation.ts";
 
 /** Two unfinished jobs never hold the same key. */
 export function checkUnique(history: History, complain: Complain): void {
-  const holders = groupBy(history, (job) => (job.uniqueKey === undefined ? undefined : `${job.name}/${job.uniqueKey}`));
+  const holders = groupBy(history, (job) =>
+    job.uniqueKey === undefined ? undefined : `${job.unique?.scope ?? job.name}/${job.uniqueKey}`,
+  );
   for (const [key, jobs] of holders) {
     for (const [index, later] of jobs.entries()) {
       for (const earlier of jobs.slice(0, index)) {
         if (earlier.doneAt >= later.askedAt || mayHaveEndedBefore(earlier, later.doneAt, history)) continue;
+        if (earlier.unique?.until === "started" && mayHaveStarted(earlier, later.doneAt, history)) continue;
         complain("unique", `Job ${later.id} was made while job ${earlier.id} held the key ${key}.`);
       }
     }
   }
+}
+
+/** Also where nobody saw it: a claim that its worker did not live to hear of. */
+function mayHaveStarted(job: JobHistory, place: number, history: History): boolean {
+  const [first] = job.claims;
+  return (first !== undefined && first.place < place) || history.lost.size > 0;
 }
 
 /** By cancelling and by crashes as well: where such may have ended it, nothing is said. */
@@ -61,6 +70,21 @@ export function checkDependencies(history: History, complain: Complain): void {
           ? ended && end.to === "succeeded"
           : ended || (end === undefined && state !== "succeeded");
       if (!fulfilled) complain("dependencies", `Job ${job.id} was claimed before job ${other.id} had ${job.after.on}.`);
+    }
+  }
+}
+
+/** Of one schedule each occurrence makes one job at most, and none is made after a later one. */
+export function checkOccurrences(history: History, complain: Complain): void {
+  const schedules = groupBy(history, (job) => job.occurrence?.schedule);
+  for (const [schedule, jobs] of schedules) {
+    for (const [index, later] of jobs.entries()) {
+      const at = later.occurrence?.at ?? 0;
+      const twice = jobs
+        .slice(0, index)
+        .find((one) => one.occurrence?.at === at || ((one.occurrence?.at ?? 0) > at && one.doneAt < later.askedAt));
+      if (twice !== undefined)
+        complain("occurrences", `Job ${later.id} was made for ${schedule} at ${at} after job ${twice.id}.`);
     }
   }
 }

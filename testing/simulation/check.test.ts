@@ -1,69 +1,7 @@
 /** The checker by itself, on histories written by hand: one that keeps everything, and each rule with the shortest history that breaks it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobRecord, JobState, Settlement, SettleReceipt } from "../../src/jobs/index.ts";
-import { checkHistory } from "./check.ts";
-import type { AskedJob, HistoryEvent, Promised } from "./history.ts";
-
-type Told = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "at"> : never) : never;
-
-/** A history, told step by step. */
-class Tale {
-  readonly events: HistoryEvent[] = [];
-  #call = 0;
-
-  say(event: Told): this {
-    this.events.push({ at: this.events.length, ...event });
-    return this;
-  }
-
-  enqueue(id: string, job: Partial<AskedJob> = {}, heard = true): this {
-    const call = ++this.#call;
-    this.say({ kind: "call", call, worker: "w1.1", verb: "enqueue", asked: { jobs: [{ name: "a", ...job }] } });
-    this.say({ kind: "done", call, done: { ids: [{ id, duplicate: false }] } });
-    return this.say({ kind: "answered", call, ok: heard });
-  }
-
-  claim(id: string, claim: number, attempt = 1, worker = "w1.1", key?: string): this {
-    return this.say({ kind: "claimed", worker, claims: [{ id, name: "a", key, attempt, fence: { epoch: 1, claim } }] });
-  }
-
-  settle(
-    id: string,
-    claim: number,
-    to: Settlement["to"] = "succeeded",
-    receipt: SettleReceipt = "settled",
-    worker = "w1.1",
-  ): this {
-    const call = ++this.#call;
-    const settlements = [{ id, fence: { epoch: 1, claim }, attempt: 1, to }];
-    this.say({ kind: "call", call, worker, verb: "settle", asked: { settlements } });
-    return this.say({ kind: "done", call, done: { receipts: [receipt] } });
-  }
-
-  final(...records: readonly (readonly [id: string, state: JobState, attempt?: number, error?: string])[]): this {
-    return this.say({
-      kind: "final",
-      records: records.map(([id, state, attempt = 1, code]) => recordOf(id, state, attempt, code)),
-    });
-  }
-
-  broken(promised: Partial<Promised> = {}): string[] {
-    return checkHistory(this.events, () => ({ maxAttempts: 3, ...promised })).map(({ rule }) => rule);
-  }
-}
-
-function recordOf(id: string, state: JobState, attempt: number, code?: string): JobRecord {
-  const errors = code === undefined ? [] : [{ attempt, at: 0, code, message: "" }];
-  return { id, name: "a", state, priority: 5, payload: "{}", attempt, enqueuedAt: 0, errors };
-}
-
-const tale = (): Tale => new Tale();
-const oneRun = (id: string, claim: number, key?: string): Tale =>
-  tale()
-    .enqueue(id, key === undefined ? {} : { key })
-    .claim(id, claim, 1, "w1.1", key)
-    .settle(id, claim);
+import { oneRun, type Tale, tale } from "./tale.ts";
 
 test("a history in which everything is kept breaks nothing", () => {
   assert.deepEqual(oneRun("1", 1).final(["1", "succeeded"]).broken(), []);
@@ -182,9 +120,7 @@ test("a job that begins before what it depends on", () => {
 test("a step that is taken again after its result was stored", () => {
   const step = { kind: "step", worker: "w1.1", id: "1", name: "charge" } as const;
   const note = (told: Tale): Tale =>
-    told
-      .say({ kind: "call", call: 90, worker: "w1.1", verb: "note", asked: { id: "1", names: ["charge"] } })
-      .say({ kind: "done", call: 90, done: { receipts: ["settled"] } });
+    told.call("note", { id: "1", fence: { epoch: 1, claim: 1 }, names: ["charge"] }, { receipts: ["settled"] });
   const once = note(tale().enqueue("1").claim("1", 1).say(step));
   assert.deepEqual(
     note(tale().enqueue("1").claim("1", 1).say(step)).settle("1", 1).final(["1", "succeeded"]).broken(),

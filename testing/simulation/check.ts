@@ -3,11 +3,14 @@
  * one is before another only when it was answered by the store before the other was made; what overlaps may have happened in either order.
  */
 import type { JobRecord } from "../../src/jobs/index.ts";
-import { checkOrder, checkUnique, checkDependencies } from "./check-relations.ts";
+import { checkDependencies, checkOccurrences, checkOrder, checkUnique } from "./check-relations.ts";
+import { checkFlow } from "./check-flow.ts";
+import { checkRates, checkTurns } from "./check-shares.ts";
 import { checkClaims } from "./check-claims.ts";
+import { checkCancelled, checkTimes } from "./check-times.ts";
 import { isEnd, type HistoryEvent, type Promises } from "./history.ts";
 import { indexOf, type History, type JobHistory } from "./history-index.ts";
-import type { Complain, Violation } from "./violation.ts";
+import type { Complain, Rule, Violation } from "./violation.ts";
 
 export interface CheckOptions {
   /**
@@ -15,16 +18,18 @@ export interface CheckOptions {
    * done` where whoever wrote it down may have died before.
    */
   readonly unheard?: "not done" | "may be done";
+  /** Whether what a rate has let start is still known when a process was lost. Default: kept. */
+  readonly rates?: "kept" | "lost with a process";
 }
 
 /** Everything that the history breaks; empty when it keeps all promises. */
 export function checkHistory(
   events: readonly HistoryEvent[],
   promises: Promises,
-  { unheard = "not done" }: CheckOptions = {},
+  { unheard = "not done", rates = "kept" }: CheckOptions = {},
 ): readonly Violation[] {
   const violations: Violation[] = [];
-  const complain = (rule: string, text: string): void => void violations.push({ rule, text });
+  const complain = (rule: Rule, text: string): void => void violations.push({ rule, text });
   const history = indexOf(events, unheard === "may be done");
   if (history.final === undefined) complain("finished", "The run came to no end: the jobs could not be read.");
   else {
@@ -38,6 +43,12 @@ export function checkHistory(
   checkUnique(history, complain);
   checkOrder(history, promises, complain);
   checkDependencies(history, complain);
+  checkOccurrences(history, complain);
+  checkFlow(history, complain);
+  checkRates(history, promises, rates, complain);
+  checkTurns(history, promises, complain);
+  checkTimes(history, complain);
+  checkCancelled(history, complain);
   return violations;
 }
 

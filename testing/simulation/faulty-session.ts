@@ -9,12 +9,11 @@ import {
   type ConsumeOptions,
   type Consumer,
   type Fence,
-  type NewJob,
-  type Settlement,
   type StoreResult,
   type StoreSession,
 } from "../../src/jobs/index.ts";
 import type { Asked, Done, HistoryEvent, Verb, WorkerLife } from "./history.ts";
+import { askedOf, claimOf, noteOf, settledOf } from "./told.ts";
 import type { World } from "./world.ts";
 
 /** How often what happens, as shares of calls; all 0 when the run heals. */
@@ -67,7 +66,7 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
     told: (value: T) => Done,
   ): StoreResult<T> {
     const number = door.nextCall();
-    write({ kind: "call", call: number, worker, verb, asked });
+    write({ kind: "call", call: number, worker, verb, wall: world.clock.now(), asked });
     const rates = door.rates();
     const answer = (ok: boolean): void => write({ kind: "answered", call: number, ok });
     await world.hop(worker, rates.slowestMs);
@@ -145,61 +144,64 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
     note: (job, kept, progress) =>
       call(
         "note",
-        { id: job.id, fence: job.fence, names: kept.map(({ name }) => name) },
+        { id: job.id, fence: job.fence, names: kept.map(noteOf) },
         () => inner.note(job, kept, progress),
         (receipt) => ({ receipts: [receipt] }),
       ),
     signal: (id, name, value) =>
       call(
         "signal",
-        { id, names: [name] },
+        { id, names: [name], value },
         () => inner.signal(id, name, value),
         (state) => ({ state }),
       ),
     notes: (id) => inner.notes(id),
     dependencies: (id) => inner.dependencies(id),
-    pause: (names) => inner.pause(names),
-    resume: (names) => inner.resume(names),
+    pause: (paused) =>
+      call(
+        "pause",
+        { names: paused },
+        () => inner.pause(paused),
+        () => ({}),
+      ),
+    resume: (resumed) =>
+      call(
+        "resume",
+        { names: resumed },
+        () => inner.resume(resumed),
+        () => ({}),
+      ),
     paused: () => inner.paused(),
     backlog: (names) => inner.backlog(names),
   };
 }
 
-/** Claims are written down when the store makes them, and arrive later, also in another order. */
+/** Claims are written down when the store makes them, and arrive later; in its order, because it calls back in its own process. */
 function consume(
   inner: StoreSession,
   options: ConsumeOptions,
   { world, worker, rates, write, claimedAt }: Door,
 ): Consumer {
-  const consumer = inner.consume({
+  const told: (() => void)[] = [];
+  const tell = (what: () => void): void => {
+    told.push(what);
+    void world.hop(worker, rates().slowestMs).then(() => told.shift()?.());
+  };
+  return inner.consume({
     ...options,
     onClaimed(jobs) {
       write({
         kind: "claimed",
         worker,
         wall: jobs[0] === undefined ? 0 : claimedAt(jobs[0].fence),
-        claims: jobs.map(({ id, name, key, attempt, fence }) => ({ id, name, key, attempt, fence })),
+        claims: jobs.map(claimOf),
       });
-      void world.hop(worker, rates().slowestMs).then(() => options.onClaimed(jobs));
+      tell(() => options.onClaimed(jobs));
     },
-    onCancelRequested: (id) => void world.hop(worker, rates().slowestMs).then(() => options.onCancelRequested(id)),
+    onCancelRequested: (id) => tell(() => options.onCancelRequested(id)),
     onLost: (ids) => {
       write({ kind: "lost", worker, why: `the store told ${worker} that it has lost ${ids.join(", ")}` });
-      void world.hop(worker, rates().slowestMs).then(() => options.onLost?.(ids));
+      tell(() => options.onLost?.(ids));
     },
   });
-  return consumer;
-}
-
-function askedOf({ name, key, uniqueKey, after }: NewJob): NonNullable<Asked["jobs"]>[number] {
-  return {
-    name,
-    ...(key !== undefined && { key }),
-    ...(uniqueKey !== undefined && { uniqueKey }),
-    ...(after !== undefined && { after }),
-  };
-}
-
-function settledOf({ job, to }: Settlement): NonNullable<Asked["settlements"]>[number] {
-  return { id: job.id, fence: job.fence, attempt: job.attempt, to };
 }

@@ -1,5 +1,5 @@
 /** A history by job: its enqueueing, its claims and its settlements, each with its place in the order of events. */
-import type { JobRecord, SettleReceipt } from "../../src/jobs/index.ts";
+import type { Fence, JobRecord, SettleReceipt } from "../../src/jobs/index.ts";
 import type { AskedJob, AskedSettlement, Claim, Done, HistoryEvent, WorkerLife } from "./history.ts";
 
 export interface JobHistory extends AskedJob {
@@ -9,7 +9,11 @@ export interface JobHistory extends AskedJob {
   /** Places of the call and of the store's answer; the job came to be between the two. */
   readonly askedAt: number;
   readonly doneAt: number;
-  readonly claims: (Claim & { readonly worker: WorkerLife; readonly place: number })[];
+  readonly claims: (Claim & {
+    readonly worker: WorkerLife;
+    readonly place: number;
+    readonly wall?: number | undefined;
+  })[];
   readonly settlements: (AskedSettlement & {
     readonly worker: WorkerLife;
     /** `unheard`: nobody knows whether the store did it. */
@@ -19,6 +23,32 @@ export interface JobHistory extends AskedJob {
   })[];
   /** Notes that the store has confirmed, by name, and where. */
   readonly notes: Map<string, number>;
+  /** Calls that wrote notes, with their answers. */
+  readonly noting: {
+    readonly fence: Fence;
+    readonly names: readonly string[];
+    readonly receipt: SettleReceipt;
+    readonly worker: WorkerLife;
+    readonly askedAt: number;
+  }[];
+  /** The store has said that it is cancelled. */
+  cancelled?: { readonly askedAt: number; readonly doneAt: number };
+  /** The wall clock when its enqueueing was asked for. */
+  readonly askedWall?: number | undefined;
+  /** Signals that the store has taken. */
+  readonly signals: {
+    readonly name: string;
+    readonly value: string;
+    readonly askedAt: number;
+    readonly doneAt: number;
+  }[];
+}
+
+/** From here to there nothing of the name may be claimed. */
+export interface Pause {
+  readonly name: string;
+  readonly from: number;
+  to: number;
 }
 
 export interface History {
@@ -27,6 +57,9 @@ export interface History {
   readonly redrives: ReadonlyMap<string, number>;
   /** Where each life may have lost what it had claimed by then. */
   readonly lost: ReadonlyMap<WorkerLife, readonly number[]>;
+  readonly pauses: readonly Pause[];
+  /** Where the wall clock was put back. */
+  readonly putBacks: readonly number[];
   readonly events: readonly HistoryEvent[];
   readonly final: ReadonlyMap<string, JobRecord> | undefined;
 }
@@ -38,6 +71,9 @@ export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = fals
   const cancels = new Set<string>();
   const redrives = new Map<string, number>();
   const lost = new Map<WorkerLife, number[]>();
+  const pauses: Pause[] = [];
+  const resumes = new Map<number, { readonly names: readonly string[]; doneAt: number }>();
+  const putBacks: number[] = [];
   const calls = new Map<number, Call>();
   const made = new Map<number, readonly string[]>();
   let final: Map<string, JobRecord> | undefined;
@@ -45,6 +81,10 @@ export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = fals
   for (const [place, event] of events.entries()) {
     if (event.kind === "call") {
       calls.set(event.call, { ...event, place });
+      if (event.verb === "resume") {
+        resumes.set(event.call, { names: event.asked.names ?? [], doneAt: Infinity });
+        for (const pause of pauses) if (event.asked.names?.includes(pause.name)) pause.to = Math.min(pause.to, place);
+      }
       // Whether or not it is answered: the store may do it.
       if (event.verb === "cancel" && event.asked.id !== undefined) cancels.add(event.asked.id);
       if (event.verb === "retry" && event.asked.id !== undefined)
@@ -52,19 +92,29 @@ export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = fals
     } else if (event.kind === "done") {
       const call = calls.get(event.call);
       if (call !== undefined) made.set(event.call, addDone(jobs, call, event.done, place));
+      const resume = resumes.get(event.call);
+      if (resume !== undefined) resume.doneAt = place;
+      if (call?.verb === "pause") {
+        // A resume that was on its way meanwhile may be the later of the two.
+        const undone = [...resumes.values()].filter(({ doneAt }) => doneAt > call.place).flatMap(({ names }) => names);
+        for (const name of call.asked.names ?? [])
+          if (!undone.includes(name)) pauses.push({ name, from: place, to: Infinity });
+      }
     }
   }
   for (const [place, event] of events.entries()) {
     if (event.kind === "answered" && event.ok) for (const id of made.get(event.call) ?? []) acknowledge(jobs, id);
     else if (event.kind === "claimed")
-      for (const claim of event.claims) jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place });
+      for (const claim of event.claims)
+        jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place, wall: event.wall });
     else if (event.kind === "lost") lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
+    else if (event.kind === "clock" && event.by < 0) putBacks.push(place);
     else if (event.kind === "final") final = new Map(event.records.map((record) => [record.id, record]));
   }
   if (unheardMayBeDone) {
     for (const call of calls.values()) if (!made.has(call.call)) addUnheard(jobs, call);
   }
-  return { jobs, cancels, redrives, lost, events, final };
+  return { jobs, cancels, redrives, lost, pauses, putBacks, events, final };
 }
 
 /** The ids that the call made. */
@@ -74,12 +124,10 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
     const asked = call.asked.jobs?.[index];
     if (duplicate || asked === undefined) continue;
     ids.push(id);
-    const { name, key, uniqueKey, after } = asked;
+    const { after, ...rest } = asked;
     jobs.set(id, {
+      ...rest,
       id,
-      name,
-      ...(key !== undefined && { key }),
-      ...(uniqueKey !== undefined && { uniqueKey }),
       // Places in the same call become ids.
       ...(after !== undefined && {
         after: {
@@ -89,10 +137,13 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
       }),
       acknowledged: false,
       askedAt: call.place,
+      askedWall: call.wall,
       doneAt: place,
       claims: [],
       settlements: [],
       notes: new Map(),
+      noting: [],
+      signals: [],
     });
   }
   for (const [index, receipt] of (done.receipts ?? []).entries()) {
@@ -101,13 +152,34 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
     // Offered again because its answer was lost, an outcome may be confirmed again; it is still one.
     if (asked !== undefined && settlements?.some((known) => isSame(known, asked)) === false)
       settlements.push({ ...asked, worker: call.worker, receipt, askedAt: call.place, doneAt: place });
-    if (call.verb === "note" && receipt === "settled" && call.asked.id !== undefined)
-      for (const name of call.asked.names ?? []) {
-        const notes = jobs.get(call.asked.id)?.notes;
-        if (notes?.has(name) === false) notes.set(name, place);
-      }
+    if (call.verb === "note") addNotes(jobs, call, receipt, place);
+  }
+  const told = call.verb === "signal" && done.state !== undefined ? jobs.get(call.asked.id ?? "") : undefined;
+  told?.signals.push({
+    name: call.asked.names?.[0] ?? "",
+    value: call.asked.value ?? "",
+    askedAt: call.place,
+    doneAt: place,
+  });
+  if (call.verb === "cancel" && done.state === "cancelled") {
+    const cancelled = jobs.get(call.asked.id ?? "");
+    if (cancelled !== undefined) cancelled.cancelled ??= { askedAt: call.place, doneAt: place };
   }
   return ids;
+}
+
+function addNotes(
+  jobs: Map<string, JobHistory>,
+  { asked, worker, place }: Call,
+  receipt: SettleReceipt,
+  doneAt: number,
+): void {
+  const job = jobs.get(asked.id ?? "");
+  const { fence, names = [] } = asked;
+  if (job === undefined || fence === undefined) return;
+  job.noting.push({ fence, names, receipt, worker, askedAt: place });
+  if (receipt !== "settled") return;
+  for (const name of names) if (!job.notes.has(name)) job.notes.set(name, doneAt);
 }
 
 function addUnheard(jobs: Map<string, JobHistory>, { asked, place, worker }: Call): void {

@@ -7,25 +7,32 @@ import type { Fence, JobId, JobRecord, NewJob, Settlement, SettleReceipt } from 
 /** One life of one worker process: `w1.2` is the second life of `w1`. */
 export type WorkerLife = string;
 
-export type Verb = "enqueue" | "settle" | "cancel" | "retry" | "signal" | "note";
+export type Verb = "enqueue" | "settle" | "cancel" | "retry" | "signal" | "note" | "pause" | "resume";
 
 /** What a call asked for, as far as the checker wants to know. */
 export interface Asked {
   readonly jobs?: readonly AskedJob[];
   readonly settlements?: readonly AskedSettlement[];
   readonly id?: JobId;
-  /** Of a signal, or the names of notes. */
+  /** Of a signal, of notes, or of what is paused. */
   readonly names?: readonly string[];
   readonly fence?: Fence;
+  /** Of a signal. */
+  readonly value?: string;
 }
 
-export type AskedJob = Pick<NewJob, "name" | "key" | "uniqueKey" | "after">;
+export type AskedJob = Pick<
+  NewJob,
+  "name" | "key" | "uniqueKey" | "unique" | "tenant" | "occurrence" | "after" | "runAt" | "delayMs"
+>;
 
 export interface AskedSettlement {
   readonly id: JobId;
   readonly fence: Fence;
   readonly attempt: number;
   readonly to: Settlement["to"];
+  /** Of a retry or a snooze. */
+  readonly runAt?: number;
 }
 
 /** What the store answered, whether or not the caller heard it. */
@@ -49,6 +56,8 @@ export type HistoryEvent = { readonly at: number } & (
       readonly call: number;
       readonly worker: WorkerLife;
       readonly verb: Verb;
+      /** The store's wall clock when the call was made, where that is known. */
+      readonly wall?: number;
       readonly asked: Asked;
     }
   | { readonly kind: "done"; readonly call: number; readonly done: Done }
@@ -63,9 +72,19 @@ export type HistoryEvent = { readonly at: number } & (
     }
   | { readonly kind: "began"; readonly worker: WorkerLife; readonly id: JobId; readonly attempt: number }
   | { readonly kind: "step"; readonly worker: WorkerLife; readonly id: JobId; readonly name: string }
+  /** A wait for a signal has ended in the handler. Without a value it has timed out. */
+  | {
+      readonly kind: "heard";
+      readonly worker: WorkerLife;
+      readonly id: JobId;
+      readonly name: string;
+      readonly value?: string | undefined;
+    }
   /** From here on this life may have lost what it had claimed: it crashed, stood still for longer than a lease, or clocks moved. */
   | { readonly kind: "lost"; readonly worker: WorkerLife; readonly why: string }
   | { readonly kind: "fault"; readonly what: string }
+  /** The store's wall clock was put forward, or back. */
+  | { readonly kind: "clock"; readonly by: number }
   /** Something threw that should not. */
   | { readonly kind: "defect"; readonly what: string }
   | { readonly kind: "final"; readonly records: readonly JobRecord[] }
@@ -80,6 +99,10 @@ export interface Promised {
   readonly ordered?: boolean;
   /** At most so many of the name at a time. */
   readonly concurrency?: number;
+  /** Starts of the name, or of one key of it, are no closer than that. */
+  readonly rate?: { readonly limit: number; readonly periodMs: number; readonly of: "name" | "key" };
+  /** Tenants take turns. */
+  readonly turns?: boolean;
 }
 
 export type Promises = (name: string) => Promised;

@@ -2,14 +2,11 @@
 import type { Store } from "../../src/jobs/index.ts";
 import { memoryFleet, memoryStore } from "../../src/testing/index.ts";
 import type { SimulatedPlace } from "./simulate.ts";
-import type { Feature } from "./workload.ts";
-
-const features: ReadonlySet<Feature> = new Set(["keys", "dependencies"]);
 
 /** One process at a time, as with a file; what was committed outlives it. */
 export function memoryPlace(): SimulatedPlace {
   const store = memoryStore();
-  return { features, workers: 1, store: () => store, kill: () => store.crash() };
+  return { workers: 1, store: () => store, kill: () => store.crash() };
 }
 
 /** Three processes with leases: who is not heard of for so long loses what it had claimed to the others. */
@@ -17,7 +14,6 @@ export function fleetPlace(): SimulatedPlace {
   const fleet = memoryFleet({ leaseMs: 2_000 });
   const processes = new Map<Store, ReturnType<typeof fleet.process>>();
   return {
-    features,
     workers: 3,
     leaseMs: fleet.leaseMs,
     store() {

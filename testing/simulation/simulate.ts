@@ -18,12 +18,11 @@ import { checkHistory, type CheckOptions } from "./check.ts";
 import { type FaultRates, faultySession, noFaults } from "./faulty-session.ts";
 import type { HistoryEvent, WorkerLife } from "./history.ts";
 import type { Violation } from "./violation.ts";
-import { appOf, drawJobs, type Feature, policyOf, promisedOf } from "./workload.ts";
+import { appOf, drawJobs, names, policyOf, promisedOf } from "./workload.ts";
 import { World } from "./world.ts";
 
 /** Where the jobs of a run are kept. */
 export interface SimulatedPlace {
-  readonly features: ReadonlySet<Feature>;
   /** How many workers may have it open at once; one more life begins when one has died. */
   readonly workers: number;
   /** How long a process may stand still before its claims are taken from it; undefined: for ever, since nobody else could take them. */
@@ -39,6 +38,7 @@ export interface SimulatedPlace {
   claimedAt?(fence: Fence): number | undefined;
   /** What a call came to whose process died over it: a store in memory tells it, a disk may have it. */
   readonly unheard?: CheckOptions["unheard"];
+  readonly rates?: CheckOptions["rates"];
   /** The run is over. */
   end?(): void;
 }
@@ -77,7 +77,10 @@ export async function simulate(seed: number, place: SimulatedPlace): Promise<Run
   } finally {
     place.end?.();
   }
-  const violations = checkHistory(run.history, promisedOf(place.features), { unheard: place.unheard ?? "not done" });
+  const violations = checkHistory(run.history, promisedOf, {
+    unheard: place.unheard ?? "not done",
+    rates: place.rates ?? "kept",
+  });
   return { seed, violations, history: run.history, steps: run.world.steps };
 }
 
@@ -89,9 +92,13 @@ class Simulation {
   #healed = false;
   readonly #lives = new Map<string, Life>();
   readonly #known: string[] = [];
+  /** Jobs that wait for a signal, and those that were told to go on. */
+  readonly #waits: string[] = [];
+  readonly #signalled = new Set<string>();
   #calls = 0;
   #payloads = 0;
   #producing: number;
+  readonly #longestGapMs: number;
   #lifeCount = 0;
   #trouble: string | undefined;
 
@@ -111,6 +118,7 @@ class Simulation {
       slowestMs: world.chance(0.5) ? 0 : world.random.int(40),
     };
     this.#producing = world.between(3, 25);
+    this.#longestGapMs = world.chance(0.3) ? 900 : 120;
   }
 
   async play(): Promise<void> {
@@ -125,7 +133,10 @@ class Simulation {
     const look = (): void => {
       void this.#read().then((read) => {
         if (read !== undefined && read.every(({ state }) => isOver(state))) records = read;
-        else world.later("world", 500, look);
+        else {
+          this.#release(read ?? []);
+          world.later("world", 500, look);
+        }
       });
     };
     world.later("world", 1_000, look);
@@ -168,6 +179,8 @@ class Simulation {
     });
     const app = appOf(world.clock, {
       began: (id, attempt) => this.#write({ kind: "began", worker: name, id, attempt }),
+      step: (id, step) => this.#write({ kind: "step", worker: name, id, name: step }),
+      heard: (id, signal, value) => this.#write({ kind: "heard", worker: name, id, name: signal, value }),
     });
     const opened = await world.as(name, () =>
       store.open({
@@ -175,7 +188,7 @@ class Simulation {
         retention: { succeeded: kept, failed: kept, cancelled: kept },
         maxWaiting: 1_000_000,
         maxAttempts: attemptsOf(app.contract),
-        ...(place.features.has("keys") && { policy: policyOf }),
+        policy: policyOf,
       }),
     );
     if (!opened.ok) {
@@ -230,18 +243,58 @@ class Simulation {
     const life = this.#anyLife();
     if (life !== undefined) {
       this.#producing--;
-      if (world.chance(0.85) || this.#known.length === 0) this.#enqueue(life);
-      else void life.session.cancel(this.#known[world.random.int(this.#known.length)] as string);
+      if (world.chance(0.75) || this.#known.length === 0) this.#enqueue(life);
+      else world.as(life.name, () => this.#meddle(life, this.#known[world.random.int(this.#known.length)] as string));
     }
-    world.later("world", world.chance(0.5) ? 0 : world.random.int(120), () => this.#produce());
+    world.later("world", world.chance(0.5) ? 0 : world.random.int(this.#longestGapMs), () => this.#produce());
+  }
+
+  /** What is done by hand. */
+  #meddle({ session }: Life, id: string): void {
+    const { world } = this;
+    const name = names[world.random.int(names.length)] ?? "plain";
+    const what = world.random.int(6);
+    if (what < 2) void session.cancel(id);
+    else if (what === 2) void session.retry(id);
+    else if (what === 3) void session.pause([name]);
+    else if (what === 4) void session.resume([name]);
+    else {
+      const waits = this.#waits[world.random.int(Math.max(1, this.#waits.length))];
+      // Now and then one of another kind, which waits for nothing; and now and then a second one, which counts for nothing.
+      const again = world.chance(0.5);
+      void this.#signal(session, waits ?? id).then(() => (again ? this.#signal(session, waits ?? id) : undefined));
+    }
+  }
+
+  async #signal(session: StoreSession, id: string): Promise<void> {
+    const told = await session.signal(id, "go", JSON.stringify({ v: this.#payloads++ }));
+    if (told.ok && told.value !== undefined) this.#signalled.add(id);
+  }
+
+  /** Nothing stays paused, and who waits for a signal that never came is given it. */
+  #release(records: readonly JobRecord[]): void {
+    const life = this.#anyLife();
+    if (life === undefined) return;
+    this.world.as(life.name, () => {
+      void life.session.paused().then((paused) => {
+        if (paused.ok && paused.value.length > 0) void life.session.resume(paused.value);
+      });
+      for (const { id, name, state } of records)
+        if (name === "waits" && state === "waiting" && !this.#signalled.has(id)) void this.#signal(life.session, id);
+    });
   }
 
   #enqueue({ name, session }: Life): void {
     const { world } = this;
-    const jobs = drawJobs(world, this.place.features, this.#known, () => this.#payloads++);
+    const jobs = drawJobs(world, this.#known, () => this.#payloads++);
     world.as(name, () => {
       void session.enqueue(jobs).then((result) => {
-        if (result.ok) for (const { id, duplicate } of result.value) if (!duplicate) this.#known.push(id);
+        if (!result.ok) return;
+        for (const [index, { id, duplicate }] of result.value.entries()) {
+          if (duplicate) continue;
+          this.#known.push(id);
+          if (jobs[index]?.name === "waits") this.#waits.push(id);
+        }
       });
     });
   }
@@ -271,7 +324,7 @@ class Simulation {
     } else if (what === 2) {
       // A fleet's leases are by that clock: put forward by more, it would end those of processes that live.
       const ms = world.between(-60_000, place.leaseMs === undefined ? 60_000 : place.leaseMs / 4);
-      this.#write({ kind: "fault", what: `the wall clock steps by ${ms} ms` });
+      this.#write({ kind: "clock", by: ms });
       world.stepWall(ms);
     }
     world.later("world", world.between(50, 1_500), () => this.#disturb());

@@ -21,9 +21,9 @@ export function sqlitePlace(options: SqlitePlaceOptions = {}): SimulatedPlace {
   let disk: Disk | undefined;
   const claimTimes = new Map<string, number>();
   return {
-    features: new Set(["keys", "dependencies"]),
     workers: 1,
     unheard: "may be done",
+    rates: "lost with a process",
     store(life): Store {
       const { world } = life;
       const used = (disk ??= new Disk(world, options));

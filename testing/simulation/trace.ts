@@ -31,11 +31,13 @@ function concerns(event: HistoryEvent, ids: ReadonlySet<string>): boolean {
       return event.claims.some(({ id }) => ids.has(id));
     case "began":
     case "step":
+    case "heard":
       return ids.has(event.id);
     case "answered":
       return false;
     case "lost":
     case "fault":
+    case "clock":
     case "defect":
     case "final":
       return true;
@@ -60,10 +62,14 @@ function words(event: HistoryEvent): string {
       return `${event.worker} begins attempt ${event.attempt} of ${event.id}`;
     case "step":
       return `${event.worker} takes the step ${event.name} of ${event.id}`;
+    case "heard":
+      return `${event.worker} hears ${event.value ?? "nothing"} as ${event.name} of ${event.id}`;
     case "lost":
       return `${event.worker} may have lost its claims: ${event.why}`;
     case "fault":
       return `-- ${event.what}`;
+    case "clock":
+      return `-- the wall clock steps by ${event.by} ms`;
     case "defect":
       return `!! ${event.what}`;
     case "final":
