@@ -45,8 +45,8 @@ export class BlockPath {
   readonly #fresh = new Set<number>();
   /** Per lane: no block below has unclaimed jobs, also none that a transaction under way will bring. */
   readonly #settledBelow = new Map<number, number>();
-  /** A look at the sequence, and the transactions that must be over before all up to there is seen. */
-  #mark: { readonly last: number; readonly xmax: bigint } | undefined;
+  /** A look at the sequence, and the number below which all transactions must be over before all up to there is seen. */
+  #mark: { readonly last: number; readonly below: bigint } | undefined;
   #horizon = 0;
   #deepAt = -Infinity;
   /** Names whose lanes were looked into since then. */
@@ -211,11 +211,11 @@ export class BlockPath {
   #learn(rows: readonly TurnRow[]): void {
     const state = rows.find(({ kind }) => kind === 2);
     if (state !== undefined) {
-      if (this.#mark !== undefined && BigInt(state.body) >= this.#mark.xmax) {
+      if (this.#mark !== undefined && BigInt(state.body) >= this.#mark.below) {
         this.#horizon = this.#mark.last + 1;
         this.#mark = undefined;
       }
-      this.#mark ??= { last: state.block, xmax: BigInt(state.contexts ?? "0") };
+      this.#mark ??= { last: state.block, below: BigInt(state.contexts ?? "0") };
     }
     for (const { kind, lane, block, lo } of rows) {
       if (kind !== 3) continue;

@@ -38,7 +38,7 @@ END $$;
 -- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block;
 -- 6: (at) the number of these claims;
 -- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
--- block, and the transactions that were under way; 3 (with p_deep): per lane the first block that is not claimed wholly.
+-- block, and a number that is higher than those of all transactions that may bring blocks up to there; 3 (with p_deep): per lane the first block that is not claimed wholly.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
     p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean, p_bytes bigint)
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
@@ -46,6 +46,11 @@ CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smal
 #variable_conflict use_column
 DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; r record;
 BEGIN
+  IF p_deep THEN
+    -- Before this transaction has a number: whoever has taken a block's number up to here has a lower one. (The end of a snapshot does not say that: it is one above the
+    -- last transaction that is over, and others may be under way above it.) A sequence that nobody has asked yet says the number that it will give first.
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_before FROM tensile.job_id s;
+  END IF;
   PERFORM tensile.assert_alive(p_epoch);
   IF cardinality(p_blocks) > 0 THEN
     -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
@@ -64,8 +69,6 @@ BEGIN
   IF p_deep THEN
     -- Before the lanes are looked at: what is over now is seen there.
     v_xmin := pg_snapshot_xmin(pg_current_snapshot())::text;
-    -- A sequence that nobody has asked yet says the number that it will give first.
-    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_before FROM tensile.job_id s;
   END IF;
   FOR i IN 1..coalesce(cardinality(p_lanes), 0) LOOP
     v_name := p_lanes[i] / 10;
@@ -121,7 +124,7 @@ BEGIN
       FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.lane = l AND b.seq >= f
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n) ORDER BY b.seq LIMIT 1) AS h ON true;
     RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, v_xmin,
-      pg_snapshot_xmax(pg_current_snapshot())::text, NULL::smallint[];
+      pg_current_xact_id()::text, NULL::smallint[];
   END IF;
 END $$;
 
