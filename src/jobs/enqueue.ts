@@ -81,7 +81,7 @@ class StoreJobs implements Jobs {
     this.#options = { ...options, session };
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
     this.#pressure = new BackPressure(session, options.clock, options.contract.jobs);
-    this.#batch = new EnqueueBatch(session, this.#limits.enqueueBatch, options.events);
+    this.#batch = new EnqueueBatch({ ...this.#options, limits: this.#limits });
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
     this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];

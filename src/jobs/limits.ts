@@ -11,7 +11,7 @@ export const jobLimits = Object.freeze({
   prefetchBytes: 8_388_608,
   /** Milliseconds of work, at the measured rate, that are claimed ahead. */
   prefetchMs: 20,
-  /** Milliseconds for which jobs run before other work of the process gets its turn. A single handler may take longer. */
+  /** Milliseconds for which jobs run, and callers of enqueue are answered, before other work of the process gets its turn. A single handler may take longer. */
   sliceMs: 0.25,
   /** UTF-8 bytes of one payload. More: `INVALID_INPUT` at enqueue. */
   payloadBytes: 1_048_576,

@@ -91,7 +91,10 @@ export interface EnqueueReceipt {
   readonly duplicate: boolean;
 }
 
-/** A job handed to this process to run. Its attempt is already counted on disk. */
+/**
+ * A job handed to this process to run. Its attempt is already counted on disk. A store may make it of getters that read its bytes: it is used as it is, and a
+ * spread copy of it may lack what it has.
+ */
 export interface ClaimedJob {
   readonly id: JobId;
   readonly name: string;

@@ -21,88 +21,95 @@ export class ClaimFence implements Fence {
   }
 }
 
-/** What the jobs of one range of a claim have in common. */
+/** What neighbours of a claim have in common. */
 interface Common {
   readonly name: string;
   readonly priority: number;
   readonly fence: ClaimFence;
+  /** Where the entries of its jobs are. */
+  readonly bytes: Buffer;
+  /** What a slot lacks to the id of a job that has not moved. */
+  readonly idFrom: number;
+  readonly enqueuedAt: number;
+  /** Slots of jobs that have notes. */
+  readonly noted: ReadonlySet<number> | undefined;
 }
 
-/** A claimed job with its place in the claim, so that a settlement of it names a number instead of an id. */
+/**
+ * A claimed job with its place in the claim, so that a settlement of it names a number instead of an id. It holds next to nothing, because thousands wait
+ * for their turn: each collection of garbage copies what they hold, and nothing else runs meanwhile.
+ */
 export class SlottedJob implements ClaimedJob {
-  readonly id: string;
-  readonly name: string;
-  readonly priority: number;
-  readonly attempt: number;
-  readonly enqueuedAt: number;
-  readonly fence: ClaimFence;
   readonly slot: number;
-  readonly context: string | undefined;
-  noted: true | undefined = undefined;
-  readonly #bytes: Buffer;
-  /** Where its texts start, and its payload. */
-  readonly #texts: number;
-  readonly #payload: number;
-  readonly #end: number;
-  readonly #flags: number;
+  readonly #common: Common;
+  /** Where its entry starts. */
+  readonly #start: number;
 
-  constructor({ name, priority, fence }: Common, slot: number, id: number, at: number, bytes: Buffer, start: number) {
-    const flags = must(bytes[start + 4]);
-    let from = start + 5;
-    this.name = name;
-    this.priority = priority;
-    this.fence = fence;
+  constructor(common: Common, slot: number, start: number) {
     this.slot = slot;
-    if (flags & entryMoved) {
-      this.id = String(bytes.readDoubleLE(from));
-      this.attempt = bytes.readUInt32LE(from + 8) + 1;
-      this.enqueuedAt = bytes.readDoubleLE(from + 12);
-      from += 20;
-    } else {
-      this.id = String(id);
-      this.attempt = 1;
-      this.enqueuedAt = at;
-    }
-    this.#texts = from;
-    if (flags & entryKey) from = afterText(bytes, from);
-    if (flags & entryJobKey) from = afterText(bytes, from);
-    if (flags & entryTenant) from = afterText(bytes, from);
-    this.#end = start + sizeAt(bytes, start);
-    let context: string | undefined;
-    if (from < this.#end && bytes[from] === contextMark) {
-      context = textAt(bytes, from + 1);
-      from = afterText(bytes, from + 1);
-    }
-    this.context = context;
-    this.#payload = from;
-    this.#flags = flags;
-    this.#bytes = bytes;
+    this.#common = common;
+    this.#start = start;
+  }
+
+  get id(): string {
+    const { bytes, idFrom } = this.#common;
+    return String(isMoved(bytes, this.#start) ? bytes.readDoubleLE(this.#start + 5) : idFrom + this.slot);
+  }
+
+  get name(): string {
+    return this.#common.name;
+  }
+
+  get priority(): number {
+    return this.#common.priority;
+  }
+
+  get fence(): ClaimFence {
+    return this.#common.fence;
+  }
+
+  get attempt(): number {
+    const { bytes } = this.#common;
+    return isMoved(bytes, this.#start) ? bytes.readUInt32LE(this.#start + 13) + 1 : 1;
+  }
+
+  get enqueuedAt(): number {
+    const { bytes, enqueuedAt } = this.#common;
+    return isMoved(bytes, this.#start) ? bytes.readDoubleLE(this.#start + 17) : enqueuedAt;
+  }
+
+  get noted(): true | undefined {
+    return this.#common.noted?.has(this.slot) === true ? true : undefined;
+  }
+
+  get context(): string | undefined {
+    const { bytes } = this.#common;
+    const at = afterTexts(bytes, this.#start, allTexts);
+    return hasContext(bytes, this.#start, at) ? textAt(bytes, at + 1) : undefined;
   }
 
   /** Made anew each time: an attempt reads it once. */
   get payload(): string {
-    return this.#bytes.toString("utf8", this.#payload, this.#end);
+    const { bytes } = this.#common;
+    return bytes.toString("utf8", payloadAt(bytes, this.#start), endOf(bytes, this.#start));
   }
 
   get size(): number {
-    return this.#end - this.#payload;
+    const { bytes } = this.#common;
+    return endOf(bytes, this.#start) - payloadAt(bytes, this.#start);
   }
 
   get uniqueKey(): string | undefined {
-    return this.#flags & entryKey ? plainKey(textAt(this.#bytes, this.#texts)) : undefined;
+    const key = textOf(this.#common.bytes, this.#start, entryKey, 0);
+    return key === undefined ? undefined : plainKey(key);
   }
 
   get key(): string | undefined {
-    if (!(this.#flags & entryJobKey)) return undefined;
-    return textAt(this.#bytes, this.#flags & entryKey ? afterText(this.#bytes, this.#texts) : this.#texts);
+    return textOf(this.#common.bytes, this.#start, entryJobKey, entryKey);
   }
 
   get tenant(): string | undefined {
-    if (!(this.#flags & entryTenant)) return undefined;
-    let from = this.#texts;
-    if (this.#flags & entryKey) from = afterText(this.#bytes, from);
-    if (this.#flags & entryJobKey) from = afterText(this.#bytes, from);
-    return textAt(this.#bytes, from);
+    return textOf(this.#common.bytes, this.#start, entryTenant, entryKey | entryJobKey);
   }
 
   /** As the plain object that a copy of it is. */
@@ -112,29 +119,82 @@ export class SlottedJob implements ClaimedJob {
   }
 }
 
+/** The text that comes after those of `before`, if the entry has it. */
+function textOf(bytes: Buffer, start: number, flag: number, before: number): string | undefined {
+  return flagsOf(bytes, start) & flag ? textAt(bytes, afterTexts(bytes, start, before)) : undefined;
+}
+
+const allTexts = entryKey | entryJobKey | entryTenant;
+
+/** Where the entry goes on after those of its texts that are named. */
+function afterTexts(bytes: Buffer, start: number, texts: number): number {
+  const flags = flagsOf(bytes, start);
+  let at = start + (flags & entryMoved ? 25 : 5);
+  for (let left = flags & texts; left !== 0; left &= left - 1) at = afterText(bytes, at);
+  return at;
+}
+
+function payloadAt(bytes: Buffer, start: number): number {
+  const at = afterTexts(bytes, start, allTexts);
+  return hasContext(bytes, start, at) ? afterText(bytes, at + 1) : at;
+}
+
+function hasContext(bytes: Buffer, start: number, at: number): boolean {
+  return bytes[at] === contextMark && at < endOf(bytes, start);
+}
+
+function isMoved(bytes: Buffer, start: number): boolean {
+  return (flagsOf(bytes, start) & entryMoved) !== 0;
+}
+
+function flagsOf(bytes: Buffer, start: number): number {
+  return must(bytes[start + 4]);
+}
+
+function endOf(bytes: Buffer, start: number): number {
+  return start + sizeAt(bytes, start);
+}
+
 export function unpackClaim(reply: ClaimReply, epoch: number, nameOf: (local: number) => string): SlottedJob[] {
   const whole = bufferOf(reply.bytes);
-  // One job that runs for long must not hold on to all of a large claim.
-  const large = whole.length > limits.arenaBytes;
   const fence = new ClaimFence(epoch, reply.claim);
   const jobs: SlottedJob[] = [];
-  const ranges = reply.ranges;
+  const { ranges, slot: firstSlot = 0 } = reply;
+  const noted = reply.noted && new Set(reply.noted.map((index) => index + firstSlot));
   let at = 0;
-  let slot = reply.slot ?? 0;
+  let slot = firstSlot;
   for (let r = 0; r < ranges.length; r += 6) {
-    const common = { name: nameOf(must(ranges[r])), priority: must(ranges[r + 1]), fence };
-    const first = must(ranges[r + 2]) + must(ranges[r + 3]);
-    const count = must(ranges[r + 4]);
-    const blockAt = must(ranges[r + 5]);
-    for (let i = 0; i < count; i++) {
-      const size = sizeAt(whole, at);
-      const bytes = large ? Buffer.from(whole.subarray(at, at + size)) : whole;
-      jobs.push(new SlottedJob(common, slot++, first + i, blockAt, bytes, large ? 0 : at));
-      at += size;
+    const name = nameOf(must(ranges[r]));
+    const priority = must(ranges[r + 1]);
+    const idFrom = must(ranges[r + 2]) + must(ranges[r + 3]) - slot;
+    const enqueuedAt = must(ranges[r + 5]);
+    for (const end = slot + must(ranges[r + 4]); slot < end;) {
+      const { bytes, count } = pieceOf(whole, at, end - slot);
+      const common = { name, priority, fence, bytes, idFrom, enqueuedAt, noted };
+      let start = bytes === whole ? at : 0;
+      for (const to = slot + count; slot < to;) {
+        jobs.push(new SlottedJob(common, slot++, start));
+        const size = sizeAt(bytes, start);
+        start += size;
+        at += size;
+      }
     }
   }
-  for (const index of reply.noted ?? []) must(jobs[index]).noted = true;
   return jobs;
+}
+
+/** One job that runs for long must not hold on to all of a large claim: of such a one neighbours have a copy of their part. */
+function pieceOf(whole: Buffer, at: number, most: number): { bytes: Buffer; count: number } {
+  if (whole.length <= limits.arenaBytes) return { bytes: whole, count: most };
+  let to = at;
+  let count = 0;
+  while (count < most && (count === 0 || to - at < limits.pieceBytes)) {
+    to += sizeAt(whole, to);
+    count++;
+  }
+  const bytes = Buffer.allocUnsafeSlow(to - at);
+  whole.copy(bytes, 0, at, to);
+  return { bytes, count };
 }
 
 function sizeAt(bytes: Buffer, at: number): number {

@@ -48,6 +48,8 @@ export const sqliteLimits = Object.freeze({
   refillBlocks: 8,
   /** Bytes of claimed jobs handed over per commit. */
   claimBytes: 4_194_304,
+  /** Bytes of a large claim that one of its jobs may hold on to while it runs, unless its own are more. */
+  pieceBytes: 32_768,
   /** Bytes of places in memory that limits hold back or tenants wait with; what is over it waits on disk only, whatever its key or tenant. */
   routedBytes: 67_108_864,
   /** Bytes of block bodies kept at hand for such places. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClaimedJob } from "../jobs/index.ts";
-import { at, failure, isLater, value, type WithBench } from "./store-harness.ts";
+import { at, copyOf, failure, isLater, value, type WithBench } from "./store-harness.ts";
 
 export function lifeCases(bench: WithBench): void {
   test(
@@ -241,15 +241,14 @@ export function lifeCases(bench: WithBench): void {
       hands.grant("a", 2);
       const [one, two] = await hands.take(2);
       assert.ok(one && two);
-      const copy = (job: ClaimedJob): ClaimedJob => JSON.parse(JSON.stringify(job)) as ClaimedJob;
       const old = (job: ClaimedJob, change: Partial<ClaimedJob["fence"]>): ClaimedJob => ({
-        ...job,
+        ...copyOf(job),
         fence: { ...job.fence, ...change },
       });
       assert.deepEqual(await b.settle({ job: old(one, { epoch: one.fence.epoch - 1 }), to: "succeeded" }), ["stale"]);
       assert.deepEqual(await b.settle({ job: old(one, { claim: one.fence.claim + 7 }), to: "succeeded" }), ["stale"]);
       assert.deepEqual(
-        await b.settle({ job: copy(one), to: "succeeded", result: "1" }, { job: copy(two), to: "released" }),
+        await b.settle({ job: copyOf(one), to: "succeeded", result: "1" }, { job: copyOf(two), to: "released" }),
         ["settled", "settled"],
       );
       assert.equal((await b.record(one.id)).result, "1");

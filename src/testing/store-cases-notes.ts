@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClaimedJob, JobNote } from "../jobs/index.ts";
-import { failure, keepMany, value, type StoreBench, type WithBench } from "./store-harness.ts";
+import { copyOf, failure, keepMany, value, type StoreBench, type WithBench } from "./store-harness.ts";
 
 async function note(b: StoreBench, job: ClaimedJob, notes: readonly JobNote[], progress?: string): Promise<string> {
   return value(await b.session.note(job, notes, progress));
@@ -113,7 +113,7 @@ export function noteCases(bench: WithBench): void {
       await b.settle({ job, to: "released" });
       assert.equal(await note(b, job, late, "1"), "stale");
       const last = await hands.takeOne("a");
-      assert.equal(await note(b, { ...last, id: "999999999" }, late), "stale");
+      assert.equal(await note(b, { ...copyOf(last), id: "999999999" }, late), "stale");
       await b.settle({ job: last, to: "succeeded" });
       assert.equal(await note(b, last, late, "1"), "stale");
       assert.deepEqual(await notes(b, id), []);

@@ -277,6 +277,11 @@ export function at<T>(list: readonly T[], index: number): T {
   return element;
 }
 
+/** Spread into another object a job may lose what it reads from bytes when it is asked; its copy has all of it. */
+export function copyOf(job: ClaimedJob): ClaimedJob {
+  return JSON.parse(JSON.stringify(job)) as ClaimedJob;
+}
+
 export function failure(job: ClaimedJob, code = "BROKEN", at = 1): AttemptError {
   return { attempt: job.attempt, at, code, message: `attempt ${job.attempt} failed` };
 }

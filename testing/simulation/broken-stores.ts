@@ -108,9 +108,7 @@ export const brokenStores: readonly BrokenStore[] = [
             session.consume({
               ...options,
               onClaimed: (jobs) =>
-                options.onClaimed(
-                  jobs.map((job) => ({ ...job, payload: job.payload, attempt: Math.max(1, job.attempt - deaths) })),
-                ),
+                options.onClaimed(jobs.map((job) => ({ ...copied(job), attempt: Math.max(1, job.attempt - deaths) }))),
             }),
         }),
         killed: () => void deaths++,
@@ -243,4 +241,9 @@ function settling(session: StoreSession, change: (settlement: Settlement) => Set
 
 function retryAt(each: Settlement, runAt: number): Settlement {
   return each.to === "retry" ? { ...each, runAt } : each;
+}
+
+/** A store's job may read itself from bytes when it is asked: spread into another it would lack what it has. */
+function copied(job: ClaimedJob): ClaimedJob {
+  return JSON.parse(JSON.stringify(job)) as ClaimedJob;
 }
