@@ -75,11 +75,11 @@ function limitCases(fleet: WithFleet): void {
       fleet(options, async (f) => {
         const [one, two] = await f.two();
         const hands = [one.hands("a"), two.hands("a")] as const;
-        await one.enqueue(...Array.from({ length: 30 }, () => ({ name: "a", key: "x" })));
+        await one.enqueue(...Array.from({ length: 15 }, () => ({ name: "a", key: "x" })));
         for (const each of hands) each.grant("a", 100);
         let running = await handedOver(...hands);
         assert.equal(running.length, 3);
-        for (let done = 0; done < 27; done++) {
+        for (let done = 0; done < 12; done++) {
           const job = running.shift() as ClaimedJob;
           const own = hands[0].claimed.includes(job) ? one : two;
           assert.deepEqual(await own.settle({ job, to: "succeeded" }), ["settled"]);

@@ -9,51 +9,58 @@ type Way = Exclude<JobState, "waiting"> | "waiting for a signal" | "waiting for 
 
 /** A job in a state, and the claim that it came through, when it was claimed. */
 interface Subject {
+  /** No other subject's. */
+  readonly name: string;
   readonly id: string;
   readonly job: ClaimedJob | undefined;
   readonly hands: Hands;
 }
 
-const reach: { readonly [W in Way]: (b: StoreBench, move: JobMove) => Promise<Subject> } = {
-  "waiting for a signal": async (b) => {
-    const subject = await claimNew(b);
+const reach: { readonly [W in Way]: (b: StoreBench, name: string, move: JobMove) => Promise<Subject> } = {
+  "waiting for a signal": async (b, name) => {
+    const subject = await claimNew(b, name);
     await b.settle({ job: subject.job, to: "waiting", signal: "go" });
     return subject;
   },
-  "waiting for another": async (b, move) => {
-    const other = await b.enqueueOne({ name: "other" });
+  "waiting for another": async (b, name, move) => {
+    const other = await b.enqueueOne({ name: otherOf(name) });
     const later = move === "defer" ? { runAt: b.now + 1_000 } : {};
-    const id = await b.enqueueOne({ name: "a", after: { jobs: [other], on: "succeeded" }, ...later });
-    return { id, job: undefined, hands: b.hands("a", "other") };
+    const id = await b.enqueueOne({ name, after: { jobs: [other], on: "succeeded" }, ...later });
+    return { name, id, job: undefined, hands: b.hands(name, otherOf(name)) };
   },
-  scheduled: async (b) => ({
-    id: await b.enqueueOne({ name: "a", runAt: b.now + 1_000 }),
+  scheduled: async (b, name) => ({
+    name,
+    id: await b.enqueueOne({ name, runAt: b.now + 1_000 }),
     job: undefined,
-    hands: b.hands("a"),
+    hands: b.hands(name),
   }),
-  ready: async (b) => ({ id: await b.enqueueOne({ name: "a" }), job: undefined, hands: b.hands("a") }),
-  running: async (b) => claimNew(b),
-  succeeded: async (b) => {
-    const subject = await claimNew(b);
+  ready: async (b, name) => ({ name, id: await b.enqueueOne({ name }), job: undefined, hands: b.hands(name) }),
+  running: async (b, name) => claimNew(b, name),
+  succeeded: async (b, name) => {
+    const subject = await claimNew(b, name);
     await b.settle({ job: subject.job, to: "succeeded", result: "1" });
     return subject;
   },
-  failed: async (b) => {
-    const subject = await claimNew(b);
+  failed: async (b, name) => {
+    const subject = await claimNew(b, name);
     await b.settle({ job: subject.job, to: "failed", error: failure(subject.job) });
     return subject;
   },
-  cancelled: async (b) => {
-    const subject = await claimNew(b);
+  cancelled: async (b, name) => {
+    const subject = await claimNew(b, name);
     await b.settle({ job: subject.job, to: "cancelled" });
     return subject;
   },
 };
 
-async function claimNew(b: StoreBench): Promise<Subject & { readonly job: ClaimedJob }> {
-  const id = await b.enqueueOne({ name: "a" });
-  const hands = b.hands("a");
-  return { id, job: await hands.takeOne("a"), hands };
+function otherOf(name: string): string {
+  return `${name}, the other`;
+}
+
+async function claimNew(b: StoreBench, name: string): Promise<Subject & { readonly job: ClaimedJob }> {
+  const id = await b.enqueueOne({ name });
+  const hands = b.hands(name);
+  return { name, id, job: await hands.takeOne(name), hands };
 }
 
 /** Tries a move through the seam. A move that the seam cannot even express from that state is left out. */
@@ -74,9 +81,9 @@ function bySettling(to: "release" | "succeed" | "retry" | "snooze" | "wait" | "f
 
 /** The job that the subject waits for ends. */
 function byTheOther(to: "succeeded" | "failed"): Try {
-  return async (b, { hands }, way) => {
+  return async (b, { name, hands }, way) => {
     if (way !== "waiting for another") return;
-    const job = await hands.takeOne("other");
+    const job = await hands.takeOne(otherOf(name));
     await b.settle(to === "succeeded" ? { job, to } : { job, to, error: failure(job) });
   };
 }
@@ -89,9 +96,9 @@ const tries: { readonly [M in JobMove]: Try } = {
   defer: byTheOther("succeeded"),
   abandon: byTheOther("failed"),
   promote: (b) => b.advance(1_000),
-  claim: async (b, { hands, job }) => {
-    hands.grant("a", 1);
-    const sentinel = await b.enqueueOne({ name: "a", priority: 9 });
+  claim: async (b, { name, hands, job }) => {
+    hands.grant(name, 1);
+    const sentinel = await b.enqueueOne({ name, priority: 9 });
     await hands.take(1);
     // Where the job could not be claimed, the sentinel was: it must not stay in the way.
     if (job === undefined) void (await b.session.cancel(sentinel));
@@ -118,30 +125,33 @@ function canTry(way: Way, move: JobMove): boolean {
   return way === "waiting for another" || (move !== "defer" && move !== "abandon");
 }
 
+async function tryMove(b: StoreBench, way: Way, from: JobState, move: JobMove, to: JobState): Promise<void> {
+  const subject = await reach[way](b, move, move);
+  assert.equal(await b.state(subject.id), from);
+  await tries[move](b, subject, way);
+  await b.reaches(subject.id, to);
+  const counts = await b.counts(move);
+  assert.ok(counts[to] >= 1);
+  await b.letGo();
+}
+
 export function moveCases(bench: WithBench): void {
   for (const way of Object.keys(reach) as Way[]) {
     const state = way === "waiting for a signal" || way === "waiting for another" ? "waiting" : way;
-    for (const move of Object.keys(tries) as JobMove[]) {
-      if (!canTry(way, move)) continue;
-      const expected = jobMoves[state][move];
-      const title =
-        expected === undefined
-          ? `${way} stays ${state} when asked to ${move}`
-          : `${way} becomes ${expected} by ${move}`;
-      test(
-        title,
-        bench({ maxAttempts: () => (move === "crash_out" ? 1 : 5) }, async (b) => {
-          const subject = await reach[way](b, move);
-          assert.equal(await b.state(subject.id), state);
-          await tries[move](b, subject, way);
-          await b.reaches(subject.id, expected ?? state);
-          const counts = await b.counts("a");
-          assert.ok(counts[expected ?? state] >= 1);
-        }),
-      );
-    }
+    // One store for all of them: each has a job with a name of its own.
+    test(`from ${way}`, (t) =>
+      bench({ maxAttempts: (name) => (name === "crash_out" ? 1 : 5) }, async (b) => {
+        for (const move of Object.keys(tries) as JobMove[]) {
+          if (!canTry(way, move)) continue;
+          const expected = jobMoves[state][move];
+          const title =
+            expected === undefined
+              ? `${way} stays ${state} when asked to ${move}`
+              : `${way} becomes ${expected} by ${move}`;
+          await t.test(title, () => tryMove(b, way, state, move, expected ?? state));
+        }
+      })());
   }
-
   test(
     "errors are kept for each attempt, through retry, crash, failure and redrive",
     bench({}, async (b) => {

@@ -117,6 +117,11 @@ export class StoreBench {
     return hands;
   }
 
+  /** Stops the consumer, so that other hands may take. */
+  async letGo(): Promise<void> {
+    for (const hands of this.#hands.splice(0)) await hands.stop();
+  }
+
   async enqueue(...jobs: readonly (Partial<NewJob> & { readonly name: string })[]): Promise<readonly EnqueueReceipt[]> {
     return value(await this.session.enqueue(jobs.map((job) => ({ priority: 5, payload: "null", ...job }))));
   }
