@@ -59,6 +59,17 @@ export function signalCases(bench: WithBench): void {
   );
 
   test(
+    "a signal to a ready job leaves it where it stands, and those behind it too",
+    bench({}, async (b) => {
+      const first = await b.enqueueOne({ name: "a" });
+      const ids = [first, await b.enqueueOne({ name: "a" }), await b.enqueueOne({ name: "a", uniqueKey: "u" })];
+      assert.equal(await signal(b, first, "go"), "ready");
+      const hands = b.hands("a");
+      for (const id of ids) assert.equal((await hands.takeOne("a")).id, id);
+    }),
+  );
+
+  test(
     "a stale claim cannot begin to wait",
     bench({}, async (b) => {
       const id = await b.enqueueOne({ name: "a" });

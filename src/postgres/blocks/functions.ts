@@ -88,7 +88,6 @@ BEGIN
       v_hi := least(r.n, v_done + v_left, p_until[i] - r.seq);
       EXIT WHEN v_hi <= v_done;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) VALUES (r.slot, r.seq, v_done, v_hi, p_epoch, p_claim);
-      v_left := v_left - (v_hi - v_done);
       v_any := true;
       kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
       IF v_done = 0 AND v_hi = r.n THEN
@@ -99,6 +98,8 @@ BEGIN
       END IF;
       SELECT array_agg(g.p::smallint) INTO gone FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
         WHERE o.slot = r.slot AND o.block = r.seq AND o.kind = 1 AND g.p >= v_done AND g.p < v_hi;
+      -- What went to the rows takes no credit: else what comes behind it would seem not to be there.
+      v_left := v_left - (v_hi - v_done) + coalesce(cardinality(gone), 0);
       RETURN NEXT;
       v_bytes := v_bytes + octet_length(body);
       EXIT WHEN v_left <= 0 OR v_bytes >= p_bytes;
