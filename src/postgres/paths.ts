@@ -16,8 +16,9 @@ import type {
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { BlockPath, hasSeparator, type Taking } from "./blocks/index.ts";
+import { BlockPath, RunningKeys, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
+import { isPlain, restsInBlocks } from "./plain.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { numberOf, Reads } from "./reads.ts";
 import { RowPath } from "./rows/index.ts";
@@ -39,17 +40,18 @@ export class Paths {
   /** For settlements alone: a claim does not wait for their commit. */
   readonly #settledRows: RowPath;
   readonly #blocks: BlockPath;
+  readonly #running = new RunningKeys();
   readonly #intake: Connection;
   readonly #desk: Connection;
   readonly #policy: ((name: string) => JobPolicy | undefined) | undefined;
-  readonly #plainNames = new Map<string, boolean>();
+  readonly #blockNames = new Map<string, boolean>();
   readonly #turns: Turns;
 
   constructor(connections: PathConnections, policy: ((name: string) => JobPolicy | undefined) | undefined) {
     this.#rows = new RowPath(connections.work, policy);
     this.#settledRows = new RowPath(connections.settling, policy);
-    this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names);
-    this.#turns = new Turns(this.#rows, this.#blocks, (name) => this.#isPlainName(name));
+    this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names, this.#running);
+    this.#turns = new Turns(this.#rows, this.#blocks, this.#running, (name) => this.#isPlainName(name));
     this.#intake = connections.intake;
     this.#desk = connections.desk;
     this.#policy = policy;
@@ -58,20 +60,22 @@ export class Paths {
 
   /** Whether all of these can rest in blocks: a call goes one way as a whole, so that it is one commit. */
   arePlain(jobs: readonly NewJob[]): boolean {
-    return jobs.every((job) => isPlain(job) && this.#isPlainName(job.name));
+    return jobs.every((job) => isPlain(job) && this.#restsInBlocks(job.name));
+  }
+
+  /** Whether what limits the jobs of this name can be kept in blocks: how many of a key run, and nothing else. */
+  #restsInBlocks(name: string): boolean {
+    let rests = this.#blockNames.get(name);
+    if (rests === undefined) {
+      rests = restsInBlocks(this.#policy?.(name));
+      this.#blockNames.set(name, rests);
+    }
+    return rests;
   }
 
   /** Whether nothing but credit limits the jobs of this name. */
   #isPlainName(name: string): boolean {
-    let plain = this.#plainNames.get(name);
-    if (plain === undefined) {
-      const policy = this.#policy?.(name);
-      plain =
-        policy === undefined ||
-        ((policy.gates ?? []).length === 0 && policy.perKey === undefined && policy.ageingMs === undefined);
-      this.#plainNames.set(name, plain);
-    }
-    return plain;
+    return this.#restsInBlocks(name) && this.#policy?.(name)?.perKey === undefined;
   }
 
   /** @param taking Asked for when the statement is sent: what this process runs itself, claimed in the same commit. */
@@ -117,6 +121,7 @@ export class Paths {
       "SELECT id FROM tensile.job WHERE state = 4 AND epoch = $1 AND claim = $2",
       [fence.epoch, fence.claim],
     );
+    this.#running.giveBack(fence);
     if (jobs.length === 0) return;
     const lost = jobs.map(({ id }): Settlement => ({ job: { ...nobody, id: String(id), fence }, to: "released" }));
     await this.#rows.settle(
@@ -135,6 +140,8 @@ export class Paths {
     readonly ended: readonly JobId[];
     /** Whether rows were settled: then others may be ready now. */
     readonly stirred: boolean;
+    /** Whether keys may be free now. */
+    readonly freed: boolean;
   }> {
     const done = await this.#committed(settlements, again);
     const seen = new Set<JobId>();
@@ -167,8 +174,10 @@ export class Paths {
       rest.forEach((settlement, index) => receipts.set(settlement, answer.receipts[index] ?? "stale"));
       ended = answer.ended;
     }
+    for (const { job } of settlements) this.#running.end(job);
     const answers = settlements.map((settlement) => receipts.get(settlement) ?? "stale");
-    return { receipts: answers, ended, stirred: rest.length > 0 };
+    const freed = settlements.some(({ job }) => job.key !== undefined && !this.#isPlainName(job.name));
+    return { receipts: answers, ended, stirred: rest.length > 0, freed };
   }
 
   async #succeed(
@@ -290,19 +299,3 @@ const leaseOver = "TNDED";
 
 /** For a settlement that gives back a job of which nothing but its id is known. */
 const nobody = { name: "", priority: 5, payload: "", attempt: 1, enqueuedAt: 0 };
-
-/** Ready at once, and nothing else is asked of it. What separates payloads in a block is in none. */
-function isPlain(job: NewJob): boolean {
-  return (
-    job.runAt === undefined &&
-    job.delayMs === undefined &&
-    job.uniqueKey === undefined &&
-    job.key === undefined &&
-    job.tenant === undefined &&
-    job.after === undefined &&
-    job.occurrence === undefined &&
-    job.payload.length <= limits.blockPayloadChars &&
-    !hasSeparator(job.payload) &&
-    (job.context === undefined || !hasSeparator(job.context))
-  );
-}

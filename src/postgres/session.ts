@@ -151,14 +151,15 @@ export class Session implements StoreSession {
   async #settle(settlements: readonly Settlement[]): Promise<readonly SettleReceipt[]> {
     const again = this.#doubts.of(settlements);
     try {
-      const { receipts, ended, stirred } = await this.#rows.settle(this.#life.epoch, settlements, again);
+      const { receipts, ended, stirred, freed } = await this.#rows.settle(this.#life.epoch, settlements, again);
       for (const { job } of settlements) this.#running.delete(job.id);
       this.#doubts.end(settlements);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
       if (this.#waiters.size > 0) void this.#waiters.settled(settlements, ended);
       if (stirred) this.#stir();
+      else if (freed) this.#turnSoon();
       // A key or a gate may have room for one of a name that has none here.
-      if (stirred) this.#announce(settlements.map(({ job }) => job));
+      if (stirred || freed) this.#announce(settlements.map(({ job }) => job));
       return receipts;
     } catch (error) {
       if (error instanceof Unreachable) this.#doubts.add(settlements);

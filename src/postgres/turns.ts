@@ -4,7 +4,7 @@
  */
 import { systemClock } from "../core/index.ts";
 import type { ClaimedJob, Fence, JobId } from "../jobs/index.ts";
-import type { BlockPath } from "./blocks/index.ts";
+import type { BlockPath, RunningKeys } from "./blocks/index.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Position, RowPath } from "./rows/index.ts";
 
@@ -30,15 +30,17 @@ export interface TurnCause {
 export class Turns {
   readonly #rows: RowPath;
   readonly #blocks: BlockPath;
+  readonly #running: RunningKeys;
   readonly #isPlain: (name: string) => boolean;
   /** Names of which no row could be claimed at the last look at the rows, and when that was. */
   readonly #rowless = new Set<string>();
   #rowsAt = -Infinity;
 
   /** @param isPlain Whether nothing but credit limits the jobs of a name. */
-  constructor(rows: RowPath, blocks: BlockPath, isPlain: (name: string) => boolean) {
+  constructor(rows: RowPath, blocks: BlockPath, running: RunningKeys, isPlain: (name: string) => boolean) {
     this.#rows = rows;
     this.#blocks = blocks;
+    this.#running = running;
     this.#isPlain = isPlain;
   }
 
@@ -51,8 +53,12 @@ export class Turns {
     const rows = await this.#turnRows(fence, credit, names, cause);
     const left = new Map(credit);
     for (const { name } of rows.claimed) left.set(name, (left.get(name) ?? 0) - 1);
+    this.#running.begin(rows.claimed);
     const blocks = await this.#blocks.turn(fence, left, rows.heads);
+    this.#running.begin(blocks.claimed);
     for (const { name } of blocks.claimed) left.set(name, (left.get(name) ?? 0) - 1);
+    // Some of theirs went to the rows.
+    for (const name of blocks.moved) this.#rowless.delete(name);
     const claimed = blocks.claimed.length === 0 ? rows.claimed : [...rows.claimed, ...blocks.claimed];
     const behind = (name: string): boolean =>
       (left.get(name) ?? 0) > 0 && (blocks.more.has(name) || rows.heads.has(name));

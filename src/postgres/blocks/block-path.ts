@@ -19,28 +19,20 @@ import {
   type Taking,
 } from "./drafts.ts";
 import { blockJobs, Holdings, type Held } from "./holdings.ts";
+import type { RunningKeys } from "./running-keys.ts";
+import { placesOf, restOf, type TurnRow } from "./turn-row.ts";
 import { blockOf, lanesOf, priorities, rangesOf, type WantedLane } from "./lanes.ts";
-
-interface TurnRow {
-  readonly kind: number;
-  readonly slot: number;
-  readonly block: number;
-  readonly lane: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly at: number;
-  readonly body: string;
-  readonly contexts: string | null;
-  readonly gone: readonly number[] | null;
-}
 
 export class BlockPath {
   readonly #work: Sql;
   readonly #settling: Sql;
   readonly #names: BlockNames;
+  readonly #running: RunningKeys;
   readonly #holdings = new Holdings();
   /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
   readonly #hot = new Map<number, number>();
+  /** Lanes of which places were passed over, because their keys were taken: looked at by every turn. */
+  readonly #passed = new Set<number>();
   /** Lanes that got jobs here since the statement under way was sent: what it says of them is old. */
   readonly #fresh = new Set<number>();
   /** Per lane: no block below has unclaimed jobs, also none that a transaction under way will bring. */
@@ -53,10 +45,11 @@ export class BlockPath {
   readonly #looked = new Set<string>();
 
   /** @param settling Where settlements go: a claim does not wait for their commit to be on disk. */
-  constructor(work: Sql, settling: Sql, names: BlockNames) {
+  constructor(work: Sql, settling: Sql, names: BlockNames, running: RunningKeys) {
     this.#work = work;
     this.#settling = settling;
     this.#names = names;
+    this.#running = running;
   }
 
   /** One statement, and one commit, in which this process claims what there is room for. */
@@ -78,11 +71,12 @@ export class BlockPath {
       places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
       if (taking !== undefined && took > 0) {
         const fence = { ...taking.fence, order: Number(row.fence) };
-        this.#holdings.add(row.slot, seq, taking.fence.epoch, taking.fence.claim, 0, took);
+        const taken = places.slice(0, took).map((_, at) => [at, at] as const);
+        this.#holdings.add(row.slot, seq, taking.fence.epoch, taking.fence.claim, taken);
         for (let at = 0; at < took; at++) {
-          const { name, priority, payload, context } = jobs[places[at] as number] as NewJob;
+          const { name, priority, payload, context, key } = jobs[places[at] as number] as NewJob;
           const id = String(seq + at);
-          claimed.push({ id, name, priority, payload, context, attempt: 1, enqueuedAt: row.made_at, fence });
+          claimed.push({ id, name, priority, payload, context, key, attempt: 1, enqueuedAt: row.made_at, fence });
         }
       }
       if (took === places.length) return;
@@ -128,27 +122,40 @@ export class BlockPath {
     fence: Fence,
     credit: ReadonlyMap<string, number>,
     heads: ReadonlyMap<string, Position>,
-  ): Promise<{ readonly claimed: readonly ClaimedJob[]; readonly more: ReadonlySet<string> }> {
+  ): Promise<{
+    readonly claimed: readonly ClaimedJob[];
+    readonly more: ReadonlySet<string>;
+    readonly moved: ReadonlySet<string>;
+  }> {
     const lanes = [...credit]
       .filter(([, count]) => count > 0)
       .flatMap(([name, count]) => lanesOf(this.#names.id(name), count, heads.get(name) ?? last))
-      .filter(({ lane }) => this.#hot.has(lane));
-    if (lanes.length === 0) return { claimed: [], more: new Set() };
-    const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? 0);
+      .filter(({ lane }) => this.#hot.has(lane) || this.#passed.has(lane));
+    if (lanes.length === 0) return { claimed: [], more: new Set(), moved: new Set() };
+    const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? Number.MAX_SAFE_INTEGER);
     this.#fresh.clear();
     const rows = await this.#run(this.#work, fence, [], lanes, from, false);
     const claimed = this.#take(rows, fence);
-    const more = new Set(rows.filter(({ kind }) => kind === 5).map(({ lane }) => this.#nameOf(lane)));
+    const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
+    const more = new Set(
+      rows
+        .filter(({ kind, hi, block }) => kind === 5 || (kind === 7 && (hi === 1 || (block as number | null) !== null)))
+        .map(({ lane }) => this.#nameOf(lane)),
+    );
+    const moved = new Set(rows.filter(({ kind, hi }) => kind === 7 && hi === 1).map(({ lane }) => this.#nameOf(lane)));
+    this.#pass(rows);
     const left = new Map(credit);
     for (const { name } of claimed) left.set(name, (left.get(name) ?? 0) - 1);
     for (const { lane, until } of lanes) {
       const name = this.#nameOf(lane);
       if (more.has(name) || (left.get(name) ?? 0) <= 0 || this.#fresh.has(lane)) continue;
-      // Nothing is left, or nothing before the row.
+      if (keyed.has(lane) && (this.#hot.has(lane) || until === Number.MAX_SAFE_INTEGER)) continue;
+      // Nothing is left, or nothing before the row; or it is paused.
+      if (!keyed.has(lane)) this.#passed.delete(lane);
       if (until === Number.MAX_SAFE_INTEGER) this.#hot.delete(lane);
       else this.#hot.set(lane, until + 1);
     }
-    return { claimed, more };
+    return { claimed, more, moved };
   }
 
   #nameOf(lane: number): string {
@@ -163,12 +170,14 @@ export class BlockPath {
     from: readonly number[],
     deep: boolean,
   ): Promise<readonly TurnRow[]> {
+    const ids = deep ? [] : [...new Set(lanes.map(({ lane }) => Math.floor(lane / 10)))];
+    const keys = ids.map((id) => this.#running.of(this.#names.name(id), fence.epoch));
     return sql.run<TurnRow>(turnText, [
       ...[fence.epoch, fence.claim, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
       ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
       ...[parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null))],
       ...[lanes.map(({ lane }) => lane), lanes.map((one) => one.credit), from, lanes.map(({ until }) => until)],
-      ...[deep, limits.claimBytes],
+      ...[deep, limits.claimBytes, keys.flatMap((own, at) => own.map(() => ids[at] as number)), keys.flat()],
     ]);
   }
 
@@ -178,33 +187,42 @@ export class BlockPath {
     for (const row of rows) {
       // Passed over, since it was in others' hands: they may not take all of it.
       if (row.kind === 5 && (row.block as number | null) !== null) this.#hot.set(row.lane, row.block);
-      if (row.kind !== 0) continue;
-      const held = this.#holdings.add(row.slot, row.block, fence.epoch, fence.claim, row.lo, row.hi);
+      if (row.kind !== 0 && row.kind !== 8) continue;
       const name = this.#nameOf(row.lane);
       const payloads = row.body.split(mark);
       const contexts = row.contexts === null ? undefined : row.contexts.split(mark);
-      const gone = row.gone === null ? undefined : new Set(row.gone);
-      for (let place = row.lo; place < row.hi; place++) {
-        if (gone?.has(place) === true) {
-          this.#holdings.drop(held, place);
-          continue;
-        }
-        const context = contexts?.[place - row.lo];
+      const keys = row.keys === null ? undefined : row.keys.split(mark);
+      const places = placesOf(row);
+      this.#holdings.add(row.slot, row.block, fence.epoch, fence.claim, places);
+      for (const [place, at] of places) {
         claimed.push({
           id: String(row.block + place),
           name,
           priority: row.lane % 10,
-          payload: payloads[place - row.lo] ?? "",
-          context: context === undefined || context === "" ? undefined : context.slice(1),
+          payload: payloads[at] ?? "",
+          context: restOf(contexts?.[at]),
+          key: restOf(keys?.[at]),
           attempt: 1,
           enqueuedAt: row.at,
           fence: ordered,
         });
       }
-      // The rest of the block is next, or, where this was all of it, the block behind it.
+      // The rest of the block is next, or, where this was all of it, the block behind it. (Of names with limits per key it is said by itself.)
       this.#hot.set(row.lane, row.block + row.hi);
     }
     return claimed;
+  }
+
+  /** What is left of names with limits per key, and in which lanes places were passed over. */
+  #pass(rows: readonly TurnRow[]): void {
+    for (const { kind, lane, block, lo } of rows) {
+      if (kind !== 7) continue;
+      if (lo === 1) this.#passed.add(lane);
+      else this.#passed.delete(lane);
+      const next = block as number | null;
+      if (next !== null) this.#hot.set(lane, next);
+      else if (!this.#fresh.has(lane)) this.#hot.delete(lane);
+    }
   }
 
   /** What a deep look tells of each lane: where to begin the next one. */
@@ -340,6 +358,7 @@ export class BlockPath {
   /** The lease is gone. */
   lose(): void {
     this.#holdings.clear();
+    this.#running.clear();
   }
 }
 
@@ -356,4 +375,4 @@ interface Begun {
 }
 
 const turnText =
-  "SELECT * FROM tensile.blocks_turn($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12, $13)";
+  "SELECT * FROM tensile.blocks_turn($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12, $13, $14::int[], $15::text[])";

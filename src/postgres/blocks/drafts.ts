@@ -11,7 +11,7 @@ export interface BlockNames {
   name(id: number): string;
 }
 
-/** Between two payloads, and two contexts, of one block. */
+/** Between two payloads, contexts or keys of one block. */
 export const mark = "\u0001";
 /** Between two blocks. */
 const between = "\u0002";
@@ -26,8 +26,10 @@ interface Draft {
   readonly places: number[];
   readonly bodies: string[];
   readonly contexts: string[];
+  readonly keys: string[];
   chars: number;
   withContext: boolean;
+  withKey: boolean;
 }
 
 /** What of a batch is claimed in its own commit. */
@@ -48,18 +50,20 @@ export interface EnqueueRow {
 export function draftsOf(jobs: readonly NewJob[], names: BlockNames): readonly Draft[] {
   const open = new Map<number, Draft>();
   const drafts: Draft[] = [];
-  jobs.forEach(({ name, priority, payload, context }, place) => {
+  jobs.forEach(({ name, priority, payload, context, key }, place) => {
     const lane = names.id(name) * 10 + priority;
     let draft = open.get(lane);
     if (draft === undefined || draft.places.length === blockJobs || draft.chars + payload.length > limits.blockChars) {
-      draft = { lane, places: [], bodies: [], contexts: [], chars: 0, withContext: false };
+      draft = { lane, places: [], bodies: [], contexts: [], keys: [], chars: 0, withContext: false, withKey: false };
       open.set(lane, draft);
       drafts.push(draft);
     }
     draft.places.push(place);
     draft.bodies.push(payload);
     draft.contexts.push(context === undefined ? "" : `=${context}`);
+    draft.keys.push(key === undefined ? "" : `=${key}`);
     draft.chars += payload.length;
+    draft.withKey ||= key !== undefined;
     draft.withContext ||= context !== undefined;
   });
   return drafts;
@@ -89,7 +93,7 @@ function laneAt(drafts: readonly Draft[], index: number): number {
 }
 
 export const enqueueText =
-  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5::int[], $6, $7)";
+  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5, $6::int[], $7, $8)";
 
 export function enqueueValues(
   drafts: readonly Draft[],
@@ -101,6 +105,7 @@ export function enqueueValues(
     drafts.map(({ places }) => places.length),
     drafts.map(({ bodies }) => bodies.join(mark)).join(between),
     drafts.map(({ contexts, withContext }) => (withContext ? contexts.join(mark) : "")).join(between),
+    drafts.map(({ keys, withKey }) => (withKey ? keys.join(mark) : "")).join(between),
     ...[takes, taking?.fence.epoch, taking?.fence.claim],
   ];
 }

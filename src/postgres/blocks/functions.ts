@@ -1,11 +1,12 @@
 /** The acts of the block path, each one round trip: gather jobs into blocks, settle and claim, and give a job over to the row path. */
 export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
--- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, or the lease over.
-CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_takes int[], p_epoch bigint, p_claim bigint,
+-- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, has limits of
+-- keys, or the lease is over.
+CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_keys text, p_takes int[], p_epoch bigint, p_claim bigint,
   OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
-DECLARE v_bodies text[]; v_contexts text[];
+DECLARE v_bodies text[]; v_contexts text[]; v_keys text[];
 BEGIN
   PERFORM pg_current_xact_id();
   made_at := tensile.now();
@@ -13,13 +14,14 @@ BEGIN
   SELECT array_agg(nextval('tensile.job_id')) INTO seqs FROM generate_series(1, cardinality(p_lanes));
   v_bodies := string_to_array(p_bodies, E'\\x02');
   v_contexts := string_to_array(p_contexts, E'\\x02');
+  v_keys := string_to_array(p_keys, E'\\x02');
   IF v_bodies = '{}' THEN v_bodies := ARRAY['']; END IF;
-  INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts)
-    SELECT slot, l, s, n, made_at, b, nullif(c, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts) AS u(l, s, n, b, c);
+  INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys)
+    SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys) AS u(l, s, n, b, c, k);
   IF p_takes IS NOT NULL THEN
     PERFORM FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE;
     IF FOUND THEN
-      SELECT array_agg(CASE WHEN m.paused THEN 0 ELSE u.t END ORDER BY u.o) INTO took
+      SELECT array_agg(CASE WHEN m.paused OR EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) THEN 0 ELSE u.t END ORDER BY u.o) INTO took
         FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) JOIN tensile.name m ON m.id = u.l / 10;
       INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim)
         SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0;
@@ -40,11 +42,11 @@ END $$;
 -- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
 -- block, and a number that is higher than those of all transactions that may bring blocks up to there; 3 (with p_deep): per lane the first block that is not claimed wholly.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
-    p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean, p_bytes bigint)
-  RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, gone smallint[])
+    p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean, p_bytes bigint, p_key_names int[], p_keys text[])
+  RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, keys text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; r record;
 BEGIN
   IF p_deep THEN
     -- Before this transaction has a number: whoever has taken a block's number up to here has a lower one. (The end of a snapshot does not say that: it is one above the
@@ -60,7 +62,7 @@ BEGIN
       SELECT u.s, nextval('tensile.outcome_number'), u.b, 0, u.n, v_now, p_epoch, u.r::smallint[], u.x
       FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results) AS u(s, b, n, r, x)
       WHERE NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]));
-    RETURN QUERY SELECT 4::smallint, u.s, u.b, NULL::int, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, array_agg(m.place)
+    RETURN QUERY SELECT 4::smallint, u.s, u.b, NULL::int, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, array_agg(m.place)
       FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place) GROUP BY 2, 3;
   ELSE
     -- A claim that a crash of the server loses is a claim that never was.
@@ -74,11 +76,23 @@ BEGIN
     v_name := p_lanes[i] / 10;
     IF v_name IS DISTINCT FROM v_last THEN
       v_last := v_name;
-      SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END INTO v_left FROM tensile.name m WHERE m.id = v_name;
+      SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END, EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) INTO v_left, v_keyed
+        FROM tensile.name m WHERE m.id = v_name;
     END IF;
     CONTINUE WHEN v_left <= 0;
+    IF v_keyed THEN
+      -- All its lanes at once.
+      RETURN QUERY SELECT c.* FROM tensile.keyed_claim(p_epoch, p_claim, v_name, v_left,
+        (SELECT array_agg(u.l ORDER BY u.l) FROM unnest(p_lanes) AS u(l) WHERE u.l / 10 = v_name),
+        (SELECT array_agg(u.f ORDER BY u.l) FROM unnest(p_lanes, p_from) AS u(l, f) WHERE u.l / 10 = v_name),
+        (SELECT array_agg(u.u ORDER BY u.l) FROM unnest(p_lanes, p_until) AS u(l, u) WHERE u.l / 10 = v_name),
+        (SELECT array_agg(u.k) FROM unnest(p_key_names, p_keys) AS u(n, k) WHERE u.n = v_name), 0) AS c;
+      v_any := true;
+      v_left := 0;
+      CONTINUE;
+    END IF;
     FOR r IN
-      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
       ORDER BY b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
     LOOP
@@ -91,10 +105,11 @@ BEGIN
       v_any := true;
       kind := 0; slot := r.slot; block := r.seq; lane := p_lanes[i]; lo := v_done; hi := v_hi; at := r.at;
       IF v_done = 0 AND v_hi = r.n THEN
-        body := r.body; contexts := r.contexts;
+        body := r.body; contexts := r.contexts; keys := r.keys;
       ELSE
         body := array_to_string((string_to_array(r.body, E'\\x01'))[v_done + 1:v_hi], E'\\x01');
         contexts := array_to_string((string_to_array(r.contexts, E'\\x01'))[v_done + 1:v_hi], E'\\x01');
+        keys := array_to_string((string_to_array(r.keys, E'\\x01'))[v_done + 1:v_hi], E'\\x01');
       END IF;
       SELECT array_agg(g.p::smallint) INTO gone FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
         WHERE o.slot = r.slot AND o.block = r.seq AND o.kind = 1 AND g.p >= v_done AND g.p < v_hi;
@@ -111,21 +126,24 @@ BEGIN
         AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]
       ORDER BY b.seq LIMIT 1) AS u;
     IF v_passed IS NOT NULL THEN
-      kind := 5; slot := NULL; block := v_passed; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; gone := NULL;
+      kind := 5; slot := NULL; block := v_passed; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; keys := NULL; gone := NULL;
       RETURN NEXT;
       v_left := 0;
     END IF;
   END LOOP;
   IF v_any THEN
-    RETURN QUERY SELECT 6::smallint, NULL::smallint, NULL::bigint, NULL::int, NULL::int, NULL::int, tensile.next_fence(), NULL::text, NULL::text, NULL::smallint[];
+    RETURN QUERY SELECT 6::smallint, NULL::smallint, NULL::bigint, NULL::int, NULL::int, NULL::int, tensile.next_fence(), NULL::text, NULL::text, NULL::text, NULL::smallint[];
   END IF;
   IF p_deep THEN
-    RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
-        NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::smallint[]
-      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.lane = l AND b.seq >= f
-        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n) ORDER BY b.seq LIMIT 1) AS h ON true;
+    RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, u.l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
+        NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
+      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.lane = u.l AND b.seq >= u.f
+        AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
+        ORDER BY b.seq LIMIT 1) AS h ON true WHERE NOT EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = u.l / 10);
+    RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, h.lane, 0, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
+      FROM tensile.keyed_look(p_lanes, p_from) AS h;
     RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, v_xmin,
-      pg_current_xact_id()::text, NULL::smallint[];
+      pg_current_xact_id()::text, NULL::text, NULL::smallint[];
   END IF;
 END $$;
 
@@ -139,20 +157,35 @@ CREATE FUNCTION tensile.blocks_moved_of(p_slot smallint, p_block bigint, p_range
   WHERE o.slot = p_slot AND o.block = p_block AND o.kind = 1 AND g.p IN (SELECT p FROM tensile.blocks_places(p_ranges) AS p)
 $$;
 
+CREATE FUNCTION tensile.blocks_text(x text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN starts_with(x, '=') THEN convert_to(substr(x, 2), 'UTF8') END $$;
+
 CREATE FUNCTION tensile.blocks_context(p_contexts text, p_place int) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN starts_with(x, '=') THEN convert_to(substr(x, 2), 'UTF8') END FROM (SELECT split_part(p_contexts, E'\\x01', p_place + 1) AS x) AS u
 $$;
 
--- Gives jobs over to the row path: with the claim under which they run (state 4), or ready (state 3) where that is null. The caller has locked the blocks.
-CREATE FUNCTION tensile.blocks_move(p_ids bigint[], p_epochs bigint[], p_claims bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Gives jobs over to the row path: with the claim under which they run (state 4), or ready where that is null; p_park: parked (5), where their key has no slot
+-- left (its row is ours). The caller has locked the blocks.
+CREATE FUNCTION tensile.blocks_move(p_ids bigint[], p_epochs bigint[], p_claims bigint[], p_park boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE v_now bigint := tensile.now();
 BEGIN
-  INSERT INTO tensile.job (id, name_id, state, priority, attempt, place, enqueued_at, ready_at, epoch, claim, noted, context, payload)
-    SELECT u.id, b.lane / 10, CASE WHEN u.claim IS NULL THEN 3 ELSE 4 END, b.lane % 10, CASE WHEN u.claim IS NULL THEN 0 ELSE 1 END, u.id, b.at,
-      CASE WHEN u.claim IS NULL THEN b.at END, coalesce(u.epoch, 0), coalesce(u.claim, 0),
-      EXISTS (SELECT FROM tensile.note m WHERE m.job = u.id), tensile.blocks_context(b.contexts, (u.id % 512)::int),
-      convert_to(split_part(b.body, E'\\x01', (u.id % 512)::int + 1), 'UTF8')
-    FROM unnest(p_ids, p_epochs, p_claims) AS u(id, epoch, claim) JOIN tensile.block b ON b.seq = u.id / 512 * 512;
+  -- The texts of a block are taken apart once, whatever the planner thinks of the joins.
+  WITH w AS MATERIALIZED (
+    SELECT b.seq, b.lane, b.at, string_to_array(b.body, E'\\x01') AS bodies, string_to_array(b.contexts, E'\\x01') AS contexts, string_to_array(b.keys, E'\\x01') AS keys
+    FROM (SELECT DISTINCT id / 512 * 512 AS seq FROM unnest(p_ids) AS id) AS s JOIN tensile.block b USING (seq)
+  ), t AS (
+    SELECT u.id, u.epoch, u.claim, w.lane, w.at, convert_to(w.bodies[(u.id % 512)::int + 1], 'UTF8') AS body, tensile.blocks_text(w.contexts[(u.id % 512)::int + 1]) AS context,
+      tensile.blocks_text(w.keys[(u.id % 512)::int + 1]) AS key
+    FROM w JOIN unnest(p_ids, p_epochs, p_claims) AS u(id, epoch, claim) ON u.id / 512 * 512 = w.seq OFFSET 0
+  )
+  INSERT INTO tensile.job (id, name_id, state, priority, attempt, place, enqueued_at, ready_at, epoch, claim, held, noted, key, context, payload)
+    SELECT t.id, m.id, CASE WHEN t.claim IS NOT NULL THEN 4 WHEN p_park AND k.running >= m.key_concurrency THEN 5 ELSE 3 END, t.lane % 10,
+      CASE WHEN t.claim IS NULL THEN 0 ELSE 1 END, t.id, t.at, CASE WHEN t.claim IS NULL THEN t.at END, coalesce(t.epoch, 0), coalesce(t.claim, 0),
+      t.claim IS NOT NULL AND m.per_key AND t.key IS NOT NULL, EXISTS (SELECT FROM tensile.note x WHERE x.job = t.id), t.key, t.context, t.body
+    FROM t JOIN tensile.name m ON m.id = t.lane / 10 LEFT JOIN tensile.key_state k ON p_park AND k.name_id = m.id AND k.key = t.key;
+  -- What runs holds a slot of its key, as any row that runs.
+  INSERT INTO tensile.key_state AS k (name_id, key, running)
+    SELECT j.name_id, j.key, count(*) FROM tensile.job j WHERE j.id = ANY(p_ids) AND j.held GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (name_id, key) DO UPDATE SET running = k.running + EXCLUDED.running;
   INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges)
     SELECT b.slot, nextval('tensile.outcome_number'), b.seq, 1, u.n, v_now, 0, u.ranges
     FROM (SELECT id / 512 * 512 AS seq, count(*) AS n, (SELECT array_agg(e.x ORDER BY e.o) FROM unnest(array_agg(id % 512)) AS p(place)
@@ -161,13 +194,17 @@ BEGIN
 END $$;
 
 -- Of these ids, those that rest in blocks and are not finished: the row path asks this too.
-CREATE FUNCTION tensile.blocks_unfinished(p_ids bigint[]) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
-  SELECT u.id FROM unnest(p_ids) AS u(id) JOIN tensile.block b ON b.seq = u.id / 512 * 512 AND u.id % 512 < b.n
-  WHERE NOT EXISTS (SELECT FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq AND (u.id % 512)::int IN (SELECT p FROM tensile.blocks_places(o.ranges) AS p))
-$$;
+CREATE FUNCTION tensile.blocks_unfinished(p_ids bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE v_ended bigint[];
+BEGIN
+  SELECT array_agg(o.block + g.p) INTO v_ended FROM (SELECT DISTINCT id / 512 * 512 AS seq FROM unnest(p_ids) AS id) AS s
+    JOIN tensile.outcome o ON o.block = s.seq CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p);
+  RETURN QUERY SELECT u.id FROM unnest(p_ids) AS u(id) JOIN tensile.block b ON b.seq = u.id / 512 * 512 AND u.id % 512 < b.n
+    WHERE (u.id IN (SELECT unnest(v_ended))) IS NOT TRUE;
+END $$;
 
 -- Those of these jobs that rest in blocks, unfinished, go to the row path: as ready, or running under the claim that they have. Answers which.
-CREATE FUNCTION tensile.blocks_take_out(p_ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION tensile.blocks_take_out(p_ids bigint[], p_park boolean DEFAULT false) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE v_ids bigint[]; v_epochs bigint[]; v_claims bigint[];
 BEGIN
   PERFORM FROM tensile.block b WHERE b.seq IN (SELECT id / 512 * 512 FROM unnest(p_ids) AS id) ORDER BY b.seq FOR UPDATE;
@@ -175,22 +212,24 @@ BEGIN
     FROM tensile.blocks_unfinished(p_ids) AS u(id) JOIN tensile.block b ON b.seq = u.id / 512 * 512
     LEFT JOIN tensile.claim c ON c.slot = b.slot AND c.block = b.seq AND c.lo <= u.id % 512 AND c.hi > u.id % 512;
   IF v_ids IS NULL THEN RETURN '{}'; END IF;
-  PERFORM tensile.blocks_move(v_ids, v_epochs, v_claims);
+  PERFORM tensile.blocks_move(v_ids, v_epochs, v_claims, p_park);
   RETURN v_ids;
 END $$;
 
 -- What dead processes ran of blocks goes to the row path under their claims, and is rescued there. p_claim: of one claim alone. At most so many; answers how many.
 CREATE FUNCTION tensile.blocks_abandon(p_epochs bigint[], p_claim bigint, p_most int) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE v_moved int := 0; v_ids bigint[]; v_claims bigint[]; r record;
+DECLARE v_moved int := 0; v_ids bigint[]; v_claims bigint[]; v_ended int[]; r record;
 BEGIN
   FOR r IN SELECT c.slot, c.block, c.lo, c.hi, c.epoch, c.claim FROM tensile.claim c WHERE c.epoch = ANY(p_epochs) AND (p_claim IS NULL OR c.claim = p_claim)
+    AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = c.slot AND o.block = c.block)
+      < (SELECT b.n FROM tensile.block b WHERE b.slot = c.slot AND b.seq = c.block)
     ORDER BY c.block, c.lo LOOP
     PERFORM FROM tensile.block b WHERE b.slot = r.slot AND b.seq = r.block FOR UPDATE;
+    SELECT array_agg(g.p) INTO v_ended FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p) WHERE o.slot = r.slot AND o.block = r.block;
     SELECT array_agg(r.block + p), array_agg(r.claim) INTO v_ids, v_claims FROM generate_series(r.lo, r.hi - 1) AS p
-      WHERE NOT EXISTS (SELECT FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p)
-        WHERE o.slot = r.slot AND o.block = r.block AND g.p = p.p);
+      WHERE v_ended IS NULL OR NOT p.p IN (SELECT unnest(v_ended));
     CONTINUE WHEN v_ids IS NULL;
-    PERFORM tensile.blocks_move(v_ids, array_fill(r.epoch, ARRAY[cardinality(v_ids)]), v_claims);
+    PERFORM tensile.blocks_move(v_ids, array_fill(r.epoch, ARRAY[cardinality(v_ids)]), v_claims, false);
     v_moved := v_moved + cardinality(v_ids);
     EXIT WHEN v_moved >= p_most;
   END LOOP;

@@ -16,12 +16,18 @@ export interface Held {
 export class Holdings {
   readonly #blocks = new Map<number, Held>();
 
-  add(slot: number, block: number, epoch: number, claim: number, lo: number, hi: number): Held {
+  add(
+    slot: number,
+    block: number,
+    epoch: number,
+    claim: number,
+    places: readonly (readonly [place: number, at: number])[],
+  ): Held {
     let held = this.#blocks.get(block);
     if (held === undefined || held.epoch !== epoch)
       this.#blocks.set(block, (held = { slot, block, epoch, claims: new Float64Array(blockJobs), left: 0 }));
-    held.claims.fill(claim, lo, hi);
-    held.left += hi - lo;
+    for (const [place] of places) held.claims[place] = claim;
+    held.left += places.length;
     return held;
   }
 

@@ -1,11 +1,16 @@
 /** The block path: plain jobs, many in one row, appended to and never updated. */
 import { blockFunctions } from "./functions.ts";
+import { keyedFunctions, keyedSettings, keyedTables } from "./keyed.ts";
 import { blockReads } from "./reads.ts";
 import { blockTables } from "./tables.ts";
 
 export { BlockPath } from "./block-path.ts";
 export { hasSeparator, type Taking } from "./drafts.ts";
 export { blockRecordOf, type BlockRow } from "./record.ts";
+export { RunningKeys } from "./running-keys.ts";
 
 /** SQL of the block path, after that of the row path and of the fleet. */
-export const blockMigrations: readonly string[] = [blockTables, blockFunctions + blockReads];
+export const blockMigrations: readonly string[] = [
+  blockTables + keyedTables,
+  blockFunctions + blockReads + keyedFunctions + keyedSettings,
+];

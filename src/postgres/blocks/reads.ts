@@ -6,24 +6,23 @@ export const blockReads = `
 CREATE FUNCTION tensile.blocks_states(p_slot smallint, p_seq bigint, p_n int)
   RETURNS TABLE (place int, state smallint, finished_at bigint, result text) LANGUAGE sql STABLE AS $$
   SELECT p.place, CASE WHEN o.kind = 0 AND (o.id, o.nth) > (f.floor_id, f.floor_skip) THEN 10 WHEN o.kind IS NOT NULL THEN 0
-      WHEN p.place < coalesce(d.hi, 0) THEN 4 ELSE 3 END::smallint, o.at,
+      WHEN EXISTS (SELECT FROM tensile.claim c WHERE c.slot = p_slot AND c.block = p_seq AND c.lo <= p.place AND c.hi > p.place) THEN 4 ELSE 3 END::smallint, o.at,
     CASE WHEN o.results IS NOT NULL THEN split_part(o.results, E'\\x01', o.nth::int) END
   FROM generate_series(0, p_n - 1) AS p(place)
   CROSS JOIN tensile.block_shelf f
-  CROSS JOIN (SELECT max(c.hi) AS hi FROM tensile.claim c WHERE c.slot = p_slot AND c.block = p_seq) AS d
   LEFT JOIN (SELECT o.id, o.kind, o.at, o.results, g.p AS place, g.nth FROM tensile.outcome o
       CROSS JOIN LATERAL tensile.blocks_places(o.ranges) WITH ORDINALITY AS g(p, nth) WHERE o.slot = p_slot AND o.block = p_seq) AS o ON o.place = p.place
 $$;
 
 CREATE FUNCTION tensile.blocks_list(p_name text, p_state smallint, p_after bigint, p_limit int)
-  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, result text) LANGUAGE plpgsql STABLE AS $$
+  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, key bytea, result text) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE v_left int := p_limit; v_n int; r record;
 BEGIN
   FOR r IN SELECT b.*, m.name FROM tensile.block b JOIN tensile.name m ON m.id = b.lane / 10
     WHERE b.seq >= p_after / 512 * 512 AND (p_name IS NULL OR m.name = p_name) ORDER BY b.seq LOOP
     RETURN QUERY SELECT r.seq + s.place, r.name, r.lane % 10, s.state, r.at, CASE WHEN s.state = 10 THEN s.finished_at END,
-      split_part(r.body, E'\\x01', s.place + 1), tensile.blocks_context(r.contexts, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
+      split_part(r.body, E'\\x01', s.place + 1), tensile.blocks_context(r.contexts, s.place), tensile.blocks_context(r.keys, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
       FROM tensile.blocks_states(r.slot, r.seq, r.n) AS s
       WHERE s.state > 0 AND (p_state IS NULL OR s.state = p_state) AND r.seq + s.place > p_after ORDER BY s.place LIMIT v_left;
     GET DIAGNOSTICS v_n = ROW_COUNT;
@@ -34,16 +33,16 @@ END $$;
 
 -- Each block is read once, however many of its jobs are asked for.
 CREATE FUNCTION tensile.blocks_records(p_ids bigint[])
-  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, result text) LANGUAGE sql STABLE AS $$
+  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, key bytea, result text) LANGUAGE sql STABLE AS $$
   SELECT b.seq + s.place, m.name, b.lane % 10, s.state, b.at, CASE WHEN s.state = 10 THEN s.finished_at END, split_part(b.body, E'\\x01', s.place + 1),
-    tensile.blocks_context(b.contexts, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
+    tensile.blocks_context(b.contexts, s.place), tensile.blocks_context(b.keys, s.place), CASE WHEN s.result <> '' THEN substr(s.result, 2) END
   FROM (SELECT DISTINCT u / 512 * 512 AS seq FROM unnest(p_ids) AS u) AS q JOIN tensile.block b ON b.seq = q.seq JOIN tensile.name m ON m.id = b.lane / 10
   CROSS JOIN LATERAL tensile.blocks_states(b.slot, b.seq, b.n) AS s
   WHERE b.seq + s.place = ANY(p_ids) AND s.state > 0
 $$;
 
 CREATE FUNCTION tensile.blocks_get(p_id bigint)
-  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, result text) LANGUAGE sql STABLE AS $$
+  RETURNS TABLE (id bigint, name text, priority int, state smallint, at bigint, finished_at bigint, payload text, context bytea, key bytea, result text) LANGUAGE sql STABLE AS $$
   SELECT * FROM tensile.blocks_records(ARRAY[p_id])
 $$;
 
@@ -52,11 +51,12 @@ CREATE FUNCTION tensile.blocks_counts(p_names text[]) RETURNS TABLE (ready bigin
   FROM (
     SELECT b.n, b.at, coalesce(c.hi, 0) AS hi, coalesce(o.ended, 0) AS ended, coalesce(o.moved, 0) - coalesce(g.after, 0) AS before, coalesce(g.after, 0) AS after
     FROM tensile.block b
-    CROSS JOIN LATERAL (SELECT max(c.hi) AS hi FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS c
+    CROSS JOIN LATERAL (SELECT sum(c.hi - c.lo) AS hi FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS c
     CROSS JOIN LATERAL (SELECT sum(o.n) FILTER (WHERE o.kind = 0) AS ended, sum(o.n) FILTER (WHERE o.kind = 1) AS moved
       FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) AS o
     LEFT JOIN LATERAL (SELECT count(*) AS after FROM tensile.outcome x CROSS JOIN LATERAL tensile.blocks_places(x.ranges) AS p
-      WHERE o.moved > 0 AND x.slot = b.slot AND x.block = b.seq AND x.kind = 1 AND p >= coalesce(c.hi, 0)) AS g ON true
+      WHERE o.moved > 0 AND x.slot = b.slot AND x.block = b.seq AND x.kind = 1
+        AND NOT EXISTS (SELECT FROM tensile.claim y WHERE y.slot = x.slot AND y.block = x.block AND y.lo <= p AND y.hi > p)) AS g ON true
     WHERE p_names IS NULL OR b.lane / 10 IN (SELECT m.id FROM tensile.name m WHERE m.name = ANY(p_names))
   ) AS b
 $$;

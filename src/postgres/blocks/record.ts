@@ -10,6 +10,7 @@ export interface BlockRow {
   readonly finished_at: number | null;
   readonly payload: string;
   readonly context: Buffer | null;
+  readonly key: Buffer | null;
   readonly result: string | null;
 }
 
@@ -22,6 +23,7 @@ export function blockRecordOf(row: BlockRow): JobRecord {
     priority: row.priority,
     payload: row.payload,
     ...(row.context === null ? undefined : { context: row.context.toString() }),
+    ...(row.key === null ? undefined : { key: row.key.toString() }),
     attempt: state === "ready" ? 0 : 1,
     enqueuedAt: row.at,
     ...(row.finished_at === null ? undefined : { finishedAt: row.finished_at }),

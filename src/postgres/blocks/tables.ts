@@ -10,16 +10,17 @@ export const blockTables = `
 ALTER SEQUENCE tensile.job_id INCREMENT BY 512 START WITH 512;
 SELECT setval('tensile.job_id', (SELECT last_value / 512 * 512 + 512 FROM tensile.job_id));
 
--- lane: the name's number and the priority. body: payloads between U+0001; contexts the same, each behind a "=", or none at all.
+-- lane: the name's number and the priority. body: payloads between U+0001; contexts and keys the same, each behind a "=", or none at all.
 CREATE TABLE tensile.block (
-  slot smallint NOT NULL, lane int NOT NULL, seq bigint NOT NULL, n smallint NOT NULL, at bigint NOT NULL, body text NOT NULL, contexts text
+  slot smallint NOT NULL, lane int NOT NULL, seq bigint NOT NULL, n smallint NOT NULL, at bigint NOT NULL, body text NOT NULL, contexts text,
+  keys text COLLATE "C"
 ) PARTITION BY LIST (slot);
-ALTER TABLE tensile.block ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE tensile.block ALTER COLUMN body SET STORAGE EXTERNAL, ALTER COLUMN keys SET STORAGE EXTERNAL;
 -- The order of the index is the order of claims.
 CREATE INDEX block_lane ON tensile.block (lane, seq);
 CREATE INDEX block_seq ON tensile.block (seq);
 
--- Claims of a block follow each other: the next one begins where the last one ends.
+-- Claims of a block follow each other: the next one begins where the last one ends; but for names with limits per key, see keyed.ts.
 CREATE TABLE tensile.claim (
   slot smallint NOT NULL, block bigint NOT NULL, lo smallint NOT NULL, hi smallint NOT NULL, epoch bigint NOT NULL, claim bigint NOT NULL
 ) PARTITION BY LIST (slot);
@@ -33,6 +34,7 @@ CREATE TABLE tensile.outcome (
   ranges smallint[] NOT NULL, results text
 ) PARTITION BY LIST (slot);
 CREATE INDEX outcome_block ON tensile.outcome (block);
+CREATE INDEX outcome_moved ON tensile.outcome (block) WHERE kind = 1;
 CREATE INDEX outcome_id ON tensile.outcome (id);
 
 DO $$ BEGIN

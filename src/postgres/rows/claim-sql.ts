@@ -17,6 +17,7 @@ BEGIN
     IS NOT DISTINCT FROM (p_ageing, p_per_key, p_concurrency, p_limit, p_interval, p_ordered, v_gates) THEN RETURN; END IF;
   UPDATE tensile.name SET ageing_ms = p_ageing, per_key = p_per_key, key_concurrency = p_concurrency, key_limit = p_limit, key_interval = p_interval,
     key_ordered = p_ordered, gates = v_gates WHERE name = p_name;
+  IF p_per_key THEN PERFORM tensile.keyed_begin(v_old.id); END IF;
   UPDATE tensile.job SET state = 3 WHERE id IN (SELECT id FROM tensile.job WHERE state = 5 AND name_id = v_old.id FOR UPDATE SKIP LOCKED);
 END $$;
 
@@ -74,6 +75,7 @@ BEGIN
     -- OFFSET 0: by id, never along the index of keys.
     SELECT DISTINCT key FROM (SELECT key FROM tensile.job WHERE id = ANY(p_ids) OFFSET 0) AS c WHERE key IS NOT NULL) AS k;
   IF v_keys IS NULL THEN RETURN p_ids[:p_room]; END IF;
+  PERFORM tensile.keyed_to_rows(n.id, v_keys);
   PERFORM tensile.rows_lock_keys(v_names, v_keys);
   SELECT array_agg(s.id ORDER BY s.ord) FILTER (WHERE s.go), array_agg(s.id) FILTER (WHERE NOT s.go) INTO v_take, v_park FROM (
     SELECT c.id, c.ord, j.key IS NULL OR (
@@ -154,6 +156,8 @@ BEGIN
       UNION ALL SELECT 1 FROM tensile.job j WHERE j.name_id = m.id AND j.state = 6
     )
   ) ORDER BY id FOR UPDATE;
+  -- Whoever claims jobs with keys, of rows or of blocks, holds their name.
+  PERFORM 1 FROM tensile.keyed k WHERE k.name_id = ANY(p_names) AND EXISTS (SELECT 1 FROM tensile.job j WHERE j.name_id = k.name_id AND j.state = 3) ORDER BY k.name_id FOR UPDATE;
   v_lost := tensile.rows_verify(v_now, NULL);
   SELECT array_agg(k.name_id), array_agg(k.key) INTO v_names, v_keys
     FROM (SELECT name_id, key FROM tensile.key_state WHERE free_at <= v_now ORDER BY free_at LIMIT 500) AS k;
