@@ -24,6 +24,8 @@ export interface PostgresServerOptions {
    * Both with `full_page_writes=on`.
    */
   readonly fsync?: "on" | "off";
+  /** Where its temporary folder is made. Default: the machine's place for such. */
+  readonly parent?: string;
   /** More settings for the command line of the server, as `name=value`. */
   readonly settings?: readonly string[];
 }
@@ -118,6 +120,16 @@ export class PostgresServer {
     await this.start();
   }
 
+  /** Starts it again where it has ended by itself, as without room for its log. */
+  async revive(): Promise<void> {
+    const until = performance.now() + 30_000;
+    while (this.#server?.exitCode === null && performance.now() < until) {
+      if (await reaches(this.url())) return;
+      await wait(100);
+    }
+    await this.restart("immediate");
+  }
+
   /** A new, empty database, and its address. */
   async database(): Promise<string> {
     const name = `t${randomBytes(6).toString("hex")}`;
@@ -165,7 +177,7 @@ export async function startPostgres(kind: PostgresKind, options: PostgresServerO
   const binaries = binariesOf(kind);
   if (binaries === undefined) throw new Error("This machine has no PostgreSQL. Ask postgresKinds() first.");
   const identity = otherUser();
-  const folder = mkdtempSync(join(tmpdir(), "tensile-pg-"));
+  const folder = mkdtempSync(join(options.parent ?? tmpdir(), "tensile-pg-"));
   try {
     own(folder, identity);
     const readable = reachable(binaries, identity, folder);

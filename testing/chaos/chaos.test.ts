@@ -1,28 +1,41 @@
 /** Chaos in its short form. `npm run chaos -- --minutes 10` is the long one. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { test } from "node:test";
-import { chaos, type ChaosReport } from "./chaos.ts";
-import { sqlitePlace } from "./places.ts";
+import { test, type TestContext } from "node:test";
+import { chaos, type ChaosPlace, type ChaosReport } from "./chaos.ts";
+import { postgresPlace, sqlitePlace } from "./places.ts";
+import { type SmallDisk, smallDisk } from "./small-disk.ts";
 
-function assertKept({ violations, acknowledged, faults, events }: ChaosReport): void {
+const short = { seed: 1, ms: 4_000, atLeast: { acknowledged: 40, faults: 3 } };
+
+async function assertKept(
+  context: TestContext,
+  mebibytes: number,
+  make: (disk: SmallDisk) => ChaosPlace | Promise<ChaosPlace>,
+): Promise<void> {
+  const disk = smallDisk(mebibytes);
+  if (!disk.isOwn) context.diagnostic("No file system can be mounted here, so the disk is never full.");
+  try {
+    assertReport(await chaos(await make(disk), short));
+  } finally {
+    disk.remove();
+  }
+}
+
+function assertReport({ violations, acknowledged, faults, events }: ChaosReport): void {
   const said = violations.slice(0, 10).map(({ rule, text }) => `${rule}: ${text}`);
   assert.deepEqual(said, [], `after ${[...faults].map(([what, count]) => `${count} x ${what}`).join(", ")}`);
-  assert.ok(acknowledged > 20, `only ${acknowledged} jobs were acknowledged`);
+  assert.ok(acknowledged >= short.atLeast.acknowledged, `only ${acknowledged} jobs were acknowledged`);
   assert.ok(faults.size > 0 && events.some(({ kind }) => kind === "claimed"));
 }
 
 test(
-  "an SQLite file whose owner is killed, stopped and moved in time loses nothing",
-  { timeout: 120_000 },
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tensile-chaos-sqlite-"));
-    try {
-      assertKept(await chaos(sqlitePlace(join(folder, "jobs.db")), { seed: 1, ms: 8_000 }));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  },
+  "an SQLite file that three processes share loses nothing though they are killed, stopped and moved in time, and its disk is full",
+  { timeout: 300_000 },
+  (context) => assertKept(context, 64, (disk) => sqlitePlace({ disk, leaseMs: 2_000 })),
+);
+
+test(
+  "a PostgreSQL whose processes are killed and stopped, and that is restarted, cut off and full, loses nothing",
+  { timeout: 300_000 },
+  (context) => assertKept(context, 700, (disk) => postgresPlace({ disk, leaseMs: 2_000 })),
 );

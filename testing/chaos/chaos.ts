@@ -16,19 +16,18 @@ import type { JobRecord } from "../../src/jobs/index.ts";
 import { checkHistory } from "../simulation/check.ts";
 import type { HistoryEvent } from "../simulation/history.ts";
 import type { Violation } from "../simulation/violation.ts";
-import { type kinds, promises } from "./app.ts";
-import { ledgerFile, type Write } from "./ledger-store.ts";
+import { promises } from "./app.ts";
+import { ledgerFile, now, type Write } from "./ledger-store.ts";
+import { jobsLeft, post, produce } from "./producer.ts";
 
 /** Where the jobs of the chaos are, and what can be done to that place. */
 export interface ChaosPlace {
-  readonly kind: "sqlite" | "postgres";
-  readonly address: string;
+  /** For the process: its kind, its address and its lease. */
+  readonly arguments: readonly [kind: "sqlite" | "postgres", address: string, leaseMs: string];
   readonly workers: number;
-  /** The kinds of job whose promises the store keeps. */
-  readonly kinds: readonly (typeof kinds)[number][];
-  /** A process that stands still for longer loses its claims. Absent: nobody could take them. */
-  readonly leaseMs?: number;
-  /** Faults of its own: a restart, a full disk. Resolves when it is over. `pause`: for how long such a thing lasts. */
+  /** A process that stands still for longer loses its claims. */
+  readonly leaseMs: number;
+  /** Faults of its own: a restart, a full disk. Resolves when it is over. */
   readonly faults: readonly { readonly name: string; act(random: Random): Promise<void> }[];
   /** All jobs, when no process has the store open. */
   records(): Promise<readonly JobRecord[]>;
@@ -37,6 +36,8 @@ export interface ChaosPlace {
 export interface ChaosOptions {
   readonly seed: number;
   readonly ms: number;
+  /** Goes on after that time until so much has happened, on a machine that has little time for it: a minute and a half at most. */
+  readonly atLeast?: { readonly acknowledged: number; readonly faults: number };
   readonly say?: (line: string) => void;
 }
 
@@ -90,28 +91,48 @@ class Chaos {
   }
 
   async play(): Promise<ChaosReport> {
-    const { ms, say } = this.#options;
-    for (let slot = 1; slot <= this.#place.workers; slot++) await this.#start(slot);
+    const { ms, atLeast = { acknowledged: 0, faults: 0 }, say } = this.#options;
+    await this.#startMissing();
     const over = new AbortController();
-    const producers = [1, 2, 3].map((seed) => this.#produce(seededRandom(this.#options.seed * 10 + seed), over.signal));
+    const producers = [1, 2, 3].map((number) => {
+      const random = seededRandom(this.#options.seed * 10 + number);
+      return produce(
+        random,
+        () => this.#anyPort(random),
+        over.signal,
+        (ok) => this.#answered(ok),
+      );
+    });
     const until = performance.now() + ms;
-    while (performance.now() < until) {
+    const late = until + 90_000;
+    const enough = (): boolean => this.#acknowledged >= atLeast.acknowledged && this.#faultCount >= atLeast.faults;
+    while (performance.now() < until || (!enough() && performance.now() < late)) {
       await wait(200 + this.#random.int(1_000));
       await this.#disturb();
     }
     this.#healed = true;
     over.abort();
     await Promise.all(producers);
-    for (let slot = 1; slot <= this.#place.workers; slot++) if (!this.#lives.has(slot)) await this.#start(slot);
-    say?.(
-      `healed after ${[...this.#faults.values()].reduce((sum, count) => sum + count, 0)} faults, working off the rest`,
-    );
+    await this.#startMissing();
+    say?.(`healed after ${this.#faultCount} faults, working off the rest`);
     await this.#workOff();
     await this.end();
     this.#write({ kind: "final", records: await this.#place.records() });
     const events = this.#read();
-    const violations = checkHistory(events, promises, { unheard: "may be done" });
+    const violations = checkHistory(events, promises, {
+      unheard: "may be done",
+      epochsAreLeases: this.#place.arguments[0] === "postgres",
+    });
     return { violations, acknowledged: this.#acknowledged, refused: this.#refused, faults: this.#faults, events };
+  }
+
+  #answered(ok: boolean): void {
+    if (ok) this.#acknowledged++;
+    else this.#refused++;
+  }
+
+  get #faultCount(): number {
+    return [...this.#faults.values()].reduce((sum, count) => sum + count, 0);
   }
 
   async end(): Promise<void> {
@@ -135,7 +156,7 @@ class Chaos {
     if (moved) this.#count("clock moved");
     const ledger = join(this.#folder, `${name}.ledger`);
     const log = openSync(join(this.#folder, `${name}.log`), "a");
-    const child = spawn(process.execPath, [program, this.#place.kind, this.#place.address, name, ledger], {
+    const child = spawn(process.execPath, [program, ...this.#place.arguments, name, ledger], {
       stdio: ["ignore", "pipe", log],
       env: {
         ...process.env,
@@ -163,77 +184,53 @@ class Chaos {
     await Promise.race([opened.promise, wait(20_000)]);
   }
 
-  async #produce(random: Random, over: AbortSignal): Promise<void> {
-    for (let n = 0; !over.aborted; n++) {
-      const lives = [...this.#lives.values()].filter(({ port }) => port !== undefined);
-      const life = lives[random.int(Math.max(1, lives.length))];
-      if (life === undefined) {
-        await wait(50);
-        continue;
-      }
-      const able = this.#place.kinds;
-      const kind = able[random.int(able.length)] ?? "plain";
-      const ms = random.int(2) === 0 ? 0 : random.int(300);
-      const input = { kind, n, ms, failures: random.int(6) === 0 ? 1 + random.int(3) : 0, key: `k${random.int(4)}` };
-      try {
-        const answer = await fetch(`http://127.0.0.1:${life.port}/jobs`, {
-          method: "POST",
-          headers: { "content-type": "application/json" },
-          body: JSON.stringify(input),
-          signal: AbortSignal.timeout(2_000),
-        });
-        if (answer.ok) this.#acknowledged++;
-        else this.#refused++;
-        await answer.arrayBuffer();
-      } catch {
-        this.#refused++;
-      }
-      await wait(random.int(30));
-    }
-  }
-
   async #disturb(): Promise<void> {
     const { faults, leaseMs } = this.#place;
     const slots = [...this.#lives];
     const [slot, life] = slots[this.#random.int(Math.max(1, slots.length))] ?? [];
     const what = this.#random.int(2 + faults.length);
-    if (slots.length < this.#place.workers) await this.#restartMissing();
+    if (slots.length < this.#place.workers) await this.#startMissing();
     if (slot === undefined || life === undefined) return;
     if (what === 0) {
       this.#count("kill -9");
       this.#lost(life, "it is killed");
       this.#lives.delete(slot);
       life.child.kill("SIGKILL");
-      if (this.#place.workers === 1) await once(life.child, "exit");
       await this.#start(slot);
       return;
     }
     if (what === 1) {
       this.#count("SIGSTOP");
-      this.#lost(life, "it stands still");
+      const since = this.#lost(life, "it stands still");
       life.child.kill("SIGSTOP");
-      await wait(leaseMs === undefined ? 500 + this.#random.int(1_500) : leaseMs + 1_000 + this.#random.int(3_000));
+      await wait(this.#random.int(3) === 0 ? this.#random.int(leaseMs) : leaseMs + 500 + this.#random.int(leaseMs));
       this.#lost(life, "it goes on");
       life.child.kill("SIGCONT");
       await wait(1_000);
-      this.#lost(life, "it has gone on");
+      this.#lost(life, "it has gone on", since);
       return;
     }
     const fault = faults[what - 2];
     if (fault === undefined) return;
     this.#count(fault.name);
+    const since = now() * 1_000;
     for (const each of this.#lives.values()) this.#lost(each, fault.name);
     await fault.act(this.#random);
     await wait(500);
-    for (const each of this.#lives.values()) this.#lost(each, `${fault.name} is over`);
+    for (const each of this.#lives.values()) this.#lost(each, `${fault.name} is over`, since);
   }
 
-  async #restartMissing(): Promise<void> {
-    for (let slot = 1; slot <= this.#place.workers; slot++) if (!this.#lives.has(slot)) await this.#start(slot);
+  async #startMissing(): Promise<void> {
+    const missing = Array.from({ length: this.#place.workers }, (_, index) => index + 1).filter(
+      (slot) => !this.#lives.has(slot),
+    );
+    await Promise.all(missing.map((slot) => this.#start(slot)));
   }
 
-  #lost({ name }: Life, why: string): void {
-    this.#write({ kind: "lost", worker: name, why });
+  /** `since`: from then on until now it may have lost anything. Returns the time. */
+  #lost({ name }: Life, why: string, since?: number): number {
+    this.#write({ kind: "lost", worker: name, why, ...(since !== undefined && { since }) });
+    return now() * 1_000;
   }
 
   #count(what: string): void {
@@ -244,16 +241,17 @@ class Chaos {
   /** Until no job is left, two minutes at most: what is left then is told by the checker. */
   async #workOff(): Promise<void> {
     for (const until = performance.now() + 120_000; performance.now() < until; await wait(200)) {
-      const life = [...this.#lives.values()].find(({ port }) => port !== undefined);
-      if (life === undefined) continue;
-      try {
-        const answer = await fetch(`http://127.0.0.1:${life.port}/left`, { signal: AbortSignal.timeout(5_000) });
-        const { left } = (await answer.json()) as { left?: number };
-        if (left === 0) return;
-      } catch {
-        // It is asked again.
-      }
+      const port = this.#anyPort();
+      if (port === undefined) continue;
+      // Who waits for a signal is given it.
+      await post(port, "/release", {});
+      if ((await jobsLeft(port)) === 0) return;
     }
+  }
+
+  #anyPort(random: Random = this.#random): number | undefined {
+    const ports = [...this.#lives.values()].flatMap(({ port }) => port ?? []);
+    return ports[random.int(Math.max(1, ports.length))];
   }
 
   #read(): HistoryEvent[] {

@@ -7,72 +7,79 @@ import { openSync, writeSync } from "node:fs";
 import { ok } from "../../src/core/index.ts";
 import type { Store, StoreResult, StoreSession } from "../../src/jobs/index.ts";
 import type { Asked, Done, HistoryEvent, Verb } from "../simulation/history.ts";
+import { askedOf, claimOf, noteOf, settledOf } from "../simulation/told.ts";
 
 type Told = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "at"> : never) : never;
 
 export type Write = (event: Told) => void;
 
-export function ledgerFile(path: string): Write {
-  const file = openSync(path, "a");
-  return (event) =>
-    void writeSync(file, `${JSON.stringify({ at: Number(process.hrtime.bigint() / 1_000n), ...event })}\n`);
+type Call = <T>(verb: Verb, asked: Asked, act: () => StoreResult<T>, told: (value: T) => Done) => StoreResult<T>;
+
+/** Milliseconds of the machine's monotonic clock. */
+export function now(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
 
-export function ledgerStore(inner: Store, worker: string, write: Write): Store {
+export function ledgerFile(path: string): Write {
+  const file = openSync(path, "a");
+  return (event) => void writeSync(file, `${JSON.stringify({ at: now() * 1_000, ...event })}\n`);
+}
+
+/** `timed`: the store's clock runs as this machine's does, so that what it says of times can be judged. */
+export function ledgerStore(inner: Store, worker: string, write: Write, timed: boolean): Store {
   return {
     kind: inner.kind,
     async open(options) {
       const opened = await inner.open(options);
-      return opened.ok ? ok(watched(opened.value, worker, write)) : opened;
+      return opened.ok ? ok(watched(opened.value, worker, write, timed)) : opened;
     },
   };
 }
 
-function watched(session: StoreSession, worker: string, write: Write): StoreSession {
+function watched(session: StoreSession, worker: string, write: Write, timed: boolean): StoreSession {
   let calls = 0;
-  /** Calls of all processes are one series in the end, so each has numbers of its own. */
-  const base = process.pid * 1_000_000;
-  async function call<T>(
-    verb: Verb,
-    asked: Asked,
-    act: () => StoreResult<T>,
-    told: (value: T) => Done,
-  ): StoreResult<T> {
+  /** Calls of all processes are one series in the end, so each life has numbers of its own: it is `w1.17`. */
+  const base = Number(worker.split(".").at(-1)) * 1_000_000_000;
+  const wall = (): { wall?: number } => (timed ? { wall: now() } : {});
+  const call: Call = async (verb, asked, act, told) => {
     const number = base + ++calls;
-    write({ kind: "call", call: number, worker, verb, asked });
+    write({ kind: "call", call: number, worker, verb, ...wall(), asked });
     const result = await act();
     if (result.ok) write({ kind: "done", call: number, done: told(result.value) });
     write({ kind: "answered", call: number, ok: result.ok });
     return result;
-  }
+  };
   const own: Partial<StoreSession> = {
     enqueue: (jobs) =>
       call(
         "enqueue",
-        {
-          jobs: jobs.map(({ name, key, uniqueKey }) => ({
-            name,
-            ...(key !== undefined && { key }),
-            ...(uniqueKey !== undefined && { uniqueKey }),
-          })),
-        },
+        { jobs: jobs.map(askedOf) },
         () => session.enqueue(jobs),
         (ids) => ({ ids }),
       ),
     settle: (settlements) =>
       call(
         "settle",
-        { settlements: settlements.map(({ job, to }) => ({ id: job.id, fence: job.fence, attempt: job.attempt, to })) },
+        // Times of a retry are by this process's wall clock, which may be moved: nobody else can judge them.
+        { settlements: settlements.map((each) => without(settledOf(each), "runAt")) },
         () => session.settle(settlements),
         (receipts) => ({ receipts }),
       ),
-    cancel: (id) =>
+    note: (job, notes, progress) =>
       call(
-        "cancel",
-        { id },
-        () => session.cancel(id),
+        "note",
+        { id: job.id, fence: job.fence, names: notes.map(noteOf) },
+        () => session.note(job, notes, progress),
+        (receipt) => ({ receipts: [receipt] }),
+      ),
+    signal: (id, name, value) =>
+      call(
+        "signal",
+        { id, names: [name], value },
+        () => session.signal(id, name, value),
         (state) => ({ state }),
       ),
+    ...byHand(session, call),
     consume: (options) =>
       session.consume({
         ...options,
@@ -80,12 +87,13 @@ function watched(session: StoreSession, worker: string, write: Write): StoreSess
           write({
             kind: "claimed",
             worker,
-            claims: jobs.map(({ id, name, key, attempt, fence }) => ({ id, name, key, attempt, fence })),
+            ...wall(),
+            claims: jobs.map(claimOf),
           });
           options.onClaimed(jobs);
         },
         onLost: (ids) => {
-          write({ kind: "lost", worker, why: `the store took back ${ids.length} jobs` });
+          write({ kind: "lost", worker, ids, why: `the store took back ${ids.length} jobs` });
           options.onLost?.(ids);
         },
       }),
@@ -97,4 +105,29 @@ function watched(session: StoreSession, worker: string, write: Write): StoreSess
       return typeof verb === "function" ? (...rest: unknown[]) => Reflect.apply(verb, target, rest) as unknown : verb;
     },
   });
+}
+
+function byHand(session: StoreSession, call: Call): Pick<StoreSession, "cancel" | "retry"> {
+  return {
+    cancel: (id) =>
+      call(
+        "cancel",
+        { id },
+        () => session.cancel(id),
+        (state) => ({ state }),
+      ),
+    retry: (id) =>
+      call(
+        "retry",
+        { id },
+        () => session.retry(id),
+        (state) => ({ state }),
+      ),
+  };
+}
+
+function without<T extends object>(value: T, name: keyof T): T {
+  const copy = { ...value };
+  Reflect.deleteProperty(copy, name);
+  return copy;
 }

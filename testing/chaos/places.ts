@@ -1,13 +1,15 @@
-/** Where chaos can be: an SQLite file with one owner, a PostgreSQL with three workers. */
+/** Where chaos can be: three processes on one SQLite file, or on one PostgreSQL. */
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
-import { systemClock } from "../../src/core/index.ts";
+import { type Random, systemClock } from "../../src/core/index.ts";
 import type { JobRecord, Store } from "../../src/jobs/index.ts";
 import { postgres } from "../../src/postgres/index.ts";
 import { sqlite } from "../../src/sqlite/index.ts";
 import { type PostgresKind, startPostgres } from "../postgres-server.ts";
-import { attempts, kinds } from "./app.ts";
+import { attempts } from "./app.ts";
 import type { ChaosPlace } from "./chaos.ts";
+import type { SmallDisk } from "./small-disk.ts";
 
 const kept = { ageMs: Infinity, count: 10_000_000 };
 
@@ -33,29 +35,36 @@ async function recordsOf(store: Store): Promise<readonly JobRecord[]> {
   }
 }
 
-/** One process owns the file: it is killed and started again, and stands still, while producers go on. */
-export function sqlitePlace(path: string): ChaosPlace {
-  // The limits of keys and gates are on their way to this store.
+export interface PlaceOptions {
+  /** Where the place makes its files, on a disk of its own where there can be one (`smallDisk`). */
+  readonly disk: SmallDisk;
+  readonly leaseMs?: number;
+}
+
+/** Three processes share one file: one owns it, the others reach it through that one and take over when it dies. */
+export function sqlitePlace({ disk, leaseMs = 10_000 }: PlaceOptions): ChaosPlace {
+  const path = join(disk.folder, "jobs.db");
   return {
-    kind: "sqlite",
-    address: path,
-    workers: 1,
-    kinds: ["plain", "unique"],
-    faults: [],
+    arguments: ["sqlite", path, String(leaseMs)],
+    workers: 3,
+    leaseMs,
+    faults: fullDisk(disk),
     records: () => recordsOf(sqlite(path)),
   };
 }
 
-/** Three processes on one server, which is restarted as by a crash, loses its backends, and has no connection left for a while. */
-export async function postgresPlace(kind: PostgresKind = "embedded"): Promise<ChaosPlace> {
-  const server = await startPostgres(kind);
+/** Three processes on one server, which is restarted as by a crash, loses its backends, has no connection left for a while, or no room. */
+export async function postgresPlace(
+  { disk, leaseMs = 10_000 }: PlaceOptions,
+  kind: PostgresKind = "embedded",
+): Promise<ChaosPlace> {
+  const settings = ["max_wal_size=64MB", "min_wal_size=32MB"];
+  const server = await startPostgres(kind, { parent: disk.folder, settings });
   const address = await server.database();
   return {
-    kind: "postgres",
-    address,
+    arguments: ["postgres", address, String(leaseMs)],
     workers: 3,
-    leaseMs: 10_000,
-    kinds,
+    leaseMs,
     faults: [
       { name: "server restarted", act: () => server.restart("immediate") },
       {
@@ -67,6 +76,7 @@ export async function postgresPlace(kind: PostgresKind = "embedded"): Promise<Ch
         },
       },
       { name: "no connection left", act: (random) => exhaust(address, 500 + random.int(2_500)) },
+      ...fullDisk(disk, () => server.revive()),
     ],
     records: async () => {
       const records = await recordsOf(postgres(address));
@@ -74,6 +84,17 @@ export async function postgresPlace(kind: PostgresKind = "embedded"): Promise<Ch
       return records;
     },
   };
+}
+
+function fullDisk(disk: SmallDisk, after: () => Promise<void> = () => Promise.resolve()): ChaosPlace["faults"] {
+  if (!disk.isOwn) return [];
+  const act = async (random: Random): Promise<void> => {
+    const free = disk.fill();
+    await wait(500 + random.int(2_500));
+    free();
+    await after();
+  };
+  return [{ name: "disk full", act }];
 }
 
 /** Takes every connection that there is, for so long. */

@@ -1,12 +1,10 @@
 /**
  * `npm run chaos -- [--minutes N] [--seed N] [--store sqlite,postgres]`: chaos in its long form, with what was done printed as it goes. Exits with 1 when a promise was broken.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chaos } from "./chaos.ts";
 import { postgresPlace, sqlitePlace } from "./places.ts";
+import { type SmallDisk, smallDisk } from "./small-disk.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,11 +24,14 @@ if (!(minutes > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
 
 // What is waited for may be connections alone, which keep no process alive.
 const alive = setInterval(() => undefined, 1_000);
-const folder = mkdtempSync(join(tmpdir(), "tensile-chaos-run-"));
+const disks: SmallDisk[] = [];
 try {
   for (const name of stores) {
-    const place = name === "sqlite" ? sqlitePlace(join(folder, "jobs.db")) : await postgresPlace();
+    const disk = smallDisk(name === "sqlite" ? 256 : 1_500);
+    disks.push(disk);
+    const place = name === "sqlite" ? sqlitePlace({ disk }) : await postgresPlace({ disk });
     const say = (line: string): void => console.log(`${name}: ${line}`);
+    if (!disk.isOwn) say("no file system can be mounted here, so the disk is never full");
     const report = await chaos(place, { seed, ms: (minutes * 60_000) / stores.length, say });
     say(`${report.acknowledged} jobs acknowledged, ${report.refused} calls refused or cut off`);
     for (const { rule, text } of report.violations) say(`BROKEN ${rule}: ${text}`);
@@ -39,6 +40,6 @@ try {
   }
 } finally {
   clearInterval(alive);
-  rmSync(folder, { recursive: true, force: true });
+  for (const disk of disks) disk.remove();
 }
 process.exit();

@@ -62,6 +62,8 @@ function checkFences(job: JobHistory, history: History, complain: Complain): voi
     seen.add(fence);
     const before = job.claims[index - 1];
     if (before === undefined) continue;
+    // Heard of after the claim that has replaced it, by a process that stood still.
+    if (before.place > claim.place && history.lost.has(before.worker)) continue;
     const ended = settlementOf(job, before);
     if ((ended === undefined || ended.askedAt > claim.place) && lostAt(history, before) > claim.place)
       complain("double claim", `Job ${job.id} was claimed by ${claim.worker} while ${before.worker} held it.`);
@@ -74,7 +76,8 @@ function checkFences(job: JobHistory, history: History, complain: Complain): voi
       own === undefined
         ? undefined
         : job.claims.find(
-            (claim) => claim.place > own.place && claim.place < settlement.askedAt && !hasFence(claim, own),
+            (claim, index) =>
+              index > job.claims.indexOf(own) && claim.place < settlement.askedAt && !hasFence(claim, own),
           );
     if (replaced !== undefined)
       complain(

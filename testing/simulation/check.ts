@@ -18,6 +18,8 @@ export interface CheckOptions {
    * done` where whoever wrote it down may have died before.
    */
   readonly unheard?: "not done" | "may be done";
+  /** A life that claims with a new epoch has lost what it held under the one before, at a time that nobody saw. */
+  readonly epochsAreLeases?: boolean;
   /** Whether what a rate has let start is still known when a process was lost. Default: kept. */
   readonly rates?: "kept" | "lost with a process";
 }
@@ -26,11 +28,11 @@ export interface CheckOptions {
 export function checkHistory(
   events: readonly HistoryEvent[],
   promises: Promises,
-  { unheard = "not done", rates = "kept" }: CheckOptions = {},
+  { unheard = "not done", epochsAreLeases = false, rates = "kept" }: CheckOptions = {},
 ): readonly Violation[] {
   const violations: Violation[] = [];
   const complain = (rule: Rule, text: string): void => void violations.push({ rule, text });
-  const history = indexOf(events, unheard === "may be done");
+  const history = indexOf(events, unheard === "may be done", epochsAreLeases);
   if (history.final === undefined) complain("finished", "The run came to no end: the jobs could not be read.");
   else {
     for (const job of history.jobs.values()) checkEnd(job, history, history.final.get(job.id), promises, complain);

@@ -51,12 +51,24 @@ export interface Pause {
   to: number;
 }
 
+interface Trouble {
+  readonly worker: WorkerLife;
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface History {
   readonly jobs: ReadonlyMap<string, JobHistory>;
   readonly cancels: ReadonlySet<string>;
   readonly redrives: ReadonlyMap<string, number>;
   /** Where each life may have lost what it had claimed by then. */
   readonly lost: ReadonlyMap<WorkerLife, readonly number[]>;
+  /** In which a life may have lost anything at any time. */
+  readonly troubled: readonly Trouble[];
+  /** The newest epoch of each life, where a life takes a new one when it has lost its lease. */
+  readonly epochs: ReadonlyMap<WorkerLife, number>;
+  /** Where it was told that it had lost a job, by both. */
+  readonly toldLost: ReadonlyMap<string, readonly number[]>;
   readonly pauses: readonly Pause[];
   /** Where the wall clock was put back. */
   readonly putBacks: readonly number[];
@@ -66,59 +78,84 @@ export interface History {
 
 type Call = Extract<HistoryEvent, { readonly kind: "call" }> & { readonly place: number };
 
-export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = false): History {
+export function indexOf(events: readonly HistoryEvent[], unheardMayBeDone = false, epochsAreLeases = false): History {
   const jobs = new Map<string, JobHistory>();
   const cancels = new Set<string>();
   const redrives = new Map<string, number>();
   const lost = new Map<WorkerLife, number[]>();
-  const pauses: Pause[] = [];
-  const resumes = new Map<number, { readonly names: readonly string[]; doneAt: number }>();
+  const toldLost = new Map<string, number[]>();
+  const troubled: Trouble[] = [];
+  const epochs = new Map<WorkerLife, number>();
+  const pauses = new Pauses();
   const putBacks: number[] = [];
   const calls = new Map<number, Call>();
   const made = new Map<number, readonly string[]>();
   let final: Map<string, JobRecord> | undefined;
-  // A job may be claimed in the commit that makes it, and handed over before its enqueueing is answered: so jobs come first.
+  // A job may be claimed in the commit that makes it, and run and settled by another process before its enqueueing is answered: so jobs come first.
   for (const [place, event] of events.entries()) {
     if (event.kind === "call") {
       calls.set(event.call, { ...event, place });
-      if (event.verb === "resume") {
-        resumes.set(event.call, { names: event.asked.names ?? [], doneAt: Infinity });
-        for (const pause of pauses) if (event.asked.names?.includes(pause.name)) pause.to = Math.min(pause.to, place);
-      }
+      pauses.asked(event, place);
       // Whether or not it is answered: the store may do it.
       if (event.verb === "cancel" && event.asked.id !== undefined) cancels.add(event.asked.id);
       if (event.verb === "retry" && event.asked.id !== undefined)
         redrives.set(event.asked.id, (redrives.get(event.asked.id) ?? 0) + 1);
     } else if (event.kind === "done") {
       const call = calls.get(event.call);
-      if (call !== undefined) made.set(event.call, addDone(jobs, call, event.done, place));
-      const resume = resumes.get(event.call);
-      if (resume !== undefined) resume.doneAt = place;
-      if (call?.verb === "pause") {
-        // A resume that was on its way meanwhile may be the later of the two.
-        const undone = [...resumes.values()].filter(({ doneAt }) => doneAt > call.place).flatMap(({ names }) => names);
-        for (const name of call.asked.names ?? [])
-          if (!undone.includes(name)) pauses.push({ name, from: place, to: Infinity });
-      }
+      if (call !== undefined) made.set(event.call, addJobs(jobs, call, event.done, place));
+      if (call !== undefined) pauses.done(call, place);
     }
   }
   for (const [place, event] of events.entries()) {
+    const call = event.kind === "done" ? calls.get(event.call) : undefined;
+    if (event.kind === "done" && call !== undefined) addDone(jobs, call, event.done, place);
     if (event.kind === "answered" && event.ok) for (const id of made.get(event.call) ?? []) acknowledge(jobs, id);
-    else if (event.kind === "claimed")
+    if (event.kind === "claimed")
       for (const claim of event.claims)
         jobs.get(claim.id)?.claims.push({ ...claim, worker: event.worker, place, wall: event.wall });
-    else if (event.kind === "lost") lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
-    else if (event.kind === "clock" && event.by < 0) putBacks.push(place);
+    if (event.kind === "claimed" && epochsAreLeases)
+      for (const { fence } of event.claims) epochs.set(event.worker, fence.epoch);
+    else if (event.kind === "lost") {
+      lost.set(event.worker, [...(lost.get(event.worker) ?? []), place]);
+      const { worker, since } = event;
+      if (since !== undefined) troubled.push({ worker, from: events.findIndex(({ at }) => at >= since), to: place });
+      for (const id of event.ids ?? [])
+        toldLost.set(`${event.worker} ${id}`, [...(toldLost.get(`${event.worker} ${id}`) ?? []), place]);
+    } else if (event.kind === "clock" && event.by < 0) putBacks.push(place);
     else if (event.kind === "final") final = new Map(event.records.map((record) => [record.id, record]));
   }
+  // Processes hear of their claims at times of their own: the later claim may be heard of first.
+  for (const { claims } of jobs.values()) claims.sort((one, other) => orderOf(one.fence) - orderOf(other.fence));
   if (unheardMayBeDone) {
     for (const call of calls.values()) if (!made.has(call.call)) addUnheard(jobs, call);
   }
-  return { jobs, cancels, redrives, lost, pauses, putBacks, events, final };
+  return { jobs, cancels, redrives, lost, toldLost, troubled, epochs, pauses: pauses.all, putBacks, events, final };
+}
+
+/** What was paused, and when surely. */
+class Pauses {
+  readonly all: Pause[] = [];
+  readonly #resumes = new Map<number, { readonly names: readonly string[]; doneAt: number }>();
+
+  asked({ call, verb, asked: { names = [] } }: Omit<Call, "place">, place: number): void {
+    if (verb !== "resume") return;
+    this.#resumes.set(call, { names, doneAt: Infinity });
+    for (const pause of this.all) if (names.includes(pause.name)) pause.to = Math.min(pause.to, place);
+  }
+
+  done({ call, verb, asked, place }: Call, doneAt: number): void {
+    const resume = this.#resumes.get(call);
+    if (resume !== undefined) resume.doneAt = doneAt;
+    if (verb !== "pause") return;
+    // A resume that was on its way meanwhile may be the later of the two.
+    const undone = [...this.#resumes.values()].filter((one) => one.doneAt > place).flatMap(({ names }) => names);
+    for (const name of asked.names ?? [])
+      if (!undone.includes(name)) this.all.push({ name, from: doneAt, to: Infinity });
+  }
 }
 
 /** The ids that the call made. */
-function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: number): readonly string[] {
+function addJobs(jobs: Map<string, JobHistory>, call: Call, done: Done, place: number): readonly string[] {
   const ids: string[] = [];
   for (const [index, { id, duplicate }] of (done.ids ?? []).entries()) {
     const asked = call.asked.jobs?.[index];
@@ -146,6 +183,11 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
       signals: [],
     });
   }
+  return ids;
+}
+
+/** What the store did to jobs that are there. */
+function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: number): void {
   for (const [index, receipt] of (done.receipts ?? []).entries()) {
     const asked = call.asked.settlements?.[index];
     const settlements = asked === undefined ? undefined : jobs.get(asked.id)?.settlements;
@@ -165,7 +207,6 @@ function addDone(jobs: Map<string, JobHistory>, call: Call, done: Done, place: n
     const cancelled = jobs.get(call.asked.id ?? "");
     if (cancelled !== undefined) cancelled.cancelled ??= { askedAt: call.place, doneAt: place };
   }
-  return ids;
 }
 
 function addNotes(
@@ -189,9 +230,20 @@ function addUnheard(jobs: Map<string, JobHistory>, { asked, place, worker }: Cal
       ?.settlements.push({ ...settlement, worker, receipt: "unheard", askedAt: place, doneAt: Infinity });
 }
 
+function orderOf({ epoch, claim, order }: Fence): number {
+  return order ?? epoch * 2 ** 32 + claim;
+}
+
 /** Where the claim may have been lost first; Infinity: it was not. */
-export function lostAt(history: History, claim: { readonly worker: WorkerLife; readonly place: number }): number {
-  return history.lost.get(claim.worker)?.find((place) => place > claim.place) ?? Infinity;
+export function lostAt(
+  { lost, toldLost, troubled, epochs }: History,
+  { worker, id, place, fence }: Claim & { readonly worker: WorkerLife; readonly place: number },
+): number {
+  // It hears of it late: at any time since then.
+  const heard = toldLost.get(`${worker} ${id}`)?.some((told) => told > place) === true;
+  if (heard || fence.epoch < (epochs.get(worker) ?? 0)) return place;
+  if (troubled.some((time) => time.worker === worker && time.from <= place && place < time.to)) return place;
+  return lost.get(worker)?.find((other) => other > place) ?? Infinity;
 }
 
 function isSame(known: JobHistory["settlements"][number], asked: AskedSettlement): boolean {

@@ -81,7 +81,15 @@ export type HistoryEvent = { readonly at: number } & (
       readonly value?: string | undefined;
     }
   /** From here on this life may have lost what it had claimed: it crashed, stood still for longer than a lease, or clocks moved. */
-  | { readonly kind: "lost"; readonly worker: WorkerLife; readonly why: string }
+  | {
+      readonly kind: "lost";
+      readonly worker: WorkerLife;
+      /** Of whose loss it was told now; it may have lost them long before. */
+      readonly ids?: readonly JobId[];
+      /** That time (of `at`) is over in which it may have lost things, also what it claimed meanwhile. */
+      readonly since?: number;
+      readonly why: string;
+    }
   | { readonly kind: "fault"; readonly what: string }
   /** The store's wall clock was put forward, or back. */
   | { readonly kind: "clock"; readonly by: number }
