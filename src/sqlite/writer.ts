@@ -69,7 +69,7 @@ export class Writer {
   receive(message: ToWriter): void {
     if (message.kind === "batch") this.#commitAll(message);
     else if (message.kind === "recover") this.#recover(message.now, message.attempts, message.policies);
-    else if (message.kind === "close") this.#close();
+    else if (message.kind === "close") this.#close(message.now);
   }
 
   open(): void {
@@ -208,24 +208,32 @@ export class Writer {
   #commitAll(first: Batch | undefined): void {
     this.#keepDistance();
     const batches: Batch[] = first === undefined ? [] : [first];
-    let closing = false;
+    let closing: number | undefined;
     for (let next = this.#host.take(); next !== undefined; next = this.#host.take()) {
       if (next.kind === "batch") batches.push(next);
-      else closing = next.kind === "close";
+      else if (next.kind === "close") closing = next.now;
     }
     this.#sharing?.check();
-    const reply = must(this.#committer).commit(this.#board?.gather(batches) ?? batches);
+    const reply = this.#commit(batches);
     if (this.#isReplaced()) return this.#giveUp();
     if (reply.commits % logCheckEvery === 0) this.#longLog = this.#checkLog();
-    if (this.#board === undefined) this.#postReply(reply);
-    else for (const own of this.#board.distribute(reply)) this.#postReply(own);
-    this.#sharing?.committed();
+    this.#tell(reply);
     this.#uncheckedPages = true;
     // A log that cannot grow may still be emptied into the file, and then begins anew.
     if (reply.trouble !== undefined) this.#checkpoint();
-    if (closing) return this.#close();
+    if (closing !== undefined) return this.#close(closing);
     if (must(this.#committer).more) setImmediate(() => this.#db !== undefined && this.#commitAll(undefined));
     else this.#armIdle();
+  }
+
+  #commit(batches: readonly Batch[]): CommitReply {
+    return must(this.#committer).commit(this.#board?.gather(batches) ?? batches);
+  }
+
+  #tell(reply: CommitReply): void {
+    if (this.#board === undefined) this.#postReply(reply);
+    else for (const own of this.#board.distribute(reply)) this.#postReply(own);
+    this.#sharing?.committed();
   }
 
   #postReply(reply: CommitReply): void {
@@ -273,8 +281,13 @@ export class Writer {
     this.#post({ kind: "refused", reason, programming: false });
   }
 
-  #close(): void {
+  /** `now`: the calling thread's time. */
+  #close(now: number): void {
     if (this.#db !== undefined && this.#core !== undefined) {
+      if (this.#board !== undefined && !this.#isReplaced()) {
+        this.#board.end(now);
+        this.#tell(this.#commit([]));
+      }
       try {
         this.#core.sql.setMeta.run("next", this.#core.nextSeq);
         if (!this.#memory) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");

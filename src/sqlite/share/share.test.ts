@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { systemClock } from "../../core/index.ts";
-import type { StoreSession } from "../../jobs/index.ts";
+import { ok, sleep, systemClock, type Fault, type Result } from "../../core/index.ts";
+import type { ClaimedJob, StoreSession } from "../../jobs/index.ts";
+import { must } from "../must.ts";
 import { sqlite, type SqliteOptions, type SqliteStore } from "../index.ts";
 import { takeOwnership } from "../ownership.ts";
 import { unsharable } from "./place.ts";
@@ -128,3 +129,65 @@ test("a visitor joins an owner, and lets nobody in where it is the owner itself"
     await guest.session.close();
     await owner.session.close();
   }));
+
+test("what runs at a guest when the owner closes is given back: no attempt is counted, and the old run can settle nothing", () =>
+  inFolder(async (file) => {
+    const owner = await opened(file);
+    const guest = await opened(file);
+    const claimed: ClaimedJob[] = [];
+    let next = Promise.withResolvers<void>();
+    const lost = Promise.withResolvers<readonly string[]>();
+    const consumer = guest.session.consume({
+      names: ["a"],
+      onClaimed: (jobs) => {
+        claimed.push(...jobs);
+        next.resolve();
+      },
+      onCancelRequested: () => undefined,
+      onLost: lost.resolve,
+      onTrouble: () => undefined,
+    });
+    // More than there is work: what is given back must not be handed out again by the one that closes.
+    consumer.grant("a", 1);
+    const made = await owner.session.enqueue([job, job]);
+    assert.ok(made.ok);
+    await next.promise;
+    consumer.grant("a", 5);
+    await untilOk(
+      () => owner.session.get(must(made.value[1]).id),
+      (record) => record?.state === "running",
+    );
+    await owner.session.close();
+    assert.deepEqual((await lost.promise).toSorted(), made.value.map(({ id }) => id).toSorted());
+    const [late] = claimed.splice(0);
+    next = Promise.withResolvers();
+    await next.promise;
+    await untilOk(
+      () => guest.session.counts(),
+      ({ ready }) => ready === 0,
+    );
+    assert.deepEqual(
+      claimed.map(({ id, attempt }) => `${id}: ${attempt}`).toSorted(),
+      made.value.map(({ id }) => `${id}: 1`).toSorted(),
+    );
+    const settled = await guest.session.settle([
+      { job: must(late), to: "succeeded" },
+      ...claimed.map((one) => ({ job: one, to: "succeeded" as const })),
+    ]);
+    assert.deepEqual(settled, ok(["stale", "settled", "settled"]));
+    for (const { id } of made.value) {
+      const record = await guest.session.get(id);
+      assert.ok(record.ok && record.value?.state === "succeeded");
+      assert.deepEqual(record.value.errors, []);
+    }
+    await guest.session.close();
+  }));
+
+/** Asks until the answer is there and holds. */
+async function untilOk<T>(ask: () => Promise<Result<T, Fault>>, holds: (value: T) => boolean): Promise<void> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.ok && holds(answer.value)) return;
+    await sleep(systemClock, 5);
+  }
+}

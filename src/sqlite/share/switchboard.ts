@@ -7,12 +7,12 @@
  *   guest B --batch--+--> gather --> commit --> distribute --reply, jobs--> guest B
  *   own thread ------+                                   +--reply, jobs--> own thread
  *
- * When a guest is gone, its credit is taken back and its jobs are settled as crashed in the next commit.
+ * When a guest is gone, its credit is taken back and its jobs are settled as crashed in the next commit; when the owner closes, those of all are given back.
  */
 import { isFinished, type JobPolicy } from "../../jobs/index.ts";
 import { must } from "../must.ts";
 import { rangeOfSlot } from "../claim-draft.ts";
-import type { Core } from "../core.ts";
+import type { Claim, Core } from "../core.ts";
 import { sqliteLimits as limits } from "../limits.ts";
 import type { Batch, BatchReply, ClaimReply, CommitReply, Op, OpReply, SettleOp } from "../protocol.ts";
 import { renumber } from "./arenas.ts";
@@ -44,8 +44,8 @@ export class Switchboard {
   /** Which guest runs what, by claim. */
   readonly #held = new Map<number, Piece[]>();
   #heldMost = 1_024;
-  /** Of guests that are gone, until it is committed. */
-  #crashes: SettleOp[] = [];
+  /** What becomes of the jobs of guests that are gone, until it is committed. */
+  #endings: SettleOp[] = [];
   #withdrawn: number[] = [];
   #leftAt = -Infinity;
   #turn = 0;
@@ -71,23 +71,43 @@ export class Switchboard {
 
   /** `now`: the client has closed, and this was its time. */
   leave(client: Client, now?: number): void {
+    this.#part(client, "crashed", now);
+  }
+
+  /** The owner closes. What guests run is given back, so that it counts as no attempt of theirs; nobody is handed anything any more. */
+  end(now: number): void {
+    for (const client of this.#guests) this.#part(client, "released", now);
+    this.#withdraw(this.#own);
+  }
+
+  #part(client: Client, to: "crashed" | "released", now: number | undefined): void {
     if (!this.#guests.delete(client)) return;
     this.#leftAt = now ?? -Infinity;
     // One that has closed has sent all of it; of one that is gone nobody can say what it still waits for.
     if (now === undefined) this.#received = this.#received.filter((one) => one.client !== client);
     this.#watchers.forget(client);
-    for (const [name, credit] of client.credit) if (credit > 0) this.#withdrawn.push(this.#numberOf(name), -credit);
+    this.#withdraw(client);
     for (const [id, pieces] of this.#held) {
       const claim = this.#core.claims.get(id);
       if (claim === undefined) continue;
       for (const { lo, hi } of pieces.filter((piece) => piece.client === client)) {
         for (let slot = lo; slot < hi; slot++) {
-          const { name } = must(claim.ranges[rangeOfSlot(claim, slot)]).block.lane.name;
-          const attempts = this.#attempts.get(name) ?? Infinity;
-          this.#crashes.push({ op: "settle", ref: { claim: id, slot }, to: "crashed", attempts });
+          const ref = { claim: id, slot };
+          if (to === "released") this.#endings.push({ op: "settle", ref, to });
+          else this.#endings.push({ op: "settle", ref, to, attempts: this.#attemptsOf(claim, slot) });
         }
       }
     }
+  }
+
+  #withdraw(client: Client): void {
+    for (const [name, credit] of client.credit) if (credit > 0) this.#withdrawn.push(this.#numberOf(name), -credit);
+    client.credit.clear();
+  }
+
+  #attemptsOf(claim: Claim, slot: number): number {
+    const { name } = must(claim.ranges[rangeOfSlot(claim, slot)]).block.lane.name;
+    return this.#attempts.get(name) ?? Infinity;
   }
 
   /** What the next commit applies. */
@@ -95,7 +115,7 @@ export class Switchboard {
     const sources: Source[] = own.map((batch) => ({ client: this.#own, batch: this.#hear(this.#own, batch) }));
     sources.push(...this.#received);
     this.#received = [];
-    if (this.#crashes.length + this.#withdrawn.length + this.#untold.length > 0)
+    if (this.#endings.length + this.#withdrawn.length + this.#untold.length > 0)
       sources.push({ client: undefined, batch: this.#housekeeping() });
     this.#sources = inTime(this.#core.now, sources, this.#own);
     const batches = this.#sources.map(({ batch }) => batch);
@@ -113,11 +133,11 @@ export class Switchboard {
       names: this.#untold.map(({ name }) => name),
       policies: this.#untold.map(({ policy }) => policy),
       attempts: [],
-      ops: this.#crashes,
+      ops: this.#endings,
       grants: this.#withdrawn,
     };
     this.#untold = [];
-    this.#crashes = [];
+    this.#endings = [];
     this.#withdrawn = [];
     this.#leftAt = -Infinity;
     return batch;
@@ -131,7 +151,7 @@ export class Switchboard {
     const parts = new Map<Client, BatchReply[]>([[this.#own, []]]);
     this.#sources.forEach(({ client, batch }, index) => {
       const part = must(reply.batches[index]);
-      if (client === undefined) return this.#keepCrashes(batch, part);
+      if (client === undefined) return this.#keepEndings(batch, part);
       const told = this.#afterwards(client, batch, part);
       const known = parts.get(client);
       if (known === undefined) parts.set(client, [told]);
@@ -177,11 +197,11 @@ export class Switchboard {
     return pieces;
   }
 
-  /** A full disk has refused to take note of the crashes: the next commit tries again. */
-  #keepCrashes(batch: Batch, { fault }: BatchReply): void {
+  /** A full disk has refused to take note of them: the next commit tries again. */
+  #keepEndings(batch: Batch, { fault }: BatchReply): void {
     if (fault === undefined) return;
     // Credit that came with a message outlives a commit that fails.
-    this.#crashes.push(...(batch.ops as SettleOp[]));
+    this.#endings.push(...(batch.ops as SettleOp[]));
   }
 
   /** What a client hears of its batch, and others with it. */
