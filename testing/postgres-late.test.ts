@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import pg from "pg";
 import { Connection } from "../src/postgres/connection.ts";
 import { Paths } from "../src/postgres/paths.ts";
 import { giveBack, openDatabase } from "./postgres-place.ts";
@@ -14,39 +13,37 @@ for (const kind of postgresKinds())
   describe(`late commits on PostgreSQL (${kind})`, () => {
     test("a block that is committed after many looks is claimed by the next one", async () => {
       const url = await openDatabase(kind);
-      const sql = new Connection({ target: { url }, name: "test late", schema: "tensile", pooled: false });
-      const paths = new Paths({ work: sql, settling: sql, intake: sql, desk: sql }, undefined);
-      const late = new pg.Client({ connectionString: url });
-      await late.connect();
-      await late.query(
-        "INSERT INTO tensile.process (epoch, until) VALUES (1, 9e15::bigint) ON CONFLICT (epoch) DO UPDATE SET dead = false, until = 9e15::bigint",
-      );
+      const connect = (): Connection =>
+        new Connection({ target: { url }, name: "test late", schema: "tensile", pooled: false });
+      const [sql, late] = [connect(), connect()];
+      const on = (one: Connection): Paths => new Paths({ work: one, settling: one, intake: one, desk: one }, undefined);
+      const [paths, latePaths] = [on(sql), on(late)];
       let claim = 0;
       const turn = async (): Promise<readonly string[]> => {
         const fence = { epoch: 1, claim: ++claim };
         const { claimed } = await paths.turn(fence, new Map([["a", 10]]), { called: true, stirred: true });
         return claimed.map(({ payload }) => payload);
       };
-      const enqueue = (payload: string) =>
-        paths.enqueuePlain([{ name: "a", priority: 5, payload }], null, () => undefined);
+      const enqueue = (by: Paths, payload: string) =>
+        by.enqueuePlain([{ name: "a", priority: 5, payload }], null, () => undefined);
       try {
-        await enqueue("first");
+        await sql.run(
+          "INSERT INTO tensile.process (epoch, until) VALUES (1, 9e15::bigint) ON CONFLICT (epoch) DO UPDATE SET dead = false, until = 9e15::bigint",
+        );
+        await enqueue(latePaths, "first");
         assert.deepEqual(await turn(), ["first"]);
         for (const other of [false, true]) {
-          const { rows } = await late.query<{ id: number }>("SELECT id FROM tensile.name WHERE name = 'a'");
-          await late.query("BEGIN");
-          await late.query("SELECT tensile.blocks_enqueue(ARRAY[$1::int * 10 + 5], ARRAY[1], 'late', '', NULL, 1, 0)", [
-            rows[0]?.id,
-          ]);
+          await late.run("BEGIN");
+          await enqueue(latePaths, "late");
           for (let look = 0; look < 4; look++) {
-            if (other) await enqueue(`other ${look}`);
+            if (other) await enqueue(paths, `other ${look}`);
             assert.deepEqual(await turn(), other ? [`other ${look}`] : []);
           }
-          await late.query("COMMIT");
+          await late.run("COMMIT");
           assert.deepEqual(await turn(), ["late"]);
         }
       } finally {
-        await late.end();
+        await late.close();
         await sql.close();
       }
       await giveBack(kind, url);
