@@ -1,16 +1,18 @@
 /** What a reader sees of both ways of a job through the store: records, lists, counts. A job that is on its way from a block to a row is seen once. */
 import type { Backlog, JobCounts, JobFilter, JobId, JobRecord, JobState } from "../jobs/index.ts";
-import { blockRecordOf, type BlockRow } from "./blocks/index.ts";
+import { Ages, blockRecordOf, type BlockRow } from "./blocks/index.ts";
 import type { Sql } from "./connection.ts";
 import type { RowPath } from "./rows/index.ts";
 
 export class Reads {
   readonly #desk: Sql;
   readonly #rows: RowPath;
+  readonly #ages: Ages;
 
   constructor(desk: Sql, rows: RowPath) {
     this.#desk = desk;
     this.#rows = rows;
+    this.#ages = new Ages(desk, rows.names);
   }
 
   async get(id: JobId): Promise<JobRecord | undefined> {
@@ -44,41 +46,22 @@ export class Reads {
     const names = name === undefined ? null : [name];
     const [rows, blocks] = await Promise.all([
       this.#rows.counts(name),
-      this.#desk.run<{ ready: number; running: number; succeeded: number }>(
-        "SELECT ready, running, tensile.blocks_kept($1::text[]) AS succeeded FROM tensile.blocks_counts($1::text[])",
-        [names],
-      ),
+      this.#desk.run<{ kept: number }>("SELECT tensile.blocks_kept($1::text[]) AS kept", [names]),
     ]);
-    const { ready = 0, running = 0, succeeded = 0 } = blocks[0] ?? {};
-    return {
-      ...rows,
-      ready: rows.ready + ready,
-      running: rows.running + running,
-      succeeded: rows.succeeded + succeeded,
-    };
+    return { ...rows, succeeded: rows.succeeded + (blocks[0]?.kept ?? 0) };
   }
 
+  /** Costs the same however much waits. */
   async backlog(names: readonly string[]): Promise<Backlog> {
-    const [rows, blocks] = await Promise.all([this.#rows.backlog(names), this.#readyInBlocks(names)]);
-    const since = [rows.readySince, blocks.since].filter((at) => at !== undefined);
-    return {
-      unstarted: rows.unstarted + blocks.ready,
-      ready: rows.ready + blocks.ready,
-      readySince: since.length === 0 ? undefined : Math.min(...since),
-    };
+    const wanted = names.map((name) => ({ name }));
+    if (!this.#rows.names.know(wanted)) await this.#rows.names.learn(wanted);
+    const [rows, inBlocks] = await Promise.all([this.#rows.backlog(names), this.#ages.since(names)]);
+    const since = [rows.readySince, inBlocks].filter((at) => at !== undefined);
+    return { ...rows, readySince: since.length === 0 ? undefined : Math.min(...since) };
   }
 
-  async unstarted(): Promise<number> {
-    const [rows, { ready }] = await Promise.all([this.#rows.unstarted(), this.#readyInBlocks(undefined)]);
-    return rows + ready;
-  }
-
-  async #readyInBlocks(names: readonly string[] | undefined): Promise<{ ready: number; since: number | undefined }> {
-    const [row] = await this.#desk.run<{ ready: number; ready_since: number | null }>(
-      "SELECT ready, ready_since FROM tensile.blocks_counts($1::text[])",
-      [names],
-    );
-    return { ready: row?.ready ?? 0, since: row?.ready_since ?? undefined };
+  unstarted(): Promise<number> {
+    return this.#rows.unstarted();
   }
 
   async ended(ids: readonly JobId[]): Promise<readonly JobId[]> {

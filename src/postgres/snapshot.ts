@@ -48,6 +48,8 @@ export async function takeSnapshot(at: MoveTarget): Promise<Snapshot> {
   try {
     await requireMigrated(sql, at.schema);
     await sql.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    // Before its snapshot is taken: what the counts add up is not emptied as long as this goes on.
+    await sql.run("LOCK TABLE tensile.tally IN ACCESS SHARE MODE");
     return { connection, paths: pathsOn(sql) };
   } catch (thrown) {
     await connection.close();

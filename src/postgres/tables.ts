@@ -104,7 +104,6 @@ END $$;
 const entries = [
   ...[
     "abandon",
-    "counts",
     "enqueue",
     "get",
     "kept",
@@ -112,6 +111,7 @@ const entries = [
     "prune",
     "records",
     "rotate",
+    "since",
     "take_out",
     "turn",
     "unfinished",
@@ -147,12 +147,12 @@ DO $jit$ DECLARE f regprocedure; BEGIN
   END LOOP;
   -- By ids, of which there may be many: never through all that waits and is kept.
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
-    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_records', 'rows_records', 'rows_ended') LOOP
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_records', 'rows_records', 'rows_ended', 'rows_backlog') LOOP
     EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_mergejoin = off', f);
   END LOOP;
   -- Along the index, always: the planner takes few blocks for unclaimed, and would rather read all claims and sort, at a cost that grows with what waits and is kept.
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
-    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_turn', 'blocks_take_out', 'blocks_unfinished', 'blocks_abandon') LOOP
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_turn', 'blocks_since', 'blocks_take_out', 'blocks_unfinished', 'blocks_abandon') LOOP
     EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off', f);
   END LOOP;
 END $jit$;

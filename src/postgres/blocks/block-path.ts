@@ -19,6 +19,7 @@ import {
   type Taking,
 } from "./drafts.ts";
 import { blockJobs, Holdings, type Held } from "./holdings.ts";
+import { Horizon } from "./horizon.ts";
 import type { RunningKeys } from "./running-keys.ts";
 import { placesOf, restOf, type TurnRow } from "./turn-row.ts";
 import { blockOf, lanesOf, priorities, rangesOf, type WantedLane } from "./lanes.ts";
@@ -35,11 +36,7 @@ export class BlockPath {
   readonly #passed = new Set<number>();
   /** Lanes that got jobs here since the statement under way was sent: what it says of them is old. */
   readonly #fresh = new Set<number>();
-  /** Per lane: no block below has unclaimed jobs, also none that a transaction under way will bring. */
-  readonly #settledBelow = new Map<number, number>();
-  /** A look at the sequence, and the number below which all transactions must be over before all up to there is seen. */
-  #mark: { readonly last: number; readonly below: bigint } | undefined;
-  #horizon = 0;
+  readonly #horizon = new Horizon();
   #deepAt = -Infinity;
   /** Names whose lanes were looked into since then. */
   readonly #looked = new Set<string>();
@@ -112,7 +109,7 @@ export class BlockPath {
     if (names.length === 0) return;
     for (const name of names) this.#looked.add(name);
     const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
-    const from = lanes.map(({ lane }) => this.#settledBelow.get(lane) ?? 0);
+    const from = lanes.map(({ lane }) => this.#horizon.from(lane));
     this.#fresh.clear();
     this.#learn(await this.#run(this.#work, fence, [], lanes, from, true));
   }
@@ -228,13 +225,7 @@ export class BlockPath {
   /** What a deep look tells of each lane: where to begin the next one. */
   #learn(rows: readonly TurnRow[]): void {
     const state = rows.find(({ kind }) => kind === 2);
-    if (state !== undefined) {
-      if (this.#mark !== undefined && BigInt(state.body) >= this.#mark.below) {
-        this.#horizon = this.#mark.last + 1;
-        this.#mark = undefined;
-      }
-      this.#mark ??= { last: state.block, below: BigInt(state.contexts ?? "0") };
-    }
+    if (state !== undefined) this.#horizon.look({ last: state.block, over: state.body, below: state.contexts ?? "0" });
     for (const { kind, lane, block, lo } of rows) {
       if (kind !== 3) continue;
       const first = (block as number | null) ?? Infinity;
@@ -243,7 +234,7 @@ export class BlockPath {
         if (first === Infinity) this.#hot.delete(lane);
         else this.#hot.set(lane, first + lo);
       }
-      this.#settledBelow.set(lane, Math.min(first, Math.max(this.#horizon, this.#settledBelow.get(lane) ?? 0)));
+      this.#horizon.seen(lane, first);
     }
   }
 
@@ -306,7 +297,9 @@ export class BlockPath {
       const result = settlement.to === "succeeded" && settlement.result !== undefined ? `=${settlement.result}` : "";
       part.entries.push({ place: Number(settlement.job.id) % blockJobs, result });
     }
-    return [...parts.values()].map(({ held, entries }) => {
+    // In the order of the blocks, as they are locked.
+    const inOrder = [...parts.values()].toSorted((one, two) => one.held.block - two.held.block);
+    return inOrder.map(({ held, entries }) => {
       entries.sort((one, two) => one.place - two.place);
       return { held, places: entries.map(({ place }) => place), results: entries.map(({ result }) => result) };
     });

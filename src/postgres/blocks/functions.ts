@@ -1,4 +1,6 @@
 /** The acts of the block path, each one round trip: gather jobs into blocks, settle and claim, and give a job over to the row path. */
+import { tallySlot } from "../rows/index.ts";
+
 export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
 -- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, has limits of
@@ -28,6 +30,8 @@ BEGIN
       IF FOUND THEN fence := tensile.next_fence(); END IF;
     END IF;
   END IF;
+  INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, sum(u.n - coalesce(u.t, 0)), sum(coalesce(u.t, 0))
+    FROM unnest(p_lanes, p_ns, took) AS u(l, n, t) GROUP BY 2;
 END $$;
 
 -- Throws where the lease is over. The lock is what a rescue waits for, and is waited for by nobody else.
@@ -46,7 +50,7 @@ CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smal
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, keys text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; v_moved boolean; v_lanes int[] := '{}'; v_counts int[] := '{}'; r record;
 BEGIN
   IF p_deep THEN
     -- Before this transaction has a number: whoever has taken a block's number up to here has a lower one. (The end of a snapshot does not say that: it is one above the
@@ -57,13 +61,18 @@ BEGIN
   IF cardinality(p_blocks) > 0 THEN
     -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
     -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
-    PERFORM FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR KEY SHARE;
+    SELECT array_agg(l.lane) INTO v_lanes FROM (SELECT b.lane FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR KEY SHARE) AS l;
+    v_moved := EXISTS (SELECT FROM tensile.outcome o WHERE o.slot = ANY(p_slots) AND o.block = ANY(p_blocks) AND o.kind = 1);
     INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges, results)
       SELECT u.s, nextval('tensile.outcome_number'), u.b, 0, u.n, v_now, p_epoch, u.r::smallint[], u.x
       FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results) AS u(s, b, n, r, x)
-      WHERE NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]));
+      WHERE NOT v_moved OR NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]));
+    INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, 0, -sum(u.n) FROM unnest(p_slots, p_blocks, p_ns, p_ranges, v_lanes) AS u(s, b, n, r, l)
+      WHERE NOT v_moved OR NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[])) GROUP BY 2;
     RETURN QUERY SELECT 4::smallint, u.s, u.b, NULL::int, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, array_agg(m.place)
-      FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place) GROUP BY 2, 3;
+      FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place)
+      WHERE v_moved GROUP BY 2, 3;
+    v_lanes := '{}';
   ELSE
     -- A claim that a crash of the server loses is a claim that never was.
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -92,9 +101,10 @@ BEGIN
       CONTINUE;
     END IF;
     FOR r IN
-      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < p_until[i]
+      -- Said by pairs, it can only go along the index of lanes: that of the numbers alone, which the planner may prefer, leads through the blocks of all other lanes.
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i]) AND (b.lane, b.seq) < (p_lanes[i], p_until[i])
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
-      ORDER BY b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
+      ORDER BY b.lane, b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
     LOOP
       -- Again, now that the block is locked: another process may have claimed of it meanwhile.
       SELECT coalesce(max(c.hi), 0) INTO v_done FROM tensile.claim c WHERE c.slot = r.slot AND c.block = r.seq;
@@ -116,15 +126,18 @@ BEGIN
       -- What went to the rows takes no credit: else what comes behind it would seem not to be there.
       v_left := v_left - (v_hi - v_done) + coalesce(cardinality(gone), 0);
       RETURN NEXT;
+      v_lanes := v_lanes || lane;
+      v_counts := v_counts || v_hi - v_done - coalesce(cardinality(gone), 0);
       v_bytes := v_bytes + octet_length(body);
       EXIT WHEN v_left <= 0 OR v_bytes >= p_bytes;
     END LOOP;
     -- Left to others, who hold it at this moment, or beyond what one turn brings: what is less urgent waits until it is known whether they take all of it.
     SELECT min(u.seq) INTO v_passed FROM (
-      SELECT b.seq FROM tensile.block b WHERE b.lane = p_lanes[i] AND b.seq >= p_from[i] AND b.seq < CASE WHEN v_left > 0 THEN p_until[i] ELSE block END
+      SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i])
+        AND (b.lane, b.seq) < (p_lanes[i], CASE WHEN v_left > 0 THEN p_until[i] ELSE block END)
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
         AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]
-      ORDER BY b.seq LIMIT 1) AS u;
+      ORDER BY b.lane, b.seq LIMIT 1) AS u;
     IF v_passed IS NOT NULL THEN
       kind := 5; slot := NULL; block := v_passed; lane := p_lanes[i]; lo := NULL; hi := NULL; at := NULL; body := NULL; contexts := NULL; keys := NULL; gone := NULL;
       RETURN NEXT;
@@ -132,14 +145,15 @@ BEGIN
     END IF;
   END LOOP;
   IF v_any THEN
+    INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, -sum(u.n), sum(u.n) FROM unnest(v_lanes, v_counts) AS u(l, n) GROUP BY 2;
     RETURN QUERY SELECT 6::smallint, NULL::smallint, NULL::bigint, NULL::int, NULL::int, NULL::int, tensile.next_fence(), NULL::text, NULL::text, NULL::text, NULL::smallint[];
   END IF;
   IF p_deep THEN
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, u.l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
         NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
-      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.lane = u.l AND b.seq >= u.f
+      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
-        ORDER BY b.seq LIMIT 1) AS h ON true WHERE NOT EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = u.l / 10);
+        ORDER BY b.lane, b.seq LIMIT 1) AS h ON true WHERE NOT EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = u.l / 10);
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, h.lane, 0, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
       FROM tensile.keyed_look(p_lanes, p_from) AS h;
     RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, v_xmin,
@@ -191,6 +205,8 @@ BEGIN
     FROM (SELECT id / 512 * 512 AS seq, count(*) AS n, (SELECT array_agg(e.x ORDER BY e.o) FROM unnest(array_agg(id % 512)) AS p(place)
         CROSS JOIN LATERAL (VALUES (place::smallint, place * 2), ((place + 1)::smallint, place * 2 + 1)) AS e(x, o)) AS ranges
       FROM unnest(p_ids) AS i(id) GROUP BY 1) AS u JOIN tensile.block b ON b.seq = u.seq;
+  INSERT INTO tensile.tally SELECT ${tallySlot}, b.lane / 10, 0, 0, count(u.claim) - count(*), -count(u.claim)
+    FROM unnest(p_ids, p_claims) AS u(id, claim) JOIN tensile.block b ON b.seq = u.id / 512 * 512 GROUP BY 2;
 END $$;
 
 -- Of these ids, those that rest in blocks and are not finished: the row path asks this too.

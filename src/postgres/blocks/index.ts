@@ -4,6 +4,7 @@ import { keyedFunctions, keyedSettings, keyedTables } from "./keyed.ts";
 import { blockReads } from "./reads.ts";
 import { blockTables } from "./tables.ts";
 
+export { Ages } from "./ages.ts";
 export { BlockPath } from "./block-path.ts";
 export { hasSeparator, type Taking } from "./drafts.ts";
 export { blockRecordOf, type BlockRow } from "./record.ts";

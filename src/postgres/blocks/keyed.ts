@@ -7,6 +7,8 @@
  * Both sides hold each other's jobs: a claim of blocks counts running rows; a claim of rows first makes rows of what runs in blocks of the keys that it wants.
  * Order of locks: gates, `keyed` by name, blocks (claims: SKIP LOCKED), keys, jobs.
  */
+import { tallySlot } from "../rows/index.ts";
+
 const windowBlocks = 128;
 /** Blocks between the first of the window and the last, finished ones among them. */
 const windowAll = 512;
@@ -173,6 +175,7 @@ BEGIN
       SELECT x.seq, min(x.id) AS lo, max(x.id) + 1 AS hi
       FROM (SELECT u.id, u.id / 512 * 512 AS seq, u.id - row_number() OVER (ORDER BY u.id) AS run FROM unnest(v_ids) AS u(id)) AS x GROUP BY x.seq, x.run
     ) SELECT w.s, w.q, g.lo - w.q, g.hi - w.q, p_epoch, p_claim FROM g JOIN unnest(v_slots, v_seqs) AS w(s, q) ON w.q = g.seq;
+  IF v_ids IS NOT NULL THEN INSERT INTO tensile.tally VALUES (${tallySlot}, p_name, 0, 0, -cardinality(v_ids), cardinality(v_ids)); END IF;
   FOR r IN
     WITH g AS MATERIALIZED (
       SELECT u.id / 512 * 512 AS seq, min(u.o) AS o, array_agg((u.id % 512)::smallint ORDER BY u.id) AS places, min(u.id % 512)::int AS lo, max(u.id % 512)::int + 1 AS hi

@@ -46,20 +46,23 @@ CREATE FUNCTION tensile.blocks_get(p_id bigint)
   SELECT * FROM tensile.blocks_records(ARRAY[p_id])
 $$;
 
-CREATE FUNCTION tensile.blocks_counts(p_names text[]) RETURNS TABLE (ready bigint, running bigint, ready_since bigint) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(b.n - b.hi - b.after), 0)::bigint, coalesce(sum(b.hi - b.ended - b.before), 0)::bigint, min(b.at) FILTER (WHERE b.n - b.hi - b.after > 0)
-  FROM (
-    SELECT b.n, b.at, coalesce(c.hi, 0) AS hi, coalesce(o.ended, 0) AS ended, coalesce(o.moved, 0) - coalesce(g.after, 0) AS before, coalesce(g.after, 0) AS after
-    FROM tensile.block b
-    CROSS JOIN LATERAL (SELECT sum(c.hi - c.lo) AS hi FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS c
-    CROSS JOIN LATERAL (SELECT sum(o.n) FILTER (WHERE o.kind = 0) AS ended, sum(o.n) FILTER (WHERE o.kind = 1) AS moved
-      FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) AS o
-    LEFT JOIN LATERAL (SELECT count(*) AS after FROM tensile.outcome x CROSS JOIN LATERAL tensile.blocks_places(x.ranges) AS p
-      WHERE o.moved > 0 AND x.slot = b.slot AND x.block = b.seq AND x.kind = 1
-        AND NOT EXISTS (SELECT FROM tensile.claim y WHERE y.slot = x.slot AND y.block = x.block AND y.lo <= p AND y.hi > p)) AS g ON true
-    WHERE p_names IS NULL OR b.lane / 10 IN (SELECT m.id FROM tensile.name m WHERE m.name = ANY(p_names))
-  ) AS b
-$$;
+-- Per lane, the first block from there on of which a job waits, and when that was enqueued; and the same numbers as those of a look (blocks_turn), read in the same order.
+CREATE FUNCTION tensile.blocks_since(p_lanes int[], p_from bigint[]) RETURNS TABLE (lane int, first bigint, at bigint, last bigint, over text, below text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE v_last bigint; v_below text; v_over text;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_last FROM tensile.job_id s;
+  v_below := pg_current_xact_id()::text;
+  v_over := pg_snapshot_xmin(pg_current_snapshot())::text;
+  RETURN QUERY SELECT u.l, h.seq, h.at, v_last, v_over, v_below
+    FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (
+      SELECT b.seq, b.at FROM tensile.block b CROSS JOIN LATERAL (SELECT coalesce(sum(c.hi - c.lo), 0) AS n FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS d
+      WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l AND d.n < b.n AND b.n - d.n > (
+        SELECT count(*) FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p) WHERE o.slot = b.slot AND o.block = b.seq AND o.kind = 1
+          AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.lo <= g.p AND c.hi > g.p))
+      ORDER BY b.lane, b.seq LIMIT 1) AS h ON true;
+END $$;
 
 CREATE FUNCTION tensile.blocks_kept(p_names text[]) RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT coalesce(sum(o.n - CASE WHEN o.id = f.floor_id THEN f.floor_skip ELSE 0 END), 0)::bigint

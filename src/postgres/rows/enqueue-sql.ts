@@ -97,7 +97,7 @@ DECLARE
   v_uniques bytea[];
   v_waiting bigint[];
 BEGIN
-  IF p_most IS NOT NULL AND (SELECT coalesce(sum(t.waiting + t.scheduled + t.ready), 0) FROM tensile.tally t) + v_n > p_most THEN
+  IF p_most IS NOT NULL AND (SELECT u.unstarted FROM tensile.rows_unstarted(NULL) AS u) + v_n > p_most THEN
     RAISE EXCEPTION 'too many jobs wait' USING ERRCODE = 'TN001';
   END IF;
   SELECT array_agg(s.v) INTO v_ids FROM (SELECT nextval('tensile.job_id') AS v FROM generate_series(1, v_n)) AS s;

@@ -9,6 +9,7 @@ export { Blob, booleans, numbers } from "./pack.ts";
 export { RowPath, type Turn } from "./row-path.ts";
 export { last, type Position } from "./statements.ts";
 import { rowTables, rowTally } from "./tables.ts";
+export { tallySlot } from "./tables.ts";
 
 /** SQL of the row path's schema, in the order in which it is applied; each one text of many statements. `tensile` is the schema's name. */
 export const rowMigrations: readonly string[] = [

@@ -1,5 +1,5 @@
 /** Reading, counting, and what keeps the tables small: retention, the slots of the history, the folding of counts. */
-import { historySlots } from "./tables.ts";
+import { historySlots, tallySlot, tallySlots } from "./tables.ts";
 
 const slotRange = Object.values(historySlots)
   .map(([from, to], index) => `(${10 + index}, ${from}, ${to})`)
@@ -36,24 +36,32 @@ CREATE FUNCTION tensile.rows_due(p_names text[]) RETURNS TABLE (waiting bigint, 
   WHERE j.state IN (1, 2) AND j.due <= (SELECT tensile.now()) AND (p_names IS NULL OR j.name_id IN (SELECT n.id FROM tensile.name n WHERE n.name = ANY(p_names)))
 $$;
 
+-- What is added up, of rows and blocks. The lock keeps partitions from being emptied between the snapshot and the look: what follows it has a snapshot of its own.
+CREATE FUNCTION tensile.tally_sums(p_names text[], OUT waiting bigint, OUT scheduled bigint, OUT ready bigint, OUT running bigint) LANGUAGE plpgsql
+  SET enable_seqscan = on SET max_parallel_workers_per_gather = 0 AS $$
+#variable_conflict use_column
+BEGIN
+  LOCK TABLE tensile.tally IN ACCESS SHARE MODE;
+  SELECT coalesce(sum(t.waiting), 0), coalesce(sum(t.scheduled), 0), coalesce(sum(t.ready), 0), coalesce(sum(t.running), 0)
+    INTO tally_sums.waiting, tally_sums.scheduled, tally_sums.ready, tally_sums.running
+    FROM tensile.tally t WHERE p_names IS NULL OR t.name_id IN (SELECT n.id FROM tensile.name n WHERE n.name = ANY(p_names));
+END $$;
+
 CREATE FUNCTION tensile.rows_counts(p_name text) RETURNS TABLE (waiting bigint, scheduled bigint, ready bigint, running bigint, succeeded bigint, failed bigint,
-  cancelled bigint) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(t.waiting), 0)::bigint - u.waiting, coalesce(sum(t.scheduled), 0)::bigint - u.scheduled,
-    coalesce(sum(t.ready), 0)::bigint + u.waiting + u.scheduled, coalesce(sum(t.running), 0)::bigint, d.succeeded, d.failed, d.cancelled
+  cancelled bigint) LANGUAGE sql AS $$
+  SELECT t.waiting - u.waiting, t.scheduled - u.scheduled, t.ready + u.waiting + u.scheduled, t.running, d.succeeded, d.failed, d.cancelled
   FROM (SELECT count(*) FILTER (WHERE k.state = 10) AS succeeded, count(*) FILTER (WHERE k.state = 11) AS failed, count(*) FILTER (WHERE k.state = 12) AS cancelled
       FROM tensile.rows_kept k WHERE p_name IS NULL OR k.name_id = (SELECT n.id FROM tensile.name n WHERE n.name = p_name)) AS d
   CROSS JOIN tensile.rows_due(CASE WHEN p_name IS NOT NULL THEN ARRAY[p_name] END) AS u
-  LEFT JOIN tensile.tally t ON p_name IS NULL OR t.name_id = (SELECT n.id FROM tensile.name n WHERE n.name = p_name)
-  GROUP BY d.succeeded, d.failed, d.cancelled, u.waiting, u.scheduled
+  CROSS JOIN tensile.tally_sums(CASE WHEN p_name IS NOT NULL THEN ARRAY[p_name] END) AS t
 $$;
 
-CREATE FUNCTION tensile.rows_unstarted(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(t.waiting + t.scheduled + t.ready), 0)::bigint, coalesce(sum(t.ready), 0)::bigint FROM tensile.tally t
-  WHERE p_names IS NULL OR t.name_id IN (SELECT n.id FROM tensile.name n WHERE n.name = ANY(p_names))
+CREATE FUNCTION tensile.rows_unstarted(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint) LANGUAGE sql AS $$
+  SELECT t.waiting + t.scheduled + t.ready, t.ready FROM tensile.tally_sums(p_names) AS t
 $$;
 
 -- The oldest of the claim index's heads and of the parked: exact where turns follow age, else the head's own age. Bounded work.
-CREATE FUNCTION tensile.rows_backlog(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint, ready_since bigint) LANGUAGE sql STABLE AS $$
+CREATE FUNCTION tensile.rows_backlog(p_names text[]) RETURNS TABLE (unstarted bigint, ready bigint, ready_since bigint) LANGUAGE sql AS $$
   SELECT u.unstarted, u.ready + d.waiting + d.scheduled, least(d.since, (
     SELECT min(r.ready_at) FROM tensile.name n CROSS JOIN LATERAL (
       (SELECT h.ready_at FROM generate_series(0, 9) AS p CROSS JOIN LATERAL (
@@ -79,16 +87,28 @@ BEGIN
     LEFT JOIN LATERAL tensile.blocks_get(d.on_job) AS b ON a.id IS NULL WHERE d.job = p_id ORDER BY d.ord;
 END $$;
 
--- Folds the counts' deltas: one process at a time, the others skip what it holds.
-CREATE FUNCTION tensile.rows_fold(p_limit int) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE v_n int;
+-- Folds the counts' deltas, partition by partition: one that a transaction under way has added to, or that is being read, is left for later. Then the next partition takes
+-- what comes, where this one has enough for a fold.
+CREATE FUNCTION tensile.rows_fold() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE v_slot int := ${tallySlot}; v_any boolean; v_rows int; v_folded int := 0;
 BEGIN
-  WITH gone AS (
-    DELETE FROM tensile.tally WHERE ctid = ANY(ARRAY(SELECT ctid FROM tensile.tally LIMIT p_limit FOR UPDATE SKIP LOCKED)) RETURNING *
-  ), folded AS (
-    INSERT INTO tensile.tally SELECT name_id, sum(waiting), sum(scheduled), sum(ready), sum(running) FROM gone GROUP BY name_id
-  ) SELECT count(*) INTO v_n FROM gone;
-  RETURN v_n;
+  FOR i IN 0..${tallySlots - 1} LOOP
+    CONTINUE WHEN i = v_slot;
+    EXECUTE format('SELECT EXISTS (SELECT FROM tensile.tally_%s)', i) INTO v_any;
+    CONTINUE WHEN NOT v_any;
+    BEGIN
+      EXECUTE format('LOCK TABLE ONLY tensile.tally_%s IN ACCESS EXCLUSIVE MODE NOWAIT', i);
+      EXECUTE format('INSERT INTO tensile.tally SELECT $1, name_id, sum(waiting), sum(scheduled), sum(ready), sum(running) FROM tensile.tally_%s GROUP BY name_id', i)
+        USING v_slot::smallint;
+      EXECUTE format('TRUNCATE TABLE ONLY tensile.tally_%s', i);
+      v_folded := v_folded + 1;
+    EXCEPTION WHEN lock_not_available THEN NULL;
+    END;
+  END LOOP;
+  EXECUTE format('SELECT count(*) FROM (SELECT FROM tensile.tally_%s LIMIT 256) AS t', v_slot) INTO v_rows;
+  EXECUTE format('SELECT EXISTS (SELECT FROM tensile.tally_%s)', (v_slot + 1) % ${tallySlots}) INTO v_any;
+  IF v_rows >= 256 AND NOT v_any THEN PERFORM nextval('tensile.tally_turn'); END IF;
+  RETURN v_folded;
 END $$;
 
 -- Raises the floor of one state's history over what is too old or too many: up to p_limit jobs, oldest first. Nothing is deleted row by row.

@@ -298,7 +298,7 @@ export class RowPath {
 
   /** Folds the counts. */
   async fold(): Promise<void> {
-    await this.#call("rows_fold(20000)", []);
+    await this.#call("rows_fold()", []);
   }
 
   async sweep(): Promise<void> {

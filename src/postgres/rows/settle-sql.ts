@@ -37,7 +37,7 @@ CREATE FUNCTION tensile.rows_settle(p_blob bytea, p_ids bigint[], p_epochs bigin
 DECLARE
   v_now bigint := tensile.now();
   v_ids bigint[]; v_ords int[]; v_holds boolean; v_others bigint[] := '{}'; v_names int[]; v_keys bytea[];
-  v_done bigint[]; v_states smallint[]; v_results bytea[]; v_errors bytea[]; v_ready bigint[];
+  v_done bigint[]; v_states smallint[]; v_results bytea[]; v_errors bytea[]; v_ready bigint[]; v_again int[];
 BEGIN
   SELECT l.ids, l.ords, l.holds INTO v_ids, v_ords, v_holds FROM tensile.rows_lock_running(p_ids, p_epochs, p_claims) AS l;
   IF v_ids IS NOT NULL THEN
@@ -62,10 +62,13 @@ BEGIN
     END IF;
     IF v_done IS NOT NULL THEN v_others := tensile.rows_finish(v_now, v_done, v_states, v_results, v_errors); END IF;
   END IF;
-  RETURN QUERY SELECT o::int, CASE WHEN o = ANY(v_ords) THEN 1::smallint
-      WHEN p_again[o] AND (EXISTS (SELECT 1 FROM tensile.history h WHERE h.id = p_ids[o] AND h.epoch = p_epochs[o] AND h.claim = p_claims[o])
-        OR EXISTS (SELECT 1 FROM tensile.job j WHERE j.id = p_ids[o] AND j.state <> 4 AND j.epoch = p_epochs[o] AND j.claim = p_claims[o])) THEN 1::smallint
-      ELSE 0::smallint END, NULL::bigint
+  -- What became of those that may have been settled before without an answer: asked for these alone, by id.
+  IF true = ANY(p_again) THEN
+    SELECT array_agg(u.o) INTO v_again FROM unnest(p_ids, p_epochs, p_claims, p_again) WITH ORDINALITY AS u(id, epoch, claim, again, o)
+      CROSS JOIN LATERAL (SELECT FROM (SELECT FROM tensile.history h WHERE h.id = u.id AND h.epoch = u.epoch AND h.claim = u.claim
+        UNION ALL SELECT FROM tensile.job j WHERE j.id = u.id AND j.state + 0 <> 4 AND j.epoch = u.epoch AND j.claim = u.claim) AS x LIMIT 1) AS done WHERE u.again;
+  END IF;
+  RETURN QUERY SELECT o::int, CASE WHEN o = ANY(v_ords) OR o = ANY(v_again) THEN 1::smallint ELSE 0::smallint END, NULL::bigint
     FROM generate_series(1, cardinality(p_ids)) AS o
     UNION ALL SELECT 0, NULL, x FROM unnest(v_others) AS x;
 END $$;

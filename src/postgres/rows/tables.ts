@@ -6,6 +6,12 @@
  *                4 running                   5 ready, parked: its key may not start           6 ready, has no turn among the tenants yet
  *                8 waits for other jobs that nobody has looked at yet   (of `history`: 10 succeeded, 11 failed, 12 cancelled)
  */
+/** Partitions of the counts. */
+export const tallySlots = 8;
+
+/** The partition that takes deltas now. A sequence tells, since a row that says so would be updated every second: a long transaction would let its dead versions gather. */
+export const tallySlot = `(SELECT (last_value % ${tallySlots})::smallint FROM tensile.tally_turn)`;
+
 export const historySlots = { succeeded: [0, 8], failed: [8, 12], cancelled: [12, 16] } as const;
 
 export const rowTables = `
@@ -130,10 +136,17 @@ CREATE TABLE tensile.note (
   job bigint NOT NULL, ord bigint GENERATED ALWAYS AS IDENTITY, name bytea NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, name)
 );
 
--- How many jobs of a name are in which state: deltas, folded from time to time.
+-- How many jobs of a name are in which state, in rows and in blocks: whatever changes it appends a delta in its own commit. From time to time the deltas of a partition become
+-- one row per name in another one, and it is emptied as a whole: nothing is deleted row by row.
+CREATE SEQUENCE tensile.tally_turn;
 CREATE TABLE tensile.tally (
-  name_id int NOT NULL, waiting bigint NOT NULL, scheduled bigint NOT NULL, ready bigint NOT NULL, running bigint NOT NULL
-);
+  slot smallint NOT NULL, name_id int NOT NULL, waiting bigint NOT NULL, scheduled bigint NOT NULL, ready bigint NOT NULL, running bigint NOT NULL
+) PARTITION BY LIST (slot);
+DO $$ BEGIN
+  FOR slot IN 0..${tallySlots - 1} LOOP
+    EXECUTE format('CREATE TABLE tensile.tally_%s PARTITION OF tensile.tally FOR VALUES IN (%s)', slot, slot);
+  END LOOP;
+END $$;
 
 -- Which slot of the history takes what finishes, and below which number (of its order of finishing) nothing is kept any more.
 CREATE TABLE tensile.shelf (
@@ -193,7 +206,7 @@ export const rowTally = ["INSERT", "UPDATE", "DELETE"]
     return `
 CREATE FUNCTION tensile.tally_${event.toLowerCase()}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO tensile.tally
-  SELECT name_id, w, s, r, n FROM (
+  SELECT ${tallySlot}, name_id, w, s, r, n FROM (
     SELECT name_id, coalesce(sum(sign) FILTER (WHERE state IN (0, 1, 8)), 0) AS w, coalesce(sum(sign) FILTER (WHERE state = 2), 0) AS s,
       coalesce(sum(sign) FILTER (WHERE state IN (3, 5, 6)), 0) AS r, coalesce(sum(sign) FILTER (WHERE state = 4), 0) AS n
     FROM (${sides}) AS sides GROUP BY name_id
