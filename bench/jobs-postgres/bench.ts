@@ -3,7 +3,7 @@
  * The server has one core, the process the other.
  *
  *   preload -> drain -> flat out -> bulk -> half load -> held snapshot -> keyed -> everything worked off and accounted for
- *   once more from empty: a deep backlog -> drain
+ *   from empty for each depth: a backlog -> drain, so that what a job costs is seen beside how many wait behind it
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -36,8 +36,8 @@ export const jobsPostgresBench: Bench = {
 interface Sizes {
   readonly windowMs: number;
   readonly preload: number;
-  /** 0: no deep backlog in this round. */
-  readonly backlog: number;
+  /** Backlogs to be worked off from the front, each on a database of its own; the last one is the deep one. None: not in this round. */
+  readonly backlogs: readonly number[];
 }
 
 interface Context {
@@ -73,7 +73,7 @@ async function run({ rounds, quick, only, backlog, postgres, say }: BenchOptions
       const sizes = {
         windowMs: quick ? 1_000 : 4_000,
         preload: quick ? 5_000 : 100_000,
-        backlog: round === 0 ? depth : 0,
+        backlogs: round === 0 ? depthsTo(depth) : [],
       };
       await measure({ server, system, keep, complain }, sizes);
     }
@@ -112,9 +112,11 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
       await steady(context, child, counters, sizes.windowMs);
       await accountFor(context, child);
     });
-    if (system.cases === "full" && sizes.backlog > 0) {
+    if (system.cases !== "full") return;
+    for (const [at, depth] of sizes.backlogs.entries()) {
+      const which = at === sizes.backlogs.length - 1 ? "deep backlog" : `backlog of ${depth.toLocaleString("en-US")}`;
       await onNewDatabase(context, (child, counters) =>
-        preloadAndDrain(context, child, counters, "deep backlog", sizes.backlog, sizes.windowMs),
+        preloadAndDrain(context, child, counters, which, depth, sizes.windowMs),
       );
     }
     return;
@@ -154,6 +156,11 @@ async function onNewDatabase(
   }
 }
 
+/** Ten thousand, a million, and what is asked for; a hundred thousand are the `preload`. */
+function depthsTo(deepest: number): readonly number[] {
+  return deepest === 0 ? [] : [...[10_000, 1_000_000].filter((depth) => depth < deepest), deepest];
+}
+
 /** A backlog enqueued in bulk before any worker has begun, then worked off, for so long at most. */
 async function preloadAndDrain(
   { server, system, keep }: Context,
@@ -165,12 +172,15 @@ async function preloadAndDrain(
 ): Promise<void> {
   const { batch, unacknowledged } = system.bulk;
   const filled = (await child.order({ do: "preload", jobs, batch, unacknowledged })) as PreloadReport;
+  const deadBefore = await counters.deadRows();
   const { walBytes, commits } = await counters.read();
   const drained = await observe(child, { do: "drain", ms }, { cpuUs: server.cpuUs });
   const after = await counters.read();
   keep(which, {
     ...drained,
+    usPerJob: 1e6 / (drained["jobsPerSecond"] ?? NaN),
     ...shares(drained.ran, { walBytes, commits }, after),
+    deadRowsPerJob: ((await counters.deadRows()) - deadBefore) / Math.max(1, drained.ran),
     enqueuedPerSecond: jobs / filled.seconds,
   });
 }
