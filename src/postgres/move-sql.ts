@@ -87,7 +87,7 @@ export const layEverything = [
     ${errorsOf}, ${sameOfMoved} FROM tensile_moved m JOIN tensile.name n ON n.name = m.name WHERE m.state < 10`,
   // The history is kept in the order in which jobs finished.
   `INSERT INTO tensile.history (slot, id, done, name_id, state, finished_at, epoch, claim, depends, result, errors, ${same})
-  SELECT s.slot, m.id, CASE m.state WHEN 10 THEN nextval('tensile.done_succeeded') WHEN 11 THEN nextval('tensile.done_failed')
+  SELECT s.slot, m.id, CASE m.state WHEN 10 THEN nextval('tensile.outcome_number') WHEN 11 THEN nextval('tensile.done_failed')
       ELSE nextval('tensile.done_cancelled') END, m.name_id, m.state, m.finished_at, 0, 0, m.dep_mode IS NOT NULL, m.result, ${errorsOf}, ${sameOfMoved}
     FROM (SELECT m.*, n.id AS name_id FROM tensile_moved m JOIN tensile.name n ON n.name = m.name WHERE m.state >= 10 ORDER BY m.finished_at, m.id) AS m
     JOIN tensile.shelf s ON s.state = m.state ORDER BY m.finished_at, m.id`,

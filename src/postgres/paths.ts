@@ -266,9 +266,10 @@ export class Paths {
   async prune(keep: Retention, limit: number): Promise<number> {
     const removed = await this.#rows.prune(keep, limit);
     const { ageMs, count } = keep.succeeded;
-    const [row] = await this.#desk.run<{ removed: number }>("SELECT tensile.blocks_prune($1, $2) AS removed", [
+    const [row] = await this.#desk.run<{ removed: number }>("SELECT tensile.prune_succeeded($1, $2, $3) AS removed", [
       Math.ceil(Math.min(ageMs, Number.MAX_SAFE_INTEGER)),
       Math.ceil(Math.min(count, Number.MAX_SAFE_INTEGER)),
+      limit,
     ]);
     return removed + (row?.removed ?? 0);
   }

@@ -102,20 +102,9 @@ END $$;
 `;
 
 const entries = [
-  ...[
-    "abandon",
-    "enqueue",
-    "get",
-    "kept",
-    "list",
-    "prune",
-    "records",
-    "rotate",
-    "since",
-    "take_out",
-    "turn",
-    "unfinished",
-  ].map((name) => `blocks_${name}`),
+  ...["abandon", "enqueue", "get", "kept", "list", "records", "rotate", "since", "take_out", "turn", "unfinished"].map(
+    (name) => `blocks_${name}`,
+  ),
   ...[
     "backlog",
     "cancel",

@@ -227,6 +227,24 @@ export function readCases(bench: WithBench): void {
   }
 
   test(
+    "retention counts what has succeeded as one, with keys and without, in the order of its end",
+    bench({ retention: { ...keepMany, succeeded: { ageMs: 86_400_000, count: 3 } } }, async (b) => {
+      const hands = b.hands("a");
+      for (const [index, key] of ["k", undefined, "k", "k", undefined, undefined, "k"].entries()) {
+        await b.enqueue({ name: "a", payload: String(index), ...(key !== undefined && { key }) });
+        hands.grant("a", 1);
+        await b.settle({ job: at(await hands.take(1), 0), to: "succeeded" });
+      }
+      value(await b.session.prune());
+      assert.equal((await b.counts()).succeeded, 3);
+      assert.deepEqual(
+        value(await b.session.list({})).map((record) => record.payload),
+        ["4", "5", "6"],
+      );
+    }),
+  );
+
+  test(
     "retention removes by itself what is too old",
     bench({ retention: { ...keepMany, failed: { ageMs: 1_000, count: 10 } } }, async (b) => {
       const id = at(await finish(b, "failed", 1), 0);

@@ -71,27 +71,40 @@ CREATE FUNCTION tensile.blocks_kept(p_names text[]) RETURNS bigint LANGUAGE sql 
     WHERE b.slot = o.slot AND b.seq = o.block AND m.name = ANY(p_names))
 $$;
 
--- Raises the floor over what is too old or too many. Nothing is deleted row by row.
-CREATE FUNCTION tensile.blocks_prune(p_age bigint, p_count bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE s tensile.block_shelf; v_now bigint := tensile.now(); v_over bigint; v_removed bigint := 0; r record;
+-- Raises the floor of the succeeded, in rows and in blocks, over what is too old or too many: of at most so many rows and outcomes, oldest first. Nothing is deleted row by row.
+CREATE FUNCTION tensile.prune_succeeded(p_age bigint, p_count bigint, p_limit int) RETURNS bigint LANGUAGE plpgsql SET jit = off AS $$
+DECLARE s tensile.block_shelf; v_floor bigint; v_old bigint := tensile.now() - p_age; v_over bigint; v_removed bigint := 0; r record;
 BEGIN
   SELECT * INTO s FROM tensile.block_shelf FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN 0; END IF;
+  SELECT floor INTO v_floor FROM tensile.shelf WHERE state = 10 FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN 0; END IF;
   v_over := tensile.blocks_kept(NULL) - p_count;
-  FOR r IN SELECT o.id, o.n - CASE WHEN o.id = s.floor_id THEN s.floor_skip ELSE 0 END AS n, o.n AS all_n, o.at FROM tensile.outcome o
-    WHERE o.id >= s.floor_id AND o.kind = 0 ORDER BY o.id LOOP
-    EXIT WHEN v_removed >= v_over AND r.at > v_now - p_age;
-    IF r.at <= v_now - p_age OR v_removed + r.n <= v_over THEN
-      s.floor_id := r.id; s.floor_skip := r.all_n;
+  -- Numbers have gaps, so there are at most as many rows as the last number is above the floor.
+  IF v_over + (SELECT last_value FROM tensile.outcome_number) - v_floor > 0 THEN
+    v_over := v_over + (SELECT count(*) FROM tensile.history h WHERE h.state = 10 AND h.done > v_floor);
+  END IF;
+  FOR r IN SELECT * FROM (
+      (SELECT o.id, o.n - CASE WHEN o.id = s.floor_id THEN s.floor_skip ELSE 0 END AS n, o.n::int AS all_n, o.at FROM tensile.outcome o
+        WHERE o.id >= s.floor_id AND o.kind = 0 AND (o.id > s.floor_id OR o.n > s.floor_skip) ORDER BY o.id LIMIT p_limit)
+      UNION ALL (SELECT h.done, 1, 1, h.finished_at FROM tensile.history h WHERE h.state = 10 AND h.done > v_floor ORDER BY h.done LIMIT p_limit)
+    ) AS u ORDER BY u.id LIMIT p_limit LOOP
+    EXIT WHEN v_removed >= v_over AND r.at > v_old;
+    s.floor_id := r.id;
+    IF r.at <= v_old OR v_removed + r.n <= v_over THEN
+      s.floor_skip := r.all_n;
       v_removed := v_removed + r.n;
     ELSE
       s.floor_skip := r.all_n - r.n + (v_over - v_removed);
-      s.floor_id := r.id;
       v_removed := v_over;
       EXIT;
     END IF;
   END LOOP;
-  IF v_removed > 0 THEN UPDATE tensile.block_shelf SET floor_id = s.floor_id, floor_skip = s.floor_skip; END IF;
+  IF v_removed > 0 THEN
+    UPDATE tensile.block_shelf SET floor_id = s.floor_id, floor_skip = s.floor_skip;
+    -- No row has the number of an outcome, so none is cut in two.
+    UPDATE tensile.shelf SET floor = s.floor_id WHERE state = 10;
+  END IF;
   RETURN v_removed;
 END $$;
 

@@ -28,7 +28,6 @@ CREATE UNIQUE INDEX claim_block ON tensile.claim (slot, block, lo);
 CREATE INDEX claim_epoch ON tensile.claim (epoch);
 
 -- kind 0: these places have succeeded. 1: they went to the row path. ranges: from, to (excluded), from, to ... results: one for each place, between U+0001.
-CREATE SEQUENCE tensile.outcome_number;
 CREATE TABLE tensile.outcome (
   slot smallint NOT NULL, id bigint NOT NULL, block bigint NOT NULL, kind smallint NOT NULL, n smallint NOT NULL, at bigint NOT NULL, epoch bigint NOT NULL,
   ranges smallint[] NOT NULL, results text

@@ -161,7 +161,7 @@ BEGIN
   ), kept AS (
     INSERT INTO tensile.history (slot, id, done, name_id, state, priority, attempt, enqueued_at, finished_at, epoch, claim, unique_window, unique_until,
       noted, depends, key, tenant, unique_scope, unique_key, progress, context, payload, result, errors)
-    SELECT v_slots[f.state - 9], g.id, CASE f.state WHEN 10 THEN nextval('tensile.done_succeeded') WHEN 11 THEN nextval('tensile.done_failed')
+    SELECT v_slots[f.state - 9], g.id, CASE f.state WHEN 10 THEN nextval('tensile.outcome_number') WHEN 11 THEN nextval('tensile.done_failed')
       ELSE nextval('tensile.done_cancelled') END, g.name_id, f.state, g.priority, g.attempt, g.enqueued_at, p_now, g.epoch, g.claim, g.unique_window,
       g.unique_until, g.noted, g.dep_mode IS NOT NULL, g.key, g.tenant, g.unique_scope, g.unique_key, g.progress, g.context, g.payload, f.result,
       CASE WHEN f.error IS NULL THEN g.errors ELSE tensile.rows_errors(g.errors, f.error) END

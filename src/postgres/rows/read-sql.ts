@@ -111,14 +111,13 @@ BEGIN
   RETURN v_folded;
 END $$;
 
--- Raises the floor of one state's history over what is too old or too many: up to p_limit jobs, oldest first. Nothing is deleted row by row.
+-- Raises the floor of the failed or the cancelled over what is too old or too many: up to p_limit jobs, oldest first. Nothing is deleted row by row.
 CREATE FUNCTION tensile.rows_prune(p_state smallint, p_age bigint, p_count bigint, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE v_now bigint := tensile.now(); v_floor bigint; v_have bigint; v_extra bigint := 0; v_new bigint; v_removed int; v_last bigint;
 BEGIN
   SELECT floor INTO v_floor FROM tensile.shelf WHERE state = p_state FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN 0; END IF;
-  SELECT CASE p_state WHEN 10 THEN (SELECT last_value FROM tensile.done_succeeded) WHEN 11 THEN (SELECT last_value FROM tensile.done_failed)
-    ELSE (SELECT last_value FROM tensile.done_cancelled) END INTO v_last;
+  SELECT CASE p_state WHEN 11 THEN (SELECT last_value FROM tensile.done_failed) ELSE (SELECT last_value FROM tensile.done_cancelled) END INTO v_last;
   -- Numbers have gaps, so there are at most as many as the last number is above the floor.
   IF v_last - v_floor > p_count THEN
     SELECT count(*) INTO v_have FROM tensile.history WHERE state = p_state AND done > v_floor;
@@ -133,9 +132,9 @@ BEGIN
   RETURN v_removed;
 END $$;
 
-CREATE FUNCTION tensile.rows_prune_all(p_age_10 bigint, p_count_10 bigint, p_age_11 bigint, p_count_11 bigint, p_age_12 bigint, p_count_12 bigint, p_limit int)
+CREATE FUNCTION tensile.rows_prune_all(p_age_11 bigint, p_count_11 bigint, p_age_12 bigint, p_count_12 bigint, p_limit int)
   RETURNS int LANGUAGE sql AS $$
-  SELECT tensile.rows_prune(10::smallint, p_age_10, p_count_10, p_limit) + tensile.rows_prune(11::smallint, p_age_11, p_count_11, p_limit)
+  SELECT tensile.rows_prune(11::smallint, p_age_11, p_count_11, p_limit)
     + tensile.rows_prune(12::smallint, p_age_12, p_count_12, p_limit)
 $$;
 
@@ -162,7 +161,7 @@ BEGIN
       END;
     END IF;
   END LOOP;
-  SELECT CASE p_state WHEN 10 THEN (SELECT last_value FROM tensile.done_succeeded) WHEN 11 THEN (SELECT last_value FROM tensile.done_failed)
+  SELECT CASE p_state WHEN 10 THEN (SELECT last_value FROM tensile.outcome_number) WHEN 11 THEN (SELECT last_value FROM tensile.done_failed)
     ELSE (SELECT last_value FROM tensile.done_cancelled) END - s.opened INTO v_rows;
   IF v_rows > 0 AND (v_rows >= greatest(1000, p_count / (v_end - v_first - 2)) OR v_now - s.opened_at >= greatest(1000, p_age / (v_end - v_first - 2))) THEN
     SELECT CASE WHEN s.slot + 1 >= v_end THEN v_first ELSE s.slot + 1 END AS slot INTO r;

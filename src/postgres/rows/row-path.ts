@@ -285,9 +285,10 @@ export class RowPath {
     return (await this.#call("name WHERE paused ORDER BY name", [])).map(({ name }) => name as string);
   }
 
-  /** One bounded step of retention. Answers how many were removed; call again while it answers `limit` or more. */
+  /** One bounded step of retention of the failed and the cancelled. Answers how many were removed; call again while it answers `limit` or more. */
   async prune(keep: Retention, limit: number): Promise<number> {
-    const [row] = await this.#call(`rows_prune_all(${keptTypes}, $7::int) AS removed`, [...keptOf(keep), limit]);
+    const types = "$1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::int";
+    const [row] = await this.#call(`rows_prune_all(${types}) AS removed`, [...keptOf(keep).slice(2), limit]);
     return Number(row?.["removed"]);
   }
 

@@ -153,7 +153,8 @@ CREATE TABLE tensile.shelf (
   state smallint PRIMARY KEY, slot smallint NOT NULL, floor bigint NOT NULL DEFAULT 0, opened bigint NOT NULL DEFAULT 0, opened_at bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
 INSERT INTO tensile.shelf (state, slot) VALUES (10, ${historySlots.succeeded[0]}), (11, ${historySlots.failed[0]}), (12, ${historySlots.cancelled[0]});
-CREATE SEQUENCE tensile.done_succeeded;
+-- Of what succeeds, in rows and in blocks: retention counts both as one.
+CREATE SEQUENCE tensile.outcome_number;
 CREATE SEQUENCE tensile.done_failed;
 CREATE SEQUENCE tensile.done_cancelled;
 
