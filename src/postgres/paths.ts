@@ -86,7 +86,10 @@ export class Paths {
   ): Promise<{ readonly receipts: readonly EnqueueReceipt[]; readonly claimed: readonly ClaimedJob[] }> {
     await this.#count(jobs.length, most);
     if (!this.#rows.names.know(jobs)) await this.#rows.names.learn(jobs);
-    return this.#blocks.enqueue(this.#intake, jobs, taking());
+    const enqueued = await this.#blocks.enqueue(this.#intake, jobs, taking());
+    // Another process may give the name a limit per key while they run.
+    this.#running.begin(enqueued.claimed);
+    return enqueued;
   }
 
   async enqueue(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
