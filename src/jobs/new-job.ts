@@ -29,7 +29,10 @@ export function newJob(
   const { settings, name } = codec.job;
   if (options === undefined && codec.plain)
     return new Ok({ name, priority: settings.priority, payload: payload.value });
-  const record = withOptions(codec, payload.value, options ?? {}, clock);
+  const record =
+    options === undefined && codec.version === 1
+      ? { name, priority: settings.priority, payload: payload.value }
+      : withOptions(codec, payload.value, options ?? {}, clock);
   if (codec.plain && options?.uniqueKey === undefined) return new Ok(record);
   if (!needsInput(codec, options)) return new Ok(withKeys(codec, record, undefined, options, limits));
   // The functions read the decoded input: with its defaults, and as a handler will see it.
@@ -82,6 +85,9 @@ function withKeys(
 ): NewJob {
   const { settings, name } = codec.job;
   const { key, tenant, unique } = settings;
+  // Most have a key and nothing else.
+  if (unique === undefined && tenant === undefined && key !== undefined && options === undefined)
+    return { ...record, key: checkedText(name, "key", key(input as never)) };
   const uniqueKey = options?.uniqueKey ?? uniqueKeyOf(codec, record, input);
   const scope = uniqueKey === undefined ? undefined : scopeOf(settings.queue, unique);
   return {
