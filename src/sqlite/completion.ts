@@ -4,11 +4,12 @@
  */
 import { must } from "./must.ts";
 import { forgetJobs, jobEnded } from "./ends.ts";
-import { bufferOf, entryOffsets, readEntry, type Entry } from "./entries.ts";
+import { entryOffsets, readEntry, type Entry } from "./entries.ts";
 import { rangeOfSlot } from "./claim-draft.ts";
 import { count, gone, moveCount, running, setPlaces, type Block, type Claim, type Core, type JobName } from "./core.ts";
 import { leaveLimits } from "./limiting.ts";
 import { forgetRouted } from "./routing.ts";
+import { soundBody } from "./sound-body.ts";
 import { blockKeyed, blockMoved, noResult, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 import { freeKey } from "./unique-key.ts";
 
@@ -108,7 +109,8 @@ export class Completions {
   #bodyOf(core: Core, block: Block): { body: Buffer; offsets: Uint32Array } {
     let known = this.#bodies.get(block);
     if (known === undefined) {
-      const body = block.body ?? bufferOf(must(core.sql.getBody.get(block.seq)).body);
+      const body =
+        block.body ?? soundBody(must(core.sql.getBody.get(block.seq)).body, block.n, block.ids !== undefined);
       known = { body, offsets: entryOffsets(body, block.n) };
       this.#bodies.set(block, known);
     }

@@ -8,6 +8,7 @@ import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index
 import { stateNumber, type Core } from "./core.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
+import { soundBody } from "./sound-body.ts";
 import {
   blockMoved,
   noResult,
@@ -60,7 +61,7 @@ export function locate(core: Core, id: string): Location | undefined {
 
 function idsOf(row: BlockRow): number[] {
   if (!(row.flags & blockMoved)) return Array.from({ length: row.n }, (_, place) => row.seq + place);
-  const body = bufferOf(row.body);
+  const body = soundBody(row.body, row.n, true);
   const offsets = entryOffsets(body, row.n);
   return Array.from({ length: row.n }, (_, place) => readEntry(body, must(offsets[place])).id);
 }
@@ -71,7 +72,7 @@ export function readKeyText(core: Core, id: string): string | undefined {
   if (location === undefined) return undefined;
   if (location.in === "parked") return location.row.key ?? undefined;
   const row = must(core.sql.getBlock.get(location.seq));
-  const body = bufferOf(row.body);
+  const body = soundBody(row.body, row.n, (row.flags & blockMoved) !== 0);
   return readEntry(body, must(entryOffsets(body, row.n)[location.place])).key;
 }
 
@@ -302,7 +303,7 @@ export class BlockReader {
   constructor(core: Core, row: BlockRow) {
     this.#core = core;
     this.row = row;
-    this.#body = bufferOf(row.body);
+    this.#body = soundBody(row.body, row.n, (row.flags & blockMoved) !== 0);
     this.#offsets = entryOffsets(this.#body, row.n);
     this.ids = idsOf(row);
     const live = core.sql.isLive.get(row.lane, row.seq) !== undefined;

@@ -4,12 +4,13 @@
  */
 import { must } from "./must.ts";
 import { Deque } from "./deque.ts";
-import { bufferOf, entryJobKey, entryKey, entryMoved, entryOffsets, entryTenant } from "./entries.ts";
+import { entryJobKey, entryKey, entryMoved, entryOffsets, entryTenant } from "./entries.ts";
 import { waiting, type Block, type Core, type Key, type JobName, type Lane, type OpenBody, type Turn } from "./core.ts";
 import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { keyOfBytes, touch } from "./limiting.ts";
 import { PlaceQueue } from "./place-queue.ts";
+import { soundBody } from "./sound-body.ts";
 import { blockLimited, blockTenants } from "./tables.ts";
 
 /** What a place takes in memory while it waits here, besides its share of the block. */
@@ -227,7 +228,7 @@ export function bodyOf(core: Core, block: Block): OpenBody {
 
 function openBody(core: Core, block: Block): OpenBody {
   const { routing } = core;
-  const bytes = block.body ?? bufferOf(must(core.sql.getBody.get(block.seq)).body);
+  const bytes = block.body ?? soundBody(must(core.sql.getBody.get(block.seq)).body, block.n, block.ids !== undefined);
   block.opened = { bytes, offsets: entryOffsets(bytes, block.n) };
   routing.bodies.add(block);
   routing.bodyBytes += bytes.length;
