@@ -133,8 +133,8 @@ BEGIN
       SELECT b.slot, b.seq, b.lane, sum(b.n - o.n) OVER (ORDER BY b.lane, b.seq) - b.n + o.n AS before FROM (
         SELECT b.slot, b.seq, b.lane, b.n FROM unnest(v_fresh) AS u(seq) JOIN tensile.block b ON b.seq = u.seq
         UNION ALL SELECT b.slot, b.seq, b.lane, b.n FROM unnest(p_lanes, p_until) AS l(lane, until)
-        CROSS JOIN LATERAL (SELECT b.slot, b.seq, b.lane, b.n FROM tensile.block b WHERE b.lane = l.lane AND b.seq > v_top[l.lane % 10 + 1] AND b.seq < l.until
-          ORDER BY b.seq LIMIT least(p_credit, 64) + 1) AS b
+        CROSS JOIN LATERAL (SELECT b.slot, b.seq, b.lane, b.n FROM tensile.block b WHERE (b.lane, b.seq) > (l.lane, v_top[l.lane % 10 + 1]) AND (b.lane, b.seq) < (l.lane, l.until)
+          ORDER BY b.lane, b.seq LIMIT least(p_credit, 64) + 1) AS b
       ) AS b CROSS JOIN LATERAL (SELECT coalesce(sum(o.n), 0) AS n FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) AS o
     ) AS f;
   SELECT array_agg(b.slot), array_agg(b.seq) INTO v_locked_slots, v_locked
@@ -238,12 +238,13 @@ END $$;
 -- Of lanes of such names the first block that may have places that nobody has claimed; from: what stands below is known to have none, but for what was passed over.
 CREATE FUNCTION tensile.keyed_look(p_lanes int[], p_from bigint[]) RETURNS TABLE (lane int, seq bigint) LANGUAGE sql STABLE AS $$
   SELECT u.l, least(f.seq, w.seq) FROM unnest(p_lanes, p_from) AS u(l, f) JOIN tensile.keyed k ON k.name_id = u.l / 10
-  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE b.lane = u.l AND b.seq >= u.f
+  -- Said by pairs, as in blocks_turn: along the index of lanes alone.
+  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
     AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq)
-    AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n ORDER BY b.seq LIMIT 1) AS f ON true
-  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE b.lane = u.l AND b.seq >= k.low[u.l % 10 + 1] AND b.seq <= k.top[u.l % 10 + 1]
+    AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS f ON true
+  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, k.low[u.l % 10 + 1]) AND (b.lane, b.seq) <= (u.l, k.top[u.l % 10 + 1])
     AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n
-    AND (SELECT coalesce(sum(c.hi - c.lo), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < b.n ORDER BY b.seq LIMIT 1) AS w ON true
+    AND (SELECT coalesce(sum(c.hi - c.lo), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS w ON true
 $$;
 `;
 
