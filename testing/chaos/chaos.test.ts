@@ -5,7 +5,7 @@ import { chaos, type ChaosPlace, type ChaosReport } from "./chaos.ts";
 import { postgresPlace, sqlitePlace } from "./places.ts";
 import { type SmallDisk, smallDisk } from "./small-disk.ts";
 
-const short = { seed: 1, ms: 4_000, atLeast: { acknowledged: 40, faults: 3 } };
+const short = { seed: 1, ms: 3_000, atLeast: { acknowledged: 40, faults: 2 } };
 
 async function assertKept(
   context: TestContext,
