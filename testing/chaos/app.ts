@@ -29,6 +29,9 @@ interface Input {
   readonly key: string;
 }
 
+/** Nobody enqueues it: it comes every second. */
+export const byItself = "secondly";
+
 const jobs = {
   plain: job("plain", settings),
   scheduled: job("scheduled", settings),
@@ -39,12 +42,12 @@ const jobs = {
   chained: job("chained", settings),
   stepped: job("stepped", settings),
   waits: job("waits", { ...settings, signals: { go: { v: t.int() } } }),
-  secondly: job("secondly", {
+  [byItself]: job(byItself, {
     ...settings,
     schedule: { cron: "* * * * * *", input: { n: 0, ms: 0, failures: 0, key: "" } },
   }),
 };
-/** What producers enqueue; `secondly` comes by itself. */
+/** What producers enqueue. */
 export const kinds = [
   "plain",
   "scheduled",
@@ -111,7 +114,7 @@ export function chaosApp({ step, heard }: Witness) {
       ordered: work,
       gated: work,
       chained: work,
-      secondly: work,
+      [byItself]: work,
       stepped: async (given) => {
         const { input, job: run } = given;
         for (const name of ["one", "two"]) {

@@ -12,11 +12,11 @@ import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Random, seededRandom } from "../../src/core/index.ts";
-import type { JobRecord } from "../../src/jobs/index.ts";
+import { isFinished, type JobRecord } from "../../src/jobs/index.ts";
 import { checkHistory } from "../simulation/check.ts";
 import type { HistoryEvent } from "../simulation/history.ts";
 import type { Violation } from "../simulation/violation.ts";
-import { promises } from "./app.ts";
+import { byItself, promises } from "./app.ts";
 import { ledgerFile, now, type Write } from "./ledger-store.ts";
 import { jobsLeft, post, produce } from "./producer.ts";
 
@@ -117,10 +117,12 @@ class Chaos {
     say?.(`healed after ${this.#faultCount} faults, working off the rest`);
     await this.#workOff();
     await this.end();
-    this.#write({ kind: "final", records: await this.#place.records() });
+    const records = await this.#place.records();
+    this.#write({ kind: "final", records });
     const events = this.#read();
     const violations = checkHistory(events, promises, {
       unheard: "may be done",
+      tooLate: afterTheLast(records),
       epochsAreLeases: this.#place.arguments[0] === "postgres",
     });
     return { violations, acknowledged: this.#acknowledged, refused: this.#refused, faults: this.#faults, events };
@@ -264,4 +266,11 @@ class Chaos {
     }
     return events.sort((one, other) => one.at - other.at);
   }
+}
+
+/** The schedule goes on until the last process has ended: what it brought after the last of its jobs that ran, nobody was there to run. */
+function afterTheLast(records: readonly JobRecord[]): ReadonlySet<string> {
+  const ofSchedule = records.filter(({ name }) => name === byItself);
+  const lastRan = Math.max(0, ...ofSchedule.filter(({ state }) => isFinished(state)).map(({ id }) => Number(id)));
+  return new Set(ofSchedule.filter(({ id, attempt }) => attempt === 0 && Number(id) > lastRan).map(({ id }) => id));
 }

@@ -22,20 +22,23 @@ export interface CheckOptions {
   readonly epochsAreLeases?: boolean;
   /** Whether what a rate has let start is still known when a process was lost. Default: kept. */
   readonly rates?: "kept" | "lost with a process";
+  /** Jobs that came when nobody was there any more to run them: they need no end. */
+  readonly tooLate?: ReadonlySet<string>;
 }
 
 /** Everything that the history breaks; empty when it keeps all promises. */
 export function checkHistory(
   events: readonly HistoryEvent[],
   promises: Promises,
-  { unheard = "not done", epochsAreLeases = false, rates = "kept" }: CheckOptions = {},
+  { unheard = "not done", epochsAreLeases = false, rates = "kept", tooLate = new Set() }: CheckOptions = {},
 ): readonly Violation[] {
   const violations: Violation[] = [];
   const complain = (rule: Rule, text: string): void => void violations.push({ rule, text });
   const history = indexOf(events, unheard === "may be done", epochsAreLeases);
   if (history.final === undefined) complain("finished", "The run came to no end: the jobs could not be read.");
   else {
-    for (const job of history.jobs.values()) checkEnd(job, history, history.final.get(job.id), promises, complain);
+    for (const job of history.jobs.values())
+      if (!tooLate.has(job.id)) checkEnd(job, history, history.final.get(job.id), promises, complain);
     for (const id of history.final.keys())
       if (!history.jobs.has(id) && unheard === "not done")
         complain("invented", `Job ${id} is in the store, and nobody enqueued it.`);
