@@ -62,6 +62,7 @@ const mainMetrics: { readonly [bench: string]: string } = {
   http: "cpuUsPerRequest",
   overload: "goodputShare",
   jobs: "jobsPerSecond",
+  "jobs-postgres": "jobsPerSecond",
 };
 
 /** Systems down, cases across: one figure each. */

@@ -11,7 +11,7 @@ const given = process.argv.slice(2);
 const patterns = given.some((argument) => !argument.startsWith("-"))
   ? []
   : ["{src,tools,testing,examples,bench}/**/*.test.ts"];
-const fixed = ["--test", "--test-concurrency=2", "--test-timeout=240000", "--test-reporter=spec"];
+const fixed = ["--test", "--test-concurrency=3", "--test-timeout=240000", "--test-reporter=spec"];
 const child = spawn(process.execPath, [...fixed, ...given, ...patterns], {
   cwd: root,
   stdio: "inherit",
