@@ -35,6 +35,8 @@ export const jobsPostgresBench: Bench = {
 
 interface Sizes {
   readonly windowMs: number;
+  /** For which a snapshot is held. */
+  readonly heldMs: number;
   readonly preload: number;
   /** Backlogs to be worked off from the front, each on a database of its own; the last one is the deep one. None: not in this round. */
   readonly backlogs: readonly number[];
@@ -47,7 +49,7 @@ interface Context {
   readonly complain: (what: string) => void;
 }
 
-async function run({ rounds, quick, only, backlog, postgres, say }: BenchOptions): Promise<Measurement> {
+async function run({ rounds, quick, minutes, only, backlog, postgres, say }: BenchOptions): Promise<Measurement> {
   const chosen = systems.filter(({ name }) => only === undefined || only.includes(name));
   const data = fileURLToPath(new URL("../.data/", import.meta.url));
   mkdirSync(data, { recursive: true });
@@ -70,8 +72,10 @@ async function run({ rounds, quick, only, backlog, postgres, say }: BenchOptions
       };
       const complain = (what: string): void => void wrong.push(`${name}, round ${round + 1}: ${what}`);
       // The deep backlog takes long to fill, and one look at it is enough.
+      const windowMs = quick ? 1_000 : 4_000;
       const sizes = {
-        windowMs: quick ? 1_000 : 4_000,
+        windowMs,
+        heldMs: minutes === undefined ? 2 * windowMs : minutes * 60_000,
         preload: quick ? 5_000 : 100_000,
         backlogs: round === 0 ? depthsTo(depth) : [],
       };
@@ -109,7 +113,7 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
       // What claims one by one would take minutes for what others do in seconds.
       const jobs = system.cases === "plain" ? sizes.preload / 5 : sizes.preload;
       await preloadAndDrain(context, child, counters, "preload", jobs, 60_000);
-      await steady(context, child, counters, sizes.windowMs);
+      await steady(context, child, counters, sizes);
       await accountFor(context, child);
     });
     if (system.cases !== "full") return;
@@ -209,7 +213,8 @@ function shares(ran: number, before: Counters, after: Counters): Sample["metrics
   };
 }
 
-async function steady(context: Context, child: Measured, counters: Watch, ms: number): Promise<void> {
+async function steady(context: Context, child: Measured, counters: Watch, sizes: Sizes): Promise<void> {
+  const { windowMs: ms, heldMs } = sizes;
   const { single, bulk } = context.system;
   await child.order({ do: "run", ...single, ms: ms / 2 });
   const flatOut = await window(context, child, counters, "flat out", { ...single, ms });
@@ -221,7 +226,7 @@ async function steady(context: Context, child: Measured, counters: Watch, ms: nu
   await window(context, child, counters, "half load", { ...single, ms, ratePerSecond: rate / 2 });
   const deadBefore = await counters.deadRows();
   const release = await counters.holdSnapshot();
-  await window(context, child, counters, "held snapshot", { ...single, ms: 2 * ms }, async (metrics) => {
+  await window(context, child, counters, "held snapshot", { ...single, ms: heldMs }, async (metrics) => {
     const deadRows = (await counters.deadRows()) - deadBefore;
     return { ...beside(metrics), deadRows, deadRowsPerJob: deadRows / Math.max(1, metrics["ran"] ?? 0) };
   });
