@@ -9,7 +9,7 @@ import { rangeOfSlot } from "./claim-draft.ts";
 import { count, gone, moveCount, running, setPlaces, type Block, type Claim, type Core, type JobName } from "./core.ts";
 import { leaveLimits } from "./limiting.ts";
 import { forgetRouted } from "./routing.ts";
-import { soundBody } from "./sound-body.ts";
+import { bodyOfBlock } from "./sound-body.ts";
 import { blockKeyed, blockMoved, noResult, outcomeGone, outcomeSucceeded, packRanges } from "./tables.ts";
 import { freeKey } from "./unique-key.ts";
 
@@ -109,8 +109,7 @@ export class Completions {
   #bodyOf(core: Core, block: Block): { body: Buffer; offsets: Uint32Array } {
     let known = this.#bodies.get(block);
     if (known === undefined) {
-      const body =
-        block.body ?? soundBody(must(core.sql.getBody.get(block.seq)).body, block.n, block.ids !== undefined);
+      const body = bodyOfBlock(core, block);
       known = { body, offsets: entryOffsets(body, block.n) };
       this.#bodies.set(block, known);
     }

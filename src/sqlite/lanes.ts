@@ -7,7 +7,7 @@ import { blockFlagsOf } from "./block-flags.ts";
 import { entryOffsets, readEntry, writeEntry, type StoredEntry } from "./entries.ts";
 import { gone, waiting, type Block, type Core, type Lane } from "./core.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { soundBody } from "./sound-body.ts";
+import { bodyOfRow } from "./sound-body.ts";
 import { blockMoved, blockTenants, unpackRanges } from "./tables.ts";
 
 /** Sequence numbers reserved per write of the counter; a crash leaves a gap of at most this many. */
@@ -254,15 +254,7 @@ export function loadBlock(core: Core, seq: number): Block | undefined {
   if (row === undefined) return undefined;
   const name = must(core.namesById.get(Math.floor(row.lane / 10)));
   const lane = must(name.lanes[row.lane % 10]);
-  const block = makeBlock(
-    core,
-    lane,
-    row.seq,
-    row.n,
-    row.at,
-    row.flags,
-    soundBody(row.body, row.n, (row.flags & blockMoved) !== 0),
-  );
+  const block = makeBlock(core, lane, row.seq, row.n, row.at, row.flags, bodyOfRow(row));
   if (block.ids === undefined) {
     const last = seq + row.n - 1;
     block.awaited = core.flow.dependencies && core.sql.isNamed.get(seq, last) !== undefined;

@@ -7,7 +7,7 @@ import { forgetJobs } from "./ends.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { removeParked } from "./parking.ts";
-import { soundBody } from "./sound-body.ts";
+import { bodyOfRow } from "./sound-body.ts";
 import { blockMoved, noResult, packRanges, parkedStates, unpackRanges, type OutcomeRow } from "./tables.ts";
 
 export interface Pruned {
@@ -82,7 +82,7 @@ function pruneSucceeded(core: Core): number {
 function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
   const block = must(core.sql.getBlock.get(row.block));
   if (!(block.flags & blockMoved)) return forgetNotes(core, row, n);
-  const body = soundBody(block.body, block.n, true);
+  const body = bodyOfRow(block);
   const offsets = entryOffsets(body, block.n);
   for (const place of placesOf(row).slice(0, n)) {
     const { id } = readEntry(body, must(offsets[place]));

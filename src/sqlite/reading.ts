@@ -8,7 +8,7 @@ import type { AttemptError, JobFilter, JobRecord, JobState } from "../jobs/index
 import { stateNumber, type Core } from "./core.ts";
 import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
-import { soundBody } from "./sound-body.ts";
+import { bodyOfRow } from "./sound-body.ts";
 import {
   blockMoved,
   noResult,
@@ -55,14 +55,22 @@ export function locate(core: Core, id: string): Location | undefined {
     return seq === undefined ? undefined : { in: "block", seq, place: number - seq };
   }
   const block = core.sql.getBlock.get(placed.block);
-  const place = block === undefined ? -1 : idsOf(block).indexOf(number);
+  const place = block === undefined ? -1 : idsOf(block, entriesOf(block)).indexOf(number);
   return place < 0 ? undefined : { in: "block", seq: placed.block, place };
 }
 
-function idsOf(row: BlockRow): number[] {
+interface Entries {
+  readonly body: Buffer;
+  readonly offsets: Uint32Array;
+}
+
+function entriesOf(row: BlockRow): Entries {
+  const body = bodyOfRow(row);
+  return { body, offsets: entryOffsets(body, row.n) };
+}
+
+function idsOf(row: BlockRow, { body, offsets }: Entries): number[] {
   if (!(row.flags & blockMoved)) return Array.from({ length: row.n }, (_, place) => row.seq + place);
-  const body = soundBody(row.body, row.n, true);
-  const offsets = entryOffsets(body, row.n);
   return Array.from({ length: row.n }, (_, place) => readEntry(body, must(offsets[place])).id);
 }
 
@@ -72,8 +80,8 @@ export function readKeyText(core: Core, id: string): string | undefined {
   if (location === undefined) return undefined;
   if (location.in === "parked") return location.row.key ?? undefined;
   const row = must(core.sql.getBlock.get(location.seq));
-  const body = soundBody(row.body, row.n, (row.flags & blockMoved) !== 0);
-  return readEntry(body, must(entryOffsets(body, row.n)[location.place])).key;
+  const { body, offsets } = entriesOf(row);
+  return readEntry(body, must(offsets[location.place])).key;
 }
 
 export function readState(core: Core, id: string): JobState | undefined {
@@ -296,16 +304,14 @@ export class BlockReader {
   readonly row: BlockRow;
   readonly ids: number[];
   readonly #core: Core;
-  readonly #body: Buffer;
-  readonly #offsets: Uint32Array;
+  readonly #entries: Entries;
   readonly #states: (PlaceState | undefined)[];
 
   constructor(core: Core, row: BlockRow) {
     this.#core = core;
     this.row = row;
-    this.#body = soundBody(row.body, row.n, (row.flags & blockMoved) !== 0);
-    this.#offsets = entryOffsets(this.#body, row.n);
-    this.ids = idsOf(row);
+    this.#entries = entriesOf(row);
+    this.ids = idsOf(row, this.#entries);
     const live = core.sql.isLive.get(row.lane, row.seq) !== undefined;
     const ready: PlaceState = { state: "ready" };
     const runningNow: PlaceState = { state: "running" };
@@ -352,7 +358,7 @@ export class BlockReader {
   recordOf(place: number): JobRecord | undefined {
     const found = this.#states[place];
     if (found === undefined) return undefined;
-    const entry = readEntry(this.#body, must(this.#offsets[place]));
+    const entry = readEntry(this.#entries.body, must(this.#entries.offsets[place]));
     const id = must(this.ids[place]);
     return {
       id: String(id),

@@ -10,7 +10,7 @@ import { headOf, leaveLane } from "./lanes.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { keyOfBytes, touch } from "./limiting.ts";
 import { PlaceQueue } from "./place-queue.ts";
-import { soundBody } from "./sound-body.ts";
+import { bodyOfBlock } from "./sound-body.ts";
 import { blockLimited, blockTenants } from "./tables.ts";
 
 /** What a place takes in memory while it waits here, besides its share of the block. */
@@ -228,7 +228,7 @@ export function bodyOf(core: Core, block: Block): OpenBody {
 
 function openBody(core: Core, block: Block): OpenBody {
   const { routing } = core;
-  const bytes = block.body ?? soundBody(must(core.sql.getBody.get(block.seq)).body, block.n, block.ids !== undefined);
+  const bytes = bodyOfBlock(core, block);
   block.opened = { bytes, offsets: entryOffsets(bytes, block.n) };
   routing.bodies.add(block);
   routing.bodyBytes += bytes.length;

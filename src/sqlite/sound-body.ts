@@ -4,7 +4,10 @@
  * where it does not, the entry that is wrong is found, and its neighbours keep what is theirs. What cannot be read is a payload that is no JSON: that job ends as
  * `INVALID_PAYLOAD`, and is the only one that does.
  */
+import type { Block, Core } from "./core.ts";
 import { bufferOf, entryJobKey, entryKey, entryMoved, entryTenant } from "./entries.ts";
+import { must } from "./must.ts";
+import { blockMoved, type BlockRow } from "./tables.ts";
 
 /** In front of every entry: its size and its flags; and where it has moved its id, attempts and time. */
 const head = 5;
@@ -15,6 +18,16 @@ export function soundBody(bytes: Uint8Array, n: number, moved: boolean): Buffer 
   const body = bufferOf(bytes);
   const entries = moved ? entryMoved : 0;
   return comesOut(body, 0, n, entries) ? body : salvage(body, n, entries);
+}
+
+/** That of a block as its row says. */
+export function bodyOfRow({ body, n, flags }: Pick<BlockRow, "body" | "n" | "flags">): Buffer {
+  return soundBody(body, n, (flags & blockMoved) !== 0);
+}
+
+/** That of a block in memory, which is read where it was let go. */
+export function bodyOfBlock(core: Core, block: Block): Buffer {
+  return block.body ?? soundBody(must(core.sql.getBody.get(block.seq)).body, block.n, block.ids !== undefined);
 }
 
 /** Whether so many entries from there on end where the body ends. */

@@ -5,15 +5,13 @@
  */
 import { openSync, writeSync } from "node:fs";
 import { ok } from "../../src/core/index.ts";
-import type { Store, StoreResult, StoreSession } from "../../src/jobs/index.ts";
-import type { Asked, Done, HistoryEvent, Verb } from "../simulation/history.ts";
-import { askedOf, claimOf, noteOf, settledOf } from "../simulation/told.ts";
+import type { Store, StoreSession } from "../../src/jobs/index.ts";
+import type { HistoryEvent } from "../simulation/history.ts";
+import { askedOf, byHand, claimOf, noteOf, settledOf, without, type Call } from "../simulation/told.ts";
 
 type Told = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "at"> : never) : never;
 
 export type Write = (event: Told) => void;
-
-type Call = <T>(verb: Verb, asked: Asked, act: () => StoreResult<T>, told: (value: T) => Done) => StoreResult<T>;
 
 /** Milliseconds of the machine's monotonic clock. */
 export function now(): number {
@@ -105,29 +103,4 @@ function watched(session: StoreSession, worker: string, write: Write, timed: boo
       return typeof verb === "function" ? (...rest: unknown[]) => Reflect.apply(verb, target, rest) as unknown : verb;
     },
   });
-}
-
-function byHand(session: StoreSession, call: Call): Pick<StoreSession, "cancel" | "retry"> {
-  return {
-    cancel: (id) =>
-      call(
-        "cancel",
-        { id },
-        () => session.cancel(id),
-        (state) => ({ state }),
-      ),
-    retry: (id) =>
-      call(
-        "retry",
-        { id },
-        () => session.retry(id),
-        (state) => ({ state }),
-      ),
-  };
-}
-
-function without<T extends object>(value: T, name: keyof T): T {
-  const copy = { ...value };
-  Reflect.deleteProperty(copy, name);
-  return copy;
 }

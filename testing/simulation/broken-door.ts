@@ -94,14 +94,10 @@ export function onClaims(options: ConsumeOptions, see: (jobs: readonly ClaimedJo
   };
 }
 
-export function changed(session: StoreSession, change: (job: NewJob) => NewJob): StoreSession["enqueue"] {
-  return (jobs) => session.enqueue(jobs.map(change));
-}
-
-export function without<T extends object>(value: T, name: keyof T): T {
-  const copy = { ...value };
-  Reflect.deleteProperty(copy, name);
-  return copy;
+/** Every job is changed on its way in. */
+export function enqueuing(change: (job: NewJob) => NewJob): (place: SimulatedPlace) => SimulatedPlace {
+  return (place) =>
+    wrapped(place, { session: (session) => ({ enqueue: (jobs) => session.enqueue(jobs.map(change)) }) });
 }
 
 export type Policy = NonNullable<ReturnType<NonNullable<StoreOpenOptions["policy"]>>>;

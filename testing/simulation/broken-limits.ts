@@ -1,7 +1,8 @@
 /** Stores with one mistake each in what jobs share or keep: limits, order, tenants, pauses, schedules, notes and signals. */
 import { ok } from "../../src/core/index.ts";
 import type { JobNote } from "../../src/jobs/index.ts";
-import { type BrokenStore, changed, onClaims, withPolicy, without, wrapped } from "./broken-door.ts";
+import { type BrokenStore, enqueuing, onClaims, withPolicy, wrapped } from "./broken-door.ts";
+import { without } from "./told.ts";
 
 export const brokenLimits: readonly BrokenStore[] = [
   {
@@ -53,33 +54,23 @@ export const brokenLimits: readonly BrokenStore[] = [
   {
     name: "lets the tenant that came first have all turns",
     breaks: "turns",
-    break: (place) =>
-      wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "tenant")) }) }),
+    break: enqueuing((job) => without(job, "tenant")),
   },
   {
     name: "does not wait for dependencies",
     breaks: "dependencies",
-    break: (place) =>
-      wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "after")) }) }),
+    break: enqueuing((job) => without(job, "after")),
   },
   {
     name: "goes on after a dependency that has failed",
     breaks: "dependencies",
-    break: (place) =>
-      wrapped(place, {
-        session: (session) => ({
-          enqueue: changed(session, (job) =>
-            job.after === undefined ? job : { ...job, after: { ...job.after, on: "finished" } },
-          ),
-        }),
-      }),
+    break: enqueuing((job) => (job.after === undefined ? job : { ...job, after: { ...job.after, on: "finished" } })),
   },
   {
     name: "makes a job for an occurrence that had one",
     breaks: "occurrences",
     on: "fleet",
-    break: (place) =>
-      wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "occurrence")) }) }),
+    break: enqueuing((job) => without(job, "occurrence")),
   },
   {
     name: "hands over jobs of a paused name",

@@ -5,7 +5,8 @@
  */
 import { ok } from "../../src/core/index.ts";
 import type { ClaimedJob, Settlement, StoreSession } from "../../src/jobs/index.ts";
-import { type BrokenStore, changed, onClaims, without, wrapped } from "./broken-door.ts";
+import { type BrokenStore, enqueuing, onClaims, wrapped } from "./broken-door.ts";
+import { without } from "./told.ts";
 
 export const brokenStores: readonly BrokenStore[] = [
   {
@@ -94,8 +95,7 @@ export const brokenStores: readonly BrokenStore[] = [
   {
     name: "forgets unique keys",
     breaks: "unique",
-    break: (place) =>
-      wrapped(place, { session: (session) => ({ enqueue: changed(session, (job) => without(job, "uniqueKey")) }) }),
+    break: enqueuing((job) => without(job, "uniqueKey")),
   },
   {
     name: "does not count attempts that crashed",
@@ -197,10 +197,7 @@ export const brokenStores: readonly BrokenStore[] = [
   {
     name: "starts at once what is scheduled",
     breaks: "early",
-    break: (place) =>
-      wrapped(place, {
-        session: (session) => ({ enqueue: changed(session, (job) => without(without(job, "runAt"), "delayMs")) }),
-      }),
+    break: enqueuing((job) => without(without(job, "runAt"), "delayMs")),
   },
   {
     name: "starts the next attempt at once",

@@ -13,7 +13,7 @@ import {
   type StoreSession,
 } from "../../src/jobs/index.ts";
 import type { Asked, Done, HistoryEvent, Verb, WorkerLife } from "./history.ts";
-import { askedOf, claimOf, noteOf, settledOf } from "./told.ts";
+import { askedOf, byHand, claimOf, noteOf, settledOf } from "./told.ts";
 import type { World } from "./world.ts";
 
 /** How often what happens, as shares of calls; all 0 when the run heals. */
@@ -119,20 +119,7 @@ export function faultySession(inner: StoreSession, door: Door): StoreSession {
         () => inner.settle(settlements),
         (receipts) => ({ receipts }),
       ),
-    cancel: (id) =>
-      call(
-        "cancel",
-        { id },
-        () => inner.cancel(id),
-        (state) => ({ state }),
-      ),
-    retry: (id) =>
-      call(
-        "retry",
-        { id },
-        () => inner.retry(id),
-        (state) => ({ state }),
-      ),
+    ...byHand(inner, call),
     consume: (options) => consume(inner, options, door),
     get: (id) => inner.get(id),
     finished: (id, abort) => inner.finished(id, abort),

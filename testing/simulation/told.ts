@@ -1,6 +1,23 @@
 /** What a history keeps of a call. */
-import type { ClaimedJob, JobNote, NewJob, Settlement } from "../../src/jobs/index.ts";
-import type { AskedJob, AskedSettlement, Claim } from "./history.ts";
+import type { ClaimedJob, JobNote, NewJob, Settlement, StoreResult, StoreSession } from "../../src/jobs/index.ts";
+import type { Asked, AskedJob, AskedSettlement, Claim, Done, Verb } from "./history.ts";
+
+/** Carries out a call and writes down what was asked and what came of it. */
+export type Call = <T>(verb: Verb, asked: Asked, act: () => StoreResult<T>, told: (value: T) => Done) => StoreResult<T>;
+
+/** The verbs that tell the state of a job after them. */
+export function byHand(session: StoreSession, call: Call): Pick<StoreSession, "cancel" | "retry"> {
+  const verb =
+    (name: "cancel" | "retry"): StoreSession["cancel"] =>
+    (id) =>
+      call(
+        name,
+        { id },
+        () => session[name](id),
+        (state) => ({ state }),
+      );
+  return { cancel: verb("cancel"), retry: verb("retry") };
+}
 
 export function askedOf({ name, key, uniqueKey, unique, tenant, occurrence, after, runAt, delayMs }: NewJob): AskedJob {
   return {
@@ -28,4 +45,10 @@ export function claimOf({ id, name, key, attempt, fence }: ClaimedJob): Claim {
 /** By name; that a wait has timed out is more than that it has begun. */
 export function noteOf({ name, value }: JobNote): string {
   return value === '"timed out"' ? `${name} timed out` : name;
+}
+
+export function without<T extends object>(value: T, name: keyof T): T {
+  const copy = { ...value };
+  Reflect.deleteProperty(copy, name);
+  return copy;
 }
