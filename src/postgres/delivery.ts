@@ -5,9 +5,10 @@
  *   unknown: a turn gets all credit of the name
  *   known:   a turn gets as much as waits, and what is left of the credit an enqueue may use for its own jobs, in the commit that makes them
  *
- * What a statement may claim is taken out before it is sent and given back where it was not used: a turn and an enqueue may be under way at once.
+ * What a statement may claim is taken out before it is sent and given back where it was not used: a turn and an enqueue may be under way at once. What the
+ * enqueue brings meanwhile is handed over behind what the turn does.
  */
-import type { ClaimedJob, ConsumeOptions, NewJob } from "../jobs/index.ts";
+import type { ClaimedJob, ConsumeOptions, JobId, NewJob } from "../jobs/index.ts";
 
 /** Credit by job name. */
 export type Credit = ReadonlyMap<string, number>;
@@ -28,6 +29,8 @@ export class Delivery {
   #stopped = false;
   /** Somebody else may have brought work since the turn under way was sent. */
   #forgot = false;
+  /** Claimed by enqueues, of names of which the turn under way brings older ones: those are handed over first. */
+  #younger: ClaimedJob[] = [];
 
   constructor(options: ConsumeOptions) {
     this.options = options;
@@ -105,7 +108,9 @@ export class Delivery {
       const lot = this.#lots.get(name) as Lot;
       lot.waiting = lot.added;
     }
-    this.#handOver(taken, claimed);
+    this.#account(taken, claimed);
+    this.#give(claimed);
+    this.#giveYounger();
   }
 
   endEnqueue(taken: Credit, jobs: readonly NewJob[], claimed: readonly ClaimedJob[]): void {
@@ -113,7 +118,9 @@ export class Delivery {
       this.added(jobs);
       for (const { name } of claimed) this.#addTo(name, -1);
     }
-    this.#handOver(taken, claimed);
+    this.#account(taken, claimed);
+    if (claimed.some(({ name }) => this.#isInTurn(name))) this.#younger.push(...claimed);
+    else this.#give(claimed);
   }
 
   /** These were enqueued here, and not claimed. */
@@ -121,9 +128,15 @@ export class Delivery {
     for (const { name } of jobs) this.#addTo(name, 1);
   }
 
+  /** The claims of these are gone. What waits for its turn here is among them, and known to the consumer afterwards. */
+  lose(ids: readonly JobId[]): void {
+    this.#giveYounger();
+    this.options.onLost?.(ids);
+  }
+
   /** A statement has failed. */
   giveBack(taken: Credit): void {
-    this.#handOver(taken, []);
+    this.#account(taken, []);
   }
 
   #addTo(name: string, count: number): void {
@@ -133,11 +146,23 @@ export class Delivery {
     if (lot.waiting !== undefined) lot.waiting += count;
   }
 
-  #handOver(taken: Credit, claimed: readonly ClaimedJob[]): void {
-    if (!this.#stopped) {
-      for (const [name, count] of taken) (this.#lots.get(name) as Lot).credit += count;
-      for (const { name } of claimed) (this.#lots.get(name) as Lot).credit--;
-    }
+  #isInTurn(name: string): boolean {
+    return (this.#lots.get(name)?.inTurn ?? 0) > 0;
+  }
+
+  #account(taken: Credit, claimed: readonly ClaimedJob[]): void {
+    if (this.#stopped) return;
+    for (const [name, count] of taken) (this.#lots.get(name) as Lot).credit += count;
+    for (const { name } of claimed) (this.#lots.get(name) as Lot).credit--;
+  }
+
+  #giveYounger(): void {
+    const younger = this.#younger;
+    this.#younger = [];
+    this.#give(younger);
+  }
+
+  #give(claimed: readonly ClaimedJob[]): void {
     if (claimed.length > 0) this.options.onClaimed(claimed.toSorted((one, two) => one.priority - two.priority));
   }
 }
@@ -146,8 +171,8 @@ function wants({ credit, waiting }: Lot): boolean {
   return credit > 0 && waiting !== 0;
 }
 
-/** What of the credit no older job of the name is entitled to. Nothing while a turn brings older ones: they are to be handed over first. */
+/** What of the credit no older job of the name is entitled to, but for those that the turn under way brings with credit of its own. */
 function freeOf(lot: Lot | undefined): number {
-  if (lot?.waiting === undefined || lot.inTurn > 0) return 0;
-  return lot.credit - lot.waiting;
+  if (lot?.waiting === undefined) return 0;
+  return lot.credit - Math.max(0, lot.waiting - lot.inTurn);
 }

@@ -3,6 +3,7 @@
  * is taken apart, so that nobody fails for a neighbour.
  */
 import type { JobId, NewJob } from "../jobs/index.ts";
+import type { Pace } from "./pace.ts";
 import { isBroken } from "./trouble.ts";
 
 interface Call<I, O> {
@@ -15,23 +16,30 @@ export class Gatherer<I, O> {
   readonly #act: (items: readonly I[]) => Promise<readonly O[]>;
   readonly #most: number;
   readonly #shift: (item: I, by: number) => I;
+  readonly #pace: Pace<I> | undefined;
   #calls: Call<I, O>[] = [];
   #running: Promise<void> | undefined;
 
-  /** @param shift What an item says about places in its call, where others come before. */
+  /**
+   * @param shift What an item says about places in its call, where others come before.
+   * @param pace When the next statement is sent. Absent: as soon as the one before is answered.
+   */
   constructor(
     act: (items: readonly I[]) => Promise<readonly O[]>,
     most: number,
     shift: (item: I, by: number) => I = (item) => item,
+    pace?: Pace<I>,
   ) {
     this.#act = act;
     this.#most = most;
     this.#shift = shift;
+    this.#pace = pace;
   }
 
   add(items: readonly I[]): Promise<readonly O[]> {
     return new Promise((resolve, reject) => {
       this.#calls.push({ items, resolve, reject });
+      this.#pace?.add(items);
       this.#start();
     });
   }
@@ -52,6 +60,7 @@ export class Gatherer<I, O> {
   async #run(): Promise<void> {
     await Promise.resolve();
     while (this.#calls.length > 0) {
+      await this.#pace?.next();
       let count = 0;
       let size = 0;
       for (; count < this.#calls.length && (count === 0 || size < this.#most); count++)

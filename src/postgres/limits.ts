@@ -18,6 +18,9 @@ export const postgresLimits = Object.freeze({
   moveLockMs: 10_000,
   /** Jobs or settlements in one statement, unless a single call has more. */
   batchJobs: 10_000,
+  /** Milliseconds between two statements of plain successes that nobody waits for, while they keep coming; so many of them go at once. */
+  settleMs: 15,
+  settleJobs: 2_000,
   /** Bytes of one payload. */
   payloadBytes: 16_777_216,
   /** Bytes of what a job keeps of the call that enqueued it: its deadline and its trace. */

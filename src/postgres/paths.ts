@@ -133,6 +133,12 @@ export class Paths {
     );
   }
 
+  /** Whether nothing comes of this but that the job has succeeded: no key, limit or other job waits for it. */
+  endsAlone(settlement: Settlement): boolean {
+    const { job } = settlement;
+    return job.key === undefined && this.#blocks.succeeds(settlement) && this.#blocks.holds(job);
+  }
+
   /** @param again Which of them may have been committed before without an answer. */
   async settle(
     epoch: number,

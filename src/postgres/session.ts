@@ -2,7 +2,7 @@
  * The open store of one process. Enqueues and settlements made while a commit is under way go together in the next one; one turn at a time promotes what is due
  * and claims what there is credit for.
  */
-import { err, ok, type Clock } from "../core/index.ts";
+import { err, ok, systemClock, type Clock } from "../core/index.ts";
 import {
   StoreUnavailable,
   type ClaimedJob,
@@ -34,6 +34,7 @@ import { Headroom } from "./headroom.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
 import type { Paths } from "./paths.ts";
+import { Pace } from "./pace.ts";
 import { PlainIntake } from "./plain-intake.ts";
 import { Regular } from "./regular.ts";
 import { isJobId } from "./rows/index.ts";
@@ -50,6 +51,7 @@ export class Session implements StoreSession {
   readonly #enqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #plainEnqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #settles: Gatherer<Settlement, SettleReceipt>;
+  readonly #pace: Pace<Settlement>;
   readonly #others: Caller;
   readonly #doubts = new Doubts();
   readonly #asked = new Set<JobId>();
@@ -96,7 +98,8 @@ export class Session implements StoreSession {
     );
     this.#enqueues = new Gatherer((jobs) => this.#enqueue(jobs), limits.batchJobs, shifted);
     this.#plainEnqueues = new Gatherer((jobs) => this.#intake.enqueue(jobs), limits.batchJobs);
-    this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs);
+    this.#pace = new Pace(systemClock, (one) => !rows.endsAlone(one) || this.#waiters.has(one.job.id));
+    this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs, undefined, this.#pace);
     this.#wake = new Wake(options.clock, {
       onDue: () => (life.hears ? this.#stir() : this.#hear()),
       onPoll: () => this.#hear(),
@@ -181,6 +184,7 @@ export class Session implements StoreSession {
       stop: async () => {
         if (this.#consumer !== consumer) return;
         consumer.stop();
+        this.#pace.hurry();
         // What is being claimed still arrives first.
         await Promise.all([this.#turning, this.#intake.idle]);
         if (this.#consumer === consumer) this.#consumer = undefined;
@@ -213,6 +217,7 @@ export class Session implements StoreSession {
   finished(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
     if (this.#ended !== undefined) return Promise.resolve(err(StoreUnavailable({ reason: this.#ended })));
     if (!isJobId(id)) return Promise.resolve(ok(undefined));
+    this.#pace.hurry();
     return this.#waiters.wait(id, signal);
   }
 
@@ -239,6 +244,7 @@ export class Session implements StoreSession {
   async #close(): Promise<void> {
     this.#ended = "the session is closed";
     for (const part of [this.#regular, this.#wake, this.#others]) part.close();
+    this.#pace.hurry();
     await Promise.allSettled([this.#enqueues.idle(), this.#plainEnqueues.idle(), this.#settles.idle()]);
     this.#consumer?.stop();
     await this.#turning;
@@ -358,7 +364,7 @@ export class Session implements StoreSession {
     const ids = [...this.#running];
     this.#running.clear();
     this.#orphans = [];
-    if (ids.length > 0) this.#consumer?.options.onLost?.(ids);
+    if (ids.length > 0) this.#consumer?.lose(ids);
     this.#hear();
   }
 

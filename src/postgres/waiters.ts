@@ -39,6 +39,10 @@ export class Waiters {
     return this.#list.size;
   }
 
+  has(id: JobId): boolean {
+    return this.#list.has(id);
+  }
+
   /** Rejects with the signal's reason when it aborts: the caller no longer waits. */
   wait(id: JobId, signal?: AbortSignal): StoreResult<JobRecord | undefined> {
     return this.#list.wait(id, signal, () => void this.#looks.add([id]));
