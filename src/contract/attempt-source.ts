@@ -1,11 +1,14 @@
 /** One attempt of a job, and what a call sees of it. */
 import { ReplyFields, type Reply, type TraceContext } from "../exchange/index.ts";
-import type { CallSource } from "./call-scope.ts";
+import type { CallSource } from "./call-source.ts";
 import type { JobRun, Leavable } from "./job-run.ts";
 
 /** As the engine hands it over. */
 export interface JobAttempt extends Leavable {
+  /** Read only when the handler asks, or a middleware for the call's id. */
   readonly run: JobRun;
+  /** Monotonic milliseconds at which it began; undefined: it begins with the call. */
+  readonly startedAt?: number | undefined;
   /** Aborts when the job is cancelled. Read only when the handler reads its own signal. */
   readonly signal: AbortSignal | undefined;
   /** Milliseconds until the moment by which the job must be done. Read only when somebody must know. */

@@ -15,7 +15,8 @@ import {
 import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
-import { CallScope, OperationArguments, type CallSource, type ScopeRuntime } from "./call-scope.ts";
+import { CallScope, OperationArguments, type ScopeRuntime } from "./call-scope.ts";
+import type { CallSource } from "./call-source.ts";
 import { ShuttingDown } from "./framework-faults.ts";
 import type { Incoming } from "./incoming.ts";
 import { ItemStream, type ItemStreamHost } from "./item-stream.ts";

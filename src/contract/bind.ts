@@ -244,7 +244,7 @@ function bindJob(job: Job, shared: Shared): BoundJob {
   return {
     job,
     run(attempt, input) {
-      const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt.run, timeouts.ms, shared.runtime);
+      const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt, timeouts.ms, shared.runtime);
       return underDeadline(scope, timeouts, shared, attempt, job, declared, invoke(scope, input));
     },
   };

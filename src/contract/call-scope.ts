@@ -5,31 +5,14 @@
 import { deadline, type Clock, type Deadline } from "../core/index.ts";
 import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
+import type { JobAttempt } from "./attempt-source.ts";
 import { CallJobs } from "./call-jobs.ts";
 import type { CallDeadline, CallParent } from "./call-parent.ts";
+import type { CallSource } from "./call-source.ts";
 import type { Member } from "./contract.ts";
 import type { JobRun, Leavable } from "./job-run.ts";
 import type { Jobs } from "./jobs-face.ts";
 import type { MiddlewareCall } from "./middleware.ts";
-
-/** Where a call comes from: a request, or an attempt of a job. */
-export interface CallSource {
-  readonly requestId: string;
-  /** "" for a job. */
-  readonly remoteAddress: string;
-  /** Made when it is first read. */
-  readonly reply: Reply;
-  /** Aborts when the client goes away, or when the job is cancelled. Read only when the handler asks. */
-  readonly signal: AbortSignal | undefined;
-  /** What the caller gives the call, in milliseconds from its start. Read only when somebody must know. */
-  readonly callerTimeoutMs?: number | undefined;
-  readonly trace?: TraceContext | undefined;
-  /** Of a job's attempt. */
-  readonly leavable?: Leavable;
-  /** Where the operation declares a streamed one. */
-  readonly body?: unknown;
-  header(name: string): string | undefined;
-}
 
 export interface ScopeRuntime {
   readonly clock: Clock;
@@ -42,7 +25,7 @@ export class CallScope implements CallParent {
   readonly type: MiddlewareCall["type"];
   readonly name: string;
   readonly auth: Principal | undefined;
-  readonly #run: JobRun | undefined;
+  readonly #attempt: JobAttempt | undefined;
   readonly #source: CallSource;
   readonly #runtime: ScopeRuntime;
   /** Monotonic time. */
@@ -58,7 +41,7 @@ export class CallScope implements CallParent {
     member: Member,
     source: CallSource,
     auth: Principal | undefined,
-    run: JobRun | undefined,
+    attempt: JobAttempt | undefined,
     timeoutMs: number,
     runtime: ScopeRuntime,
   ) {
@@ -67,9 +50,9 @@ export class CallScope implements CallParent {
     this.name = member.name;
     this.auth = auth;
     this.#source = source;
-    this.#run = run;
+    this.#attempt = attempt;
     this.#runtime = runtime;
-    this.#startedAt = runtime.clock.monotonic();
+    this.#startedAt = attempt?.startedAt ?? runtime.clock.monotonic();
     this.#timeoutMs = timeoutMs;
   }
 
@@ -86,7 +69,7 @@ export class CallScope implements CallParent {
       const { clock, shutdown } = this.#runtime;
       const timeoutMs = this.remaining();
       const { signal } = this.#source;
-      const asked = this.#run === undefined ? { client: signal } : { cancelled: signal };
+      const asked = this.#attempt === undefined ? { client: signal } : { cancelled: signal };
       this.#deadline = deadline({ clock, timeoutMs, shutdown, ...asked });
     }
     return this.#deadline.signal;
@@ -138,11 +121,11 @@ export class CallScope implements CallParent {
   arguments(input: unknown, context: object | undefined): object {
     const { body } = this.#source;
     const call =
-      this.#run === undefined
+      this.#attempt === undefined
         ? body === undefined
           ? new OperationArguments(this, input)
           : new BodyArguments(this, input, body)
-        : new JobArguments(this, input, this.#run);
+        : new JobArguments(this, input, this.#attempt);
     return context === undefined ? call : Object.assign(call, context);
   }
 
@@ -206,12 +189,16 @@ class BodyArguments extends OperationArguments {
 
 class JobArguments extends Lazy {
   readonly input: unknown;
-  readonly job: JobRun;
+  readonly #attempt: JobAttempt;
 
-  constructor(scope: CallScope, input: unknown, job: JobRun) {
+  constructor(scope: CallScope, input: unknown, attempt: JobAttempt) {
     super(scope);
     this.input = input;
-    this.job = job;
+    this.#attempt = attempt;
+  }
+
+  get job(): JobRun {
+    return this.#attempt.run;
   }
 }
 

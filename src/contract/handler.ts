@@ -83,15 +83,17 @@ export type Handlers<M extends Members, C, P extends Principal, F extends Fault 
  * `finally` blocks run. Throws only what the handler threw.
  */
 export function settleHandler(returned: unknown): MaybePromise<Result<unknown, Fault>> {
+  return isPromiseLike(returned) ? settlePromise(returned) : settleReturned(returned);
+}
+
+/** The same for what is no promise. */
+export function settleReturned(returned: unknown): MaybePromise<Result<unknown, Fault>> {
   if (returned instanceof Ok || returned instanceof Err) return returned;
   if (returned instanceof Fault) return new Err(returned);
-  if (typeof returned === "object" && returned !== null) {
-    if (isPromiseLike(returned)) return settlePromise(returned);
-    if (isGenerator(returned)) {
-      return Symbol.asyncIterator in returned
-        ? driveAsync(returned as AsyncGenerator<Err<Fault>, unknown, unknown>)
-        : driveSync(returned as Generator<Err<Fault>, unknown, unknown>);
-    }
+  if (typeof returned === "object" && returned !== null && isGenerator(returned)) {
+    return Symbol.asyncIterator in returned
+      ? driveAsync(returned as AsyncGenerator<Err<Fault>, unknown, unknown>)
+      : driveSync(returned as Generator<Err<Fault>, unknown, unknown>);
   }
   return new Ok(returned);
 }

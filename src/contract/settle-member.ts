@@ -2,7 +2,7 @@
 import { isPromiseLike, type Fault, type MaybePromise, type Result } from "../core/index.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { Member } from "./contract.ts";
-import { settleHandler } from "./handler.ts";
+import { settleHandler, settleReturned } from "./handler.ts";
 import type { Leavable } from "./job-run.ts";
 import { settleStream } from "./stream-handler.ts";
 
@@ -16,7 +16,7 @@ export function settlerOf(member: Member): Settle {
 function settleRun(returned: unknown, { leavable }: CallScope): MaybePromise<Result<unknown, Fault>> {
   if (leavable === undefined) return settleHandler(returned);
   if (isPromiseLike(returned)) return untilLeft(returned, leavable);
-  const settled = settleHandler(returned);
+  const settled = settleReturned(returned);
   return isPromiseLike(settled) ? untilLeft(settled, leavable) : settled;
 }
 

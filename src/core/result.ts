@@ -119,8 +119,9 @@ async function attemptAsync(
   }
 }
 
-/** Whether `value` must be awaited. */
+/** Whether `value` must be awaited. Most that are asked about are results, whose class is seen sooner than what members they lack. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Ok || value instanceof Err) return false;
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 

@@ -13,7 +13,7 @@ import type { FlowTools, Suspension } from "./flow.ts";
 import { utf8Bytes, type JobCodec } from "./job-codec.ts";
 import { keepUntil } from "./keep.ts";
 import { decideRetry } from "./retry-decision.ts";
-import { isSealed, type Sealing } from "./sealing/index.ts";
+import { beginsSealed, isSealed, type Sealing } from "./sealing/index.ts";
 import type { AttemptError, ClaimedJob, Settlement } from "./store.ts";
 
 /** Reports a mistake in the program and returns the fault that stands for it. */
@@ -58,10 +58,19 @@ export class AttemptRunner {
   }
 
   #decode(attempt: Attempt): MaybePromise<Decoded> {
-    const { payload, context } = attempt.job;
-    const version = context === undefined ? 1 : (attempt.context.version ?? 1);
-    return isSealed(payload) ? this.#open(attempt.job, version) : this.#codec.decodeInput(payload, version);
+    const { job } = attempt;
+    const version = job.context === undefined ? 1 : (attempt.context.version ?? 1);
+    if (version === this.#codec.version) {
+      const decoded = job.readPayload?.(this.#decodeBytes);
+      if (decoded !== undefined) return decoded;
+    }
+    const { payload } = job;
+    return isSealed(payload) ? this.#open(job, version) : this.#codec.decodeInput(payload, version);
   }
+
+  /** Undefined: it is sealed. */
+  readonly #decodeBytes = (bytes: Uint8Array, start: number, end: number): MaybePromise<Decoded> | undefined =>
+    beginsSealed(bytes, start) ? undefined : this.#codec.input.parseJsonPart(bytes, start, end);
 
   async #open({ name, payload }: ClaimedJob, version: number): Promise<Decoded> {
     const opened = await this.#runtime.sealing.open(payload, ["payload", name]);
@@ -70,6 +79,7 @@ export class AttemptRunner {
 
   /** A sealed payload, or a foreign schema, is read asynchronously: that too must end within the attempt's time, and after it the handler does not begin. */
   #callLater(attempt: Attempt, decoded: Promise<Decoded>): Promise<Settlement> {
+    attempt.startedAt = undefined;
     return new Promise((resolve) => {
       let late = false;
       const entry = this.#decodeTimeouts.add(() => {

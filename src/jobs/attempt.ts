@@ -73,7 +73,8 @@ function fenceText({ epoch, claim, order }: Fence): string {
 /** A claimed job while this process has it. */
 export class Attempt implements JobAttempt, FlowRun {
   readonly job: ClaimedJob;
-  readonly run: JobRun;
+  /** Monotonic milliseconds; undefined: when its payload has been read. */
+  startedAt: number | undefined;
   /** Somebody asked the job to stop. */
   cancelAsked = false;
   /** The claim is gone: the outcome is nobody's. */
@@ -87,15 +88,23 @@ export class Attempt implements JobAttempt, FlowRun {
   /** Set when the run was left, to go on later. */
   suspension: Suspension | undefined;
   leave: JobAttempt["leave"];
+  readonly #maxAttempts: number;
   readonly #tools: FlowTools;
+  #run: JobRun | undefined;
   #context: JobContext | undefined;
   #controller: AbortController | undefined;
   #flow: JobFlow | undefined;
 
-  constructor(job: ClaimedJob, maxAttempts: number, tools: FlowTools) {
+  constructor(job: ClaimedJob, maxAttempts: number, tools: FlowTools, startedAt: number) {
     this.job = job;
+    this.startedAt = startedAt;
+    this.#maxAttempts = maxAttempts;
     this.#tools = tools;
-    this.run = new Run(this, maxAttempts);
+  }
+
+  /** Made for the first that asks for it: many a handler looks at its input alone. */
+  get run(): JobRun {
+    return (this.#run ??= new Run(this, this.#maxAttempts));
   }
 
   /** Made for the first handler that asks for one of its tools. */

@@ -6,7 +6,7 @@
  * Everything happens in turns of the event loop. A turn runs jobs for about a millisecond, sends the outcomes as one batch, grants new
  * credit, and lets the sockets have their turn before it goes on. Between turns nothing is running that the user did not write.
  */
-import { Timeouts, isPromiseLike, type Clock, type Fault } from "../core/index.ts";
+import { Timeouts, type Clock, type Fault } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { Attempt } from "./attempt.ts";
 import type { Lane } from "./lane.ts";
@@ -197,14 +197,14 @@ export class Dispatcher {
   }
 
   #begin(lane: Lane, job: ClaimedJob): void {
-    const attempt = new Attempt(job, lane.maxAttempts, lane.runner.tools);
     const startedAt = this.#now;
+    const attempt = new Attempt(job, lane.maxAttempts, lane.runner.tools, startedAt);
     if (this.#cancelled.size > 0 && this.#cancelled.delete(job.id)) {
       this.#settle({ job, to: "cancelled" }, undefined, startedAt);
       return;
     }
     const settlement = lane.runner.run(attempt);
-    if (!isPromiseLike(settlement)) {
+    if ("to" in settlement) {
       lane.ended();
       this.#settle(settlement, attempt.fault, startedAt);
       return;

@@ -103,6 +103,8 @@ export interface ClaimedJob {
   readonly payload: string;
   /** Bytes of the payload, where the store knows them without making a text of it. */
   readonly size?: number;
+  /** Calls `read` with the bytes in which the payload is, in UTF-8 from `start` up to `end`, where a store has it so: an attempt then makes no text of it. */
+  readonly readPayload?: <T>(read: (bytes: Uint8Array, start: number, end: number) => T) => T;
   readonly context?: string | undefined;
   /** 1 for the first run. */
   readonly attempt: number;

@@ -14,6 +14,8 @@ export interface Codec<in I, out O> {
   parse(wire: unknown): MaybePromise<Result<O, Invalid>>;
   /** JSON text, or its UTF-8 bytes, to the decoded value. Also refuses invalid UTF-8, repeated keys and too long texts. */
   parseJson(text: string | Uint8Array): MaybePromise<Result<O, Invalid>>;
+  /** The same for a text that is part of other bytes, from `start` up to `end`: no text is made of it. */
+  parseJsonPart(bytes: Uint8Array, start: number, end: number): MaybePromise<Result<O, Invalid>>;
   /** A decoded value to its wire value: only the schema's fields, validated. */
   encode(value: I): Result<unknown, Invalid>;
   /** A decoded value to JSON text: only the schema's fields, validated. */

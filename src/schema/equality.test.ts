@@ -168,6 +168,11 @@ test("a compiled codec reads bytes as the interpreter does, however they are spa
           assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
           if (bytes.length > 0) bytes[byte % bytes.length] = byte;
           assert.deepStrictEqual(fast.parseJson(bytes), slow.parseJson(bytes));
+          // Whatever stands before and after: here digits, which would be part of a number.
+          const around = new Uint8Array(bytes.length + 9).fill(0x31);
+          around.set(bytes, 5);
+          assert.deepStrictEqual(fast.parseJsonPart(around, 5, 5 + bytes.length), fast.parseJson(bytes));
+          assert.deepStrictEqual(slow.parseJsonPart(around, 5, 5 + bytes.length), slow.parseJson(bytes));
         }
       },
     ),

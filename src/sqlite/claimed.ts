@@ -10,8 +10,8 @@ import { contextMark } from "./payload-bytes.ts";
 import type { ClaimReply } from "./protocol.ts";
 import { plainKey } from "./unique-key.ts";
 
-/** The fence of a claim of this session: known by identity, so that a copy with other numbers is not taken for it. */
-export class ClaimFence implements Fence {
+/** The fence of a claim of this session. */
+class ClaimFence implements Fence {
   readonly epoch: number;
   readonly claim: number;
 
@@ -92,6 +92,11 @@ export class SlottedJob implements ClaimedJob {
   get payload(): string {
     const { bytes } = this.#common;
     return bytes.toString("utf8", payloadAt(bytes, this.#start), endOf(bytes, this.#start));
+  }
+
+  readPayload<T>(read: (bytes: Uint8Array, start: number, end: number) => T): T {
+    const { bytes } = this.#common;
+    return read(bytes, payloadAt(bytes, this.#start), endOf(bytes, this.#start));
   }
 
   get size(): number {

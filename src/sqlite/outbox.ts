@@ -13,7 +13,7 @@ import type {
   SettleReceipt,
   StoreFault,
 } from "../jobs/index.ts";
-import { ClaimFence, type SlottedJob } from "./claimed.ts";
+import { SlottedJob } from "./claimed.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { Packer, type Run } from "./packer.ts";
 import type { AttemptRef, Batch, BatchReply, Op, OpReply, SettleOp } from "./protocol.ts";
@@ -348,7 +348,7 @@ function settleReceipts(waiter: SettleWaiter, reply: BatchReply): SettleReceipt[
 
 /** Whether the job came from this session as it is: then its place in the claim names it. */
 function isSlotted(job: ClaimedJob, epoch: number): job is SlottedJob {
-  return job.fence instanceof ClaimFence && job.fence.epoch === epoch && "slot" in job;
+  return job instanceof SlottedJob && job.fence.epoch === epoch;
 }
 
 function refOf(job: ClaimedJob, epoch: number): AttemptRef {

@@ -20,6 +20,11 @@ export function isSealed(text: string): boolean {
   return text.charCodeAt(0) === mark;
 }
 
+/** The same of its bytes. */
+export function beginsSealed(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === mark;
+}
+
 export function writeCompressed(frame: Buffer): string {
   return `~1z.${frame.toString("base64")}`;
 }

@@ -15,7 +15,7 @@ import { emitValueFunction } from "./emit-value.ts";
 import { emitScanFunction, isScannable } from "./emit-scan.ts";
 import { Emitter } from "./emitter.ts";
 import { serializeBy } from "./interpreted.ts";
-import { scannerOf, type Scanner } from "./scanner.ts";
+import { scannerOf, scannerOfPart, type Scanner } from "./scanner.ts";
 
 interface Reading {
   /** Straight from JSON bytes; absent where the schema has parts that cannot be read so. */
@@ -29,7 +29,7 @@ interface Writing {
   readonly encode: (value: unknown, depth: number) => unknown;
 }
 
-type Reader = Pick<Codec<unknown, unknown>, "parse" | "parseJson">;
+type Reader = Pick<Codec<unknown, unknown>, "parse" | "parseJson" | "parseJsonPart">;
 type Writer = Pick<Codec<unknown, unknown>, "encode" | "serialize">;
 
 export function generate(node: Node, limits: SchemaLimits): Reading & Writing {
@@ -101,6 +101,18 @@ function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, tak
   // A predicate is foreign code, which may parse something else in the middle of this.
   const share = !some(node, (one) => one.kind === "refine");
   const exact = countsKeys(node);
+  const parseSlowly = (source: string | Uint8Array): MaybePromise<Result<unknown, Invalid>> => {
+    const text = readText(source, limits.maxTextLength);
+    if (!text.ok) return text;
+    const parsed = parseText(text.value);
+    if (!parsed.ok) return parsed;
+    const wire = parsed.value;
+    takeKeys();
+    const value = decode(wire);
+    const keys = exact && value !== failed ? takeKeys() : countKeys(wire);
+    if (countMembers(text.value) !== keys) return repeatedKey();
+    return value === failed ? decodeSlowly(wire) : new Ok(value);
+  };
   return {
     parse,
     parseJson(source) {
@@ -109,21 +121,25 @@ function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, tak
         const value = scan(scanner, 0);
         if (value !== failed && scanner.ended()) return new Ok(value);
       }
-      const text = readText(source, limits.maxTextLength);
-      if (!text.ok) return text;
-      const parsed = parseText(text.value);
-      if (!parsed.ok) return parsed;
-      const wire = parsed.value;
-      takeKeys();
-      const value = decode(wire);
-      const keys = exact && value !== failed ? takeKeys() : countKeys(wire);
-      if (countMembers(text.value) !== keys) return repeatedKey();
-      return value === failed ? decodeSlowly(wire) : new Ok(value);
+      return parseSlowly(source);
+    },
+    parseJsonPart(bytes, start, end) {
+      const scanner =
+        scan === undefined || end - start > limits.maxTextLength ? undefined : scannerOfPart(bytes, start, end, share);
+      if (scan !== undefined && scanner !== undefined) {
+        const value = scan(scanner, 0);
+        if (value !== failed && scanner.ended()) return new Ok(value);
+      }
+      return parseSlowly(bytes.subarray(start, end));
     },
   };
 }
 
+/** Of an object that has no fields. */
+const emptyObject = Object.freeze(new Ok("{}"));
+
 function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
+  const isEmpty = node.kind === "object" && node.fields.length === 0;
   return {
     encode(value) {
       const wire = encode(value, 0);
@@ -133,7 +149,8 @@ function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
       // The wire value is made by generated code, so that all values of a schema have one shape, and V8 then writes the text
       // faster than a program can join it. docs/schema.md has the figures.
       const wire = encode(value, 0);
-      return wire === failed ? serializeBy(node, value, limits) : new Ok(JSON.stringify(wire));
+      if (wire === failed) return serializeBy(node, value, limits);
+      return isEmpty ? emptyObject : new Ok(JSON.stringify(wire));
     },
   };
 }

@@ -8,14 +8,16 @@ import type { SchemaLimits } from "../limits.ts";
 import type { Node } from "../nodes.ts";
 
 export function interpretedCodec(node: Node, limits: SchemaLimits): Codec<unknown, unknown> {
+  const parseJson: Codec<unknown, unknown>["parseJson"] = (source) => {
+    const wire = wireOf(source, limits);
+    return wire.ok ? decodeNode(node, wire.value, limits) : wire;
+  };
   return {
     node,
     mode: "interpreted",
     parse: (wire) => decodeNode(node, wire, limits),
-    parseJson(source) {
-      const wire = wireOf(source, limits);
-      return wire.ok ? decodeNode(node, wire.value, limits) : wire;
-    },
+    parseJson,
+    parseJsonPart: (bytes, start, end) => parseJson(bytes.subarray(start, end)),
     encode: (value) => encodeNode(node, value, limits),
     serialize: (value) => serializeBy(node, value, limits),
   };

@@ -10,9 +10,11 @@ const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const powersOfTen = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 export class Scanner {
-  readonly bytes: Uint8Array;
-  /** One character for each byte, so that both have the same positions. */
+  bytes: Uint8Array;
+  /** One character for each byte from `start` on. */
   text: string;
+  /** Where the text starts in the bytes. */
+  start = 0;
   /** The next byte to read. */
   p = 0;
   /** Where the last key starts. */
@@ -31,6 +33,15 @@ export class Scanner {
     this.text = text;
     this.p = 0;
     this.end = text.length;
+    return this;
+  }
+
+  /** A text in the middle of other bytes. */
+  restartAt(bytes: Uint8Array, text: string, start: number): this {
+    this.bytes = bytes;
+    this.text = text;
+    this.start = this.p = start;
+    this.end = start + text.length;
     return this;
   }
 
@@ -81,7 +92,7 @@ export class Scanner {
       const code = bytes[p] as number;
       if (code === quoteMark) {
         this.p = p + 1;
-        return this.text.slice(from, p);
+        return this.text.slice(from - this.start, p - this.start);
       }
       if (code < 32) return undefined;
       if (code === backslash || code > 127) return this.#hardString(from);
@@ -129,18 +140,21 @@ export class Scanner {
       if (scale === 0) return Number.NaN;
       code = p < end ? (bytes[p] as number) : -1;
     }
-    // Up to 15 digits are exact, and so is a quotient of two exact numbers rounded once.
-    if (p - from > 15 || code === 101 || code === 69) return this.#hardNumber(from);
+    if (code === 101 || code === 69) return this.#hardNumber(from);
     this.p = p;
+    // Up to 15 digits are exact, and so is a quotient of two exact numbers rounded once.
+    if (p - from > 15) return Number(this.text.slice(from - this.start, p - this.start));
     const value = scale === 0 ? digits : digits / (powersOfTen[scale] as number);
     return negative ? -value : value;
   }
 
+  /** One with an exponent. */
   #hardNumber(from: number): number {
-    numberPattern.lastIndex = from;
+    const start = from - this.start;
+    numberPattern.lastIndex = start;
     if (!numberPattern.test(this.text)) return Number.NaN;
-    this.p = numberPattern.lastIndex;
-    return Number(this.text.slice(from, this.p));
+    this.p = numberPattern.lastIndex + this.start;
+    return Number(this.text.slice(start, numberPattern.lastIndex));
   }
 
   boolean(): boolean | undefined {
@@ -155,7 +169,7 @@ export class Scanner {
   }
 
   #word(word: string): boolean {
-    if (!this.text.startsWith(word, this.p)) return false;
+    if (!this.text.startsWith(word, this.p - this.start)) return false;
     this.p += word.length;
     return true;
   }
@@ -179,7 +193,9 @@ interface NodeBuffer {
 /** Node's, and absent elsewhere. */
 const { latin1Slice, utf8Write } = (globalThis as { Buffer?: { prototype: NodeBuffer } }).Buffer?.prototype ?? {};
 const roomForOne = 4;
+const nothing = new Uint8Array(0);
 const shared = new Scanner(new Uint8Array(longestScan + roomForOne), "");
+const sharedPart = new Scanner(nothing, "");
 
 /**
  * Something that reads the source, or undefined when it is too long, or the runtime cannot make latin1 text fast. The scanner of a
@@ -193,4 +209,11 @@ export function scannerOf(source: string | Uint8Array, share: boolean): Scanner 
   // Beyond ASCII the text itself has other positions than its bytes, and the bytes would have to be turned into a text again. With room for one
   // more character, as many bytes as characters are written only where that is all of it.
   return utf8Write.call(scanner.bytes, source, 0, length + roomForOne) === length ? scanner : undefined;
+}
+
+/** The same for a text in the middle of other bytes, which the shared scanner holds on to until it reads the next. */
+export function scannerOfPart(bytes: Uint8Array, start: number, end: number, share: boolean): Scanner | undefined {
+  if (latin1Slice === undefined || end - start > longestScan) return undefined;
+  const scanner = share ? sharedPart : new Scanner(nothing, "");
+  return scanner.restartAt(bytes, latin1Slice.call(bytes, start, end), start);
 }
