@@ -1,7 +1,7 @@
 /**
  * A job's schemas, compiled once: payload in and out, result in and out, and the data of its faults.
  */
-import { Err, Fault, type MaybePromise, type Result } from "../core/index.ts";
+import { Err, Fault, Ok, type MaybePromise, type Result } from "../core/index.ts";
 import {
   InvalidInput,
   InvalidPayload,
@@ -13,7 +13,7 @@ import {
   type Contract,
   type Job,
 } from "../contract/index.ts";
-import { compile, type Codec, type Invalid } from "../schema/index.ts";
+import { compile, isPlain, type Codec, type Invalid } from "../schema/index.ts";
 import { PayloadNewer } from "./faults.ts";
 
 type AnyCodec = Codec<unknown, unknown>;
@@ -25,6 +25,8 @@ export class JobCodec {
   /** Its record has no keys and no tenant, unless options say so. */
   readonly plain: boolean;
   readonly input: AnyCodec;
+  /** What `input` encodes is what reading its text would give. */
+  readonly #inputIsPlain: boolean;
   /** Undefined: the job returns nothing. */
   readonly output: AnyCodec | undefined;
   readonly #faults: ReadonlyMap<string, AnyFaultType>;
@@ -37,6 +39,7 @@ export class JobCodec {
     this.version = job.settings.version;
     this.plain = this.version === 1 && unique === undefined && key === undefined && tenant === undefined;
     this.input = compiled(job.input);
+    this.#inputIsPlain = isPlain(this.input.node);
     this.output = job.output === undefined ? undefined : compiled(job.output);
     this.#payloadBytes = payloadBytes;
     const types: readonly AnyFaultType[] = [
@@ -52,7 +55,24 @@ export class JobCodec {
   /** The payload of an input: JSON text that holds the schema's fields and no others. */
   payload(input: unknown): Result<string, ReturnType<typeof InvalidInput>> {
     const written = this.input.serialize(input);
-    if (!written.ok) return new Err(invalidInput(written.fault));
+    return written.ok ? this.#sized(written) : new Err(invalidInput(written.fault));
+  }
+
+  /** The payload, and the input as a handler will see it, where that is known without reading the payload. */
+  payloadAndInput(
+    input: unknown,
+  ): Result<{ readonly payload: string; readonly decoded?: unknown }, ReturnType<typeof InvalidInput>> {
+    if (!this.#inputIsPlain) {
+      const payload = this.payload(input);
+      return payload.ok ? new Ok({ payload: payload.value }) : payload;
+    }
+    const encoded = this.input.encode(input);
+    if (!encoded.ok) return new Err(invalidInput(encoded.fault));
+    const written = this.#sized(new Ok(JSON.stringify(encoded.value)));
+    return written.ok ? new Ok({ payload: written.value, decoded: encoded.value }) : written;
+  }
+
+  #sized(written: Ok<string>): Result<string, ReturnType<typeof InvalidInput>> {
     const bytes = utf8Bytes(written.value, this.#payloadBytes);
     return bytes <= this.#payloadBytes ? written : new Err(tooLong(bytes, this.#payloadBytes));
   }

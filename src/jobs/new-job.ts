@@ -24,17 +24,17 @@ export function newJob(
   clock: Clock,
   limits: JobLimits,
 ): MaybePromise<NewJobResult> {
-  const payload = codec.payload(input);
-  if (!payload.ok) return payload;
-  const { settings, name } = codec.job;
-  if (options === undefined && codec.plain)
-    return new Ok({ name, priority: settings.priority, payload: payload.value });
-  const record =
-    options === undefined && codec.version === 1
-      ? { name, priority: settings.priority, payload: payload.value }
-      : withOptions(codec, payload.value, options ?? {}, clock);
-  if (codec.plain && options?.uniqueKey === undefined) return new Ok(record);
-  if (!needsInput(codec, options)) return new Ok(withKeys(codec, record, undefined, options, limits));
+  if (!needsInput(codec, options)) {
+    const payload = codec.payload(input);
+    if (!payload.ok) return payload;
+    const record = recordOf(codec, payload.value, options, clock);
+    if (codec.plain && options?.uniqueKey === undefined) return new Ok(record);
+    return new Ok(withKeys(codec, record, undefined, options, limits));
+  }
+  const made = codec.payloadAndInput(input);
+  if (!made.ok) return made;
+  const record = recordOf(codec, made.value.payload, options, clock);
+  if (made.value.decoded !== undefined) return new Ok(withKeys(codec, record, made.value.decoded, options, limits));
   // The functions read the decoded input: with its defaults, and as a handler will see it.
   const decoded = codec.input.parseJson(record.payload);
   if (isPromiseLike(decoded)) {
@@ -47,6 +47,12 @@ export function newJob(
   return decoded.ok
     ? new Ok(withKeys(codec, record, decoded.value, options, limits))
     : new Err(invalidInput(decoded.fault));
+}
+
+function recordOf(codec: JobCodec, payload: string, options: NewJobOptions | undefined, clock: Clock): NewJob {
+  if (options !== undefined || codec.version !== 1) return withOptions(codec, payload, options ?? {}, clock);
+  const { settings, name } = codec.job;
+  return { name, priority: settings.priority, payload };
 }
 
 function withOptions(codec: JobCodec, payload: string, options: NewJobOptions, clock: Clock): NewJob {
@@ -67,7 +73,8 @@ function withOptions(codec: JobCodec, payload: string, options: NewJobOptions, c
   };
 }
 
-function needsInput({ job: { settings } }: JobCodec, options: NewJobOptions | undefined): boolean {
+function needsInput({ plain, job: { settings } }: JobCodec, options: NewJobOptions | undefined): boolean {
+  if (plain) return false;
   return (
     (settings.unique?.key !== undefined && options?.uniqueKey === undefined) ||
     (settings.key !== undefined && options?.key === undefined) ||

@@ -50,5 +50,6 @@ export type {
   TupleNode,
 } from "./nodes.ts";
 export { t } from "./t.ts";
+export { isPlain } from "./walk-schema.ts";
 export type { BinaryFormat, BinaryLibrary, FormFormat, Format } from "./wire-format.ts";
 export { jsonSchema, jsonSchemaRefs, type JsonSchema, type JsonSchemaRefs } from "./json-schema.ts";

@@ -25,6 +25,35 @@ function children(node: Node): readonly Node[] {
   }
 }
 
+const plainKinds = new Set<Node["kind"]>([
+  "string",
+  "int32",
+  "int",
+  "float",
+  "boolean",
+  "literal",
+  "enum",
+  "array",
+  "tuple",
+  "object",
+  "nullable",
+  "brand",
+]);
+
+/**
+ * Whether the wire value that encoding makes is what reading its JSON text gives: nothing has another form there, takes a default, may be missing, or is checked by
+ * foreign code.
+ */
+export function isPlain(root: Node): boolean {
+  return !some(
+    root,
+    (node) =>
+      !plainKinds.has(node.kind) ||
+      (node.kind === "object" &&
+        node.fields.some((field) => field.presence !== "required" || field.wireName !== field.name)),
+  );
+}
+
 /** Whether the predicate holds for the node or any inside it, however deep. */
 export function some(root: Node, predicate: (node: Node) => boolean): boolean {
   const seen = new Set<Node>([root]);
