@@ -102,9 +102,20 @@ END $$;
 `;
 
 const entries = [
-  ...["abandon", "enqueue", "get", "kept", "list", "records", "rotate", "since", "take_out", "turn", "unfinished"].map(
-    (name) => `blocks_${name}`,
-  ),
+  ...[
+    "abandon",
+    "enqueue",
+    "get",
+    "kept",
+    "list",
+    "records",
+    "rotate",
+    "settle",
+    "since",
+    "take_out",
+    "turn",
+    "unfinished",
+  ].map((name) => `blocks_${name}`),
   ...[
     "backlog",
     "cancel",
@@ -141,8 +152,13 @@ DO $jit$ DECLARE f regprocedure; BEGIN
   END LOOP;
   -- Along the index, always: the planner takes few blocks for unclaimed, and would rather read all claims and sort, at a cost that grows with what waits and is kept.
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
-    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_turn', 'blocks_since', 'blocks_take_out', 'blocks_unfinished', 'blocks_abandon') LOOP
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_turn', 'blocks_settle', 'blocks_since', 'blocks_take_out', 'blocks_unfinished', 'blocks_abandon') LOOP
     EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off', f);
+  END LOOP;
+  -- Planned once per connection: what they do to a few rows costs less than the plans of it.
+  FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_enqueue', 'blocks_settle') LOOP
+    EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f);
   END LOOP;
 END $jit$;
 `;

@@ -4,7 +4,7 @@
  */
 import { systemClock } from "../../core/index.ts";
 import type { ClaimedJob, EnqueueReceipt, Fence, JobId, NewJob, Settlement } from "../../jobs/index.ts";
-import type { Sql } from "../connection.ts";
+import type { Sql, SqlParameter } from "../connection.ts";
 import { postgresLimits as limits } from "../limits.ts";
 import { last, type Position } from "../rows/index.ts";
 import {
@@ -111,7 +111,7 @@ export class BlockPath {
     const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
     const from = lanes.map(({ lane }) => this.#horizon.from(lane));
     this.#fresh.clear();
-    this.#learn(await this.#run(this.#work, fence, [], lanes, from, true));
+    this.#learn(await this.#run(fence, lanes, from, true));
   }
 
   /** @param heads Per name, the first row that was left: only what comes before it is claimed. */
@@ -131,7 +131,7 @@ export class BlockPath {
     if (lanes.length === 0) return { claimed: [], more: new Set(), moved: new Set() };
     const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? Number.MAX_SAFE_INTEGER);
     this.#fresh.clear();
-    const rows = await this.#run(this.#work, fence, [], lanes, from, false);
+    const rows = await this.#run(fence, lanes, from, false);
     const claimed = this.#take(rows, fence);
     const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
     const more = new Set(
@@ -160,21 +160,17 @@ export class BlockPath {
   }
 
   async #run(
-    sql: Sql,
     fence: Fence,
-    parts: readonly Part[],
     lanes: readonly WantedLane[],
     from: readonly number[],
     deep: boolean,
   ): Promise<readonly TurnRow[]> {
     const ids = deep ? [] : [...new Set(lanes.map(({ lane }) => Math.floor(lane / 10)))];
     const keys = ids.map((id) => this.#running.of(this.#names.name(id), fence.epoch));
-    return sql.run<TurnRow>(turnText, [
-      ...[fence.epoch, fence.claim, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
-      ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
-      ...[parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null))],
-      ...[lanes.map(({ lane }) => lane), lanes.map((one) => one.credit), from, lanes.map(({ until }) => until)],
-      ...[deep, limits.claimBytes, keys.flatMap((own, at) => own.map(() => ids[at] as number)), keys.flat()],
+    return this.#work.run<TurnRow>(turnText, [
+      ...[fence.epoch, fence.claim, lanes.map(({ lane }) => lane), lanes.map((one) => one.credit)],
+      ...[from, lanes.map(({ until }) => until), deep, limits.claimBytes],
+      ...[keys.flatMap((own, at) => own.map(() => ids[at] as number)), keys.flat()],
     ]);
   }
 
@@ -258,12 +254,11 @@ export class BlockPath {
     while (open.length > 0) {
       const parts = this.#parts(open);
       const marks = open.map((settlement) => this.#begin(settlement));
-      const fence = { epoch, claim: 0 };
-      const rows = await this.#run(this.#settling, fence, parts, [], [], false).catch((error: unknown) => {
+      const rows = await this.#settling.run<ApartRow>(settleText, valuesOf(epoch, parts)).catch((error: unknown) => {
         for (const { held, place, claim } of marks) held.claims[place] = claim;
         throw error;
       });
-      const apart = new Map(rows.filter(({ kind }) => kind === 4).map(({ block, gone }) => [block, new Set(gone)]));
+      const apart = new Map(rows.map(({ block, gone }) => [block, new Set(gone)]));
       const again: Settlement[] = [];
       open.forEach((settlement, index) => {
         const { held, place, claim } = marks[index] as Begun;
@@ -367,5 +362,22 @@ interface Begun {
   readonly claim: number;
 }
 
+/** Of a block that was not settled: the places that went to the row path. */
+interface ApartRow {
+  readonly block: number;
+  readonly gone: readonly number[];
+}
+
+const settleText =
+  "SELECT * FROM tensile.blocks_settle($1, $2::smallint[], $3::bigint[], $4::int[], $5::text[], $6::text[])";
+
+function valuesOf(epoch: number, parts: readonly Part[]): readonly SqlParameter[] {
+  return [
+    ...[epoch, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
+    ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
+    parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null)),
+  ];
+}
+
 const turnText =
-  "SELECT * FROM tensile.blocks_turn($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12, $13, $14::int[], $15::text[])";
+  "SELECT * FROM tensile.blocks_turn($1, $2, $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7, $8, $9::int[], $10::text[])";

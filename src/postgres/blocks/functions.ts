@@ -8,30 +8,29 @@ export const blockFunctions = `
 CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_keys text, p_takes int[], p_epoch bigint, p_claim bigint,
   OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
-DECLARE v_bodies text[]; v_contexts text[]; v_keys text[];
+DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_unbroken boolean;
 BEGIN
-  PERFORM pg_current_xact_id();
   made_at := tensile.now();
-  SELECT s.slot INTO slot FROM tensile.block_shelf s;
-  SELECT array_agg(nextval('tensile.job_id')) INTO seqs FROM generate_series(1, cardinality(p_lanes));
+  -- All that is asked is one statement, and all that is written another: what a statement costs to begin is more than what it does here.
+  WITH alive AS MATERIALIZED (SELECT FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE)
+  SELECT s.slot, (SELECT array_agg(nextval('tensile.job_id')) FROM generate_series(1, cardinality(p_lanes))),
+      (SELECT array_agg((SELECT CASE WHEN m.paused OR EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) THEN 0 ELSE u.t END FROM tensile.name m WHERE m.id = u.l / 10)
+        ORDER BY u.o) FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) WHERE p_takes IS NOT NULL AND EXISTS (SELECT FROM alive)),
+      EXISTS (SELECT FROM tensile.unbroken)
+    INTO slot, seqs, took, v_unbroken FROM tensile.block_shelf s;
   v_bodies := string_to_array(p_bodies, E'\\x02');
   v_contexts := string_to_array(p_contexts, E'\\x02');
   v_keys := string_to_array(p_keys, E'\\x02');
   IF v_bodies = '{}' THEN v_bodies := ARRAY['']; END IF;
-  INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys)
-    SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys) AS u(l, s, n, b, c, k);
-  IF p_takes IS NOT NULL THEN
-    PERFORM FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE;
-    IF FOUND THEN
-      SELECT array_agg(CASE WHEN m.paused OR EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) THEN 0 ELSE u.t END ORDER BY u.o) INTO took
-        FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) JOIN tensile.name m ON m.id = u.l / 10;
-      INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim)
-        SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0;
-      IF FOUND THEN fence := tensile.next_fence(); END IF;
-    END IF;
-  END IF;
+  WITH blocks AS (
+    INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys)
+      SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys) AS u(l, s, n, b, c, k)
+  ), claims AS (
+    INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0
+  )
   INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, sum(u.n - coalesce(u.t, 0)), sum(coalesce(u.t, 0))
     FROM unnest(p_lanes, p_ns, took) AS u(l, n, t) GROUP BY 2;
+  IF 0 < ANY (took) THEN fence := CASE WHEN v_unbroken THEN nextval('tensile.fence') ELSE tensile.next_fence() END; END IF;
 END $$;
 
 -- Throws where the lease is over. The lock is what a rescue waits for, and is waited for by nobody else.
@@ -41,16 +40,41 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = 'TNDED'; END IF;
 END $$;
 
--- One turn: outcomes in, claims out. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block;
--- 6: (at) the number of these claims;
--- 4: places that went to the row path, of a block that was not settled for that reason; 2 (once, with p_deep): the time, the last number of a
+-- Successes. Answers nothing, but for blocks of which places went to the row path: those were not settled, and these (gone) are to be settled there.
+CREATE FUNCTION tensile.blocks_settle(p_epoch bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[])
+  RETURNS TABLE (block bigint, gone smallint[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE v_now bigint := tensile.now(); v_moved boolean; v_lanes int[];
+BEGIN
+  PERFORM tensile.assert_alive(p_epoch);
+  -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
+  -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
+  SELECT array_agg(l.lane) INTO v_lanes
+    FROM (SELECT b.lane FROM tensile.block b WHERE b.slot = ANY(p_slots) AND b.seq = ANY(p_blocks) ORDER BY b.seq FOR KEY SHARE) AS l;
+  v_moved := EXISTS (SELECT FROM tensile.outcome o WHERE o.slot = ANY(p_slots) AND o.block = ANY(p_blocks) AND o.kind = 1);
+  WITH done AS MATERIALIZED (
+    SELECT u.s, u.b, u.n, u.r::smallint[] AS r, u.x, u.l FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results, v_lanes) AS u(s, b, n, r, x, l)
+      WHERE NOT v_moved OR NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]))
+  ), outcomes AS (
+    INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges, results)
+      SELECT d.s, nextval('tensile.outcome_number'), d.b, 0, d.n, v_now, p_epoch, d.r, d.x FROM done d
+  )
+  INSERT INTO tensile.tally SELECT ${tallySlot}, d.l / 10, 0, 0, 0, -sum(d.n) FROM done d GROUP BY 2;
+  IF v_moved THEN
+    RETURN QUERY SELECT u.b, array_agg(m.place)
+      FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place) GROUP BY 1;
+  END IF;
+END $$;
+
+-- Claims. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block; 6: (at) the number of these claims;
+-- 2 (once, with p_deep): the time, the last number of a
 -- block, and a number that is higher than those of all transactions that may bring blocks up to there; 3 (with p_deep): per lane the first block that is not claimed wholly.
-CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[],
-    p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean, p_bytes bigint, p_key_names int[], p_keys text[])
+CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean,
+    p_bytes bigint, p_key_names int[], p_keys text[])
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, keys text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; v_moved boolean; v_lanes int[] := '{}'; v_counts int[] := '{}'; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; v_lanes int[] := '{}'; v_counts int[] := '{}'; r record;
 BEGIN
   IF p_deep THEN
     -- Before this transaction has a number: whoever has taken a block's number up to here has a lower one. (The end of a snapshot does not say that: it is one above the
@@ -58,25 +82,8 @@ BEGIN
     SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_before FROM tensile.job_id s;
   END IF;
   PERFORM tensile.assert_alive(p_epoch);
-  IF cardinality(p_blocks) > 0 THEN
-    -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
-    -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
-    SELECT array_agg(l.lane) INTO v_lanes FROM (SELECT b.lane FROM tensile.block b WHERE b.seq = ANY(p_blocks) ORDER BY b.seq FOR KEY SHARE) AS l;
-    v_moved := EXISTS (SELECT FROM tensile.outcome o WHERE o.slot = ANY(p_slots) AND o.block = ANY(p_blocks) AND o.kind = 1);
-    INSERT INTO tensile.outcome (slot, id, block, kind, n, at, epoch, ranges, results)
-      SELECT u.s, nextval('tensile.outcome_number'), u.b, 0, u.n, v_now, p_epoch, u.r::smallint[], u.x
-      FROM unnest(p_slots, p_blocks, p_ns, p_ranges, p_results) AS u(s, b, n, r, x)
-      WHERE NOT v_moved OR NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]));
-    INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, 0, -sum(u.n) FROM unnest(p_slots, p_blocks, p_ns, p_ranges, v_lanes) AS u(s, b, n, r, l)
-      WHERE NOT v_moved OR NOT EXISTS (SELECT FROM tensile.blocks_moved_of(u.s, u.b, u.r::smallint[])) GROUP BY 2;
-    RETURN QUERY SELECT 4::smallint, u.s, u.b, NULL::int, NULL::int, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, array_agg(m.place)
-      FROM unnest(p_slots, p_blocks, p_ranges) AS u(s, b, r) CROSS JOIN LATERAL tensile.blocks_moved_of(u.s, u.b, u.r::smallint[]) AS m(place)
-      WHERE v_moved GROUP BY 2, 3;
-    v_lanes := '{}';
-  ELSE
-    -- A claim that a crash of the server loses is a claim that never was.
-    PERFORM set_config('synchronous_commit', 'off', true);
-  END IF;
+  -- A claim that a crash of the server loses is a claim that never was.
+  PERFORM set_config('synchronous_commit', 'off', true);
   IF p_deep THEN
     -- Before the lanes are looked at: what is over now is seen there.
     v_xmin := pg_snapshot_xmin(pg_current_snapshot())::text;
