@@ -40,7 +40,7 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#batch.push(settlement);
     this.#waiting++;
-    if (settlement.to !== "succeeded" && goesOn.has(settlement.to)) this.#again.set(settlement.job.id, false);
+    if (goesOn.has(settlement.to)) this.#again.set(settlement.job.id, false);
   }
 
   /** An attempt ended without an outcome. */

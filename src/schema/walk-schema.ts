@@ -42,7 +42,7 @@ const plainKinds = new Set<Node["kind"]>([
 
 /**
  * Whether the wire value that encoding makes is what reading its JSON text gives: nothing has another form there, takes a default, may be missing, or is checked by
- * foreign code.
+ * foreign code. The one difference left is -0, which is 0 in JSON.
  */
 export function isPlain(root: Node): boolean {
   return !some(

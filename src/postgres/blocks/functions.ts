@@ -10,6 +10,7 @@ CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text,
 #variable_conflict use_variable
 DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_unbroken boolean;
 BEGIN
+  -- The transaction has its number (v_xid) before its blocks have theirs: that is what a look at late commits relies on.
   made_at := tensile.now();
   -- All that is asked is one statement, and all that is written another: what a statement costs to begin is more than what it does here.
   WITH alive AS MATERIALIZED (SELECT FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE)
@@ -30,6 +31,7 @@ BEGIN
   )
   INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, sum(u.n - coalesce(u.t, 0)), sum(coalesce(u.t, 0))
     FROM unnest(p_lanes, p_ns, took) AS u(l, n, t) GROUP BY 2;
+  -- What next_fence() does where no crash has been, without a statement of its own.
   IF 0 < ANY (took) THEN fence := CASE WHEN v_unbroken THEN nextval('tensile.fence') ELSE tensile.next_fence() END; END IF;
 END $$;
 

@@ -101,6 +101,12 @@ function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, tak
   // A predicate is foreign code, which may parse something else in the middle of this.
   const share = !some(node, (one) => one.kind === "refine");
   const exact = countsKeys(node);
+  /** Undefined: it has to be read slowly, were it only to say what is wrong. */
+  const parseQuickly = (scanner: Scanner | undefined): Ok<unknown> | undefined => {
+    if (scan === undefined || scanner === undefined) return undefined;
+    const value = scan(scanner, 0);
+    return value !== failed && scanner.ended() ? new Ok(value) : undefined;
+  };
   const parseSlowly = (source: string | Uint8Array): MaybePromise<Result<unknown, Invalid>> => {
     const text = readText(source, limits.maxTextLength);
     if (!text.ok) return text;
@@ -117,20 +123,12 @@ function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, tak
     parse,
     parseJson(source) {
       const scanner = scan === undefined || source.length > limits.maxTextLength ? undefined : scannerOf(source, share);
-      if (scan !== undefined && scanner !== undefined) {
-        const value = scan(scanner, 0);
-        if (value !== failed && scanner.ended()) return new Ok(value);
-      }
-      return parseSlowly(source);
+      return parseQuickly(scanner) ?? parseSlowly(source);
     },
     parseJsonPart(bytes, start, end) {
       const scanner =
         scan === undefined || end - start > limits.maxTextLength ? undefined : scannerOfPart(bytes, start, end, share);
-      if (scan !== undefined && scanner !== undefined) {
-        const value = scan(scanner, 0);
-        if (value !== failed && scanner.ended()) return new Ok(value);
-      }
-      return parseSlowly(bytes.subarray(start, end));
+      return parseQuickly(scanner) ?? parseSlowly(bytes.subarray(start, end));
     },
   };
 }
