@@ -17,7 +17,19 @@ const child = spawn(process.execPath, [...fixed, ...given, ...patterns], {
   stdio: "inherit",
   env: { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compile") },
 });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+/** The end was asked for from outside: by a terminal, a time limit, a supervisor. */
+let ended: { readonly signal: NodeJS.Signals; readonly afterS: number } | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    ended ??= { signal, afterS: Math.round(process.uptime()) };
+    child.kill(signal);
+  });
+}
 child.on("exit", (code) => {
-  process.exitCode = code ?? 1;
+  process.exitCode = code === null || (code === 0 && ended !== undefined) ? 1 : code;
+  if (ended === undefined) return;
+  // Node reports each file that was under way as cancelled, with a sentence about a promise that is pending. That is read as a hang of the file.
+  process.stderr.write(
+    `\nThis run was ended by ${ended.signal} after ${ended.afterS} s. A file that is reported as cancelled above was still under way: it neither failed nor hung.\n`,
+  );
 });

@@ -37,7 +37,7 @@ export interface Link {
 /** What the link needs of a thread: a `Worker`, or what a simulation runs in its place. */
 export interface WriterThread {
   on(event: "message", heard: (message: FromWriter) => void): unknown;
-  on(event: "error", heard: (error: unknown) => void): unknown;
+  on(event: "error" | "messageerror", heard: (error: unknown) => void): unknown;
   on(event: "exit", heard: (code: number) => void): unknown;
   postMessage(message: ToWriter, transfer?: ArrayBuffer[]): void;
   ref(): void;
@@ -92,6 +92,11 @@ export function startWriter(
     }
   });
   worker.on("error", (error: unknown) => died(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  // Whose answer it was is lost with it. Without this its callers would wait for ever.
+  worker.on("messageerror", (error: unknown) => {
+    died(`a message of the writer thread cannot be read: ${String(error)}`);
+    void worker.terminate();
+  });
   worker.on("exit", (code) => died(`the writer thread ended with code ${code}`));
   return {
     send: (message, transfer) => worker.postMessage(message, transfer),
