@@ -10,7 +10,7 @@ export interface ThreadsOptions {
   readonly count?: "auto" | number;
   /** The module that every thread runs, and that calls `serve`. Default: the program's own, `process.argv[1]`. */
   readonly entry?: string | URL;
-  /** Megabytes of V8's heap for each thread; over it the thread ends and is replaced. Default: what the process's memory and its own heap limit allow, divided by `count`. At least 16. */
+  /** Megabytes of V8's heap for each thread; over it the thread ends and is replaced, or, where V8 cannot do that, the process ends (`docs/threads.md`). Default: what the process's memory and its own heap limit allow, divided by `count`. At least 16. */
   readonly heapMB?: number;
 }
 

@@ -86,33 +86,15 @@ test("several threads answer on one port, with one store, one view of metrics an
 });
 
 test("a thread that dies is replaced while the other one goes on", async (context) => {
-  const server = await startThreaded(context, { threads: { heapMB: 48 }, serve: { metrics: { port: 0 } } });
-  const { url } = server;
-  const deaths: readonly (readonly [path: string, reason: RegExp])[] = [
-    ["crash", /ended by itself with code 1/],
-    ["leave", /ended by itself with code 3/],
-    ["fill", /its heap was full/],
-  ];
-  for (const [path, reason] of deaths) {
-    const before = [...(await bothThreads(url)).keys()];
-    const died = server.next(({ thread }) => thread?.state === "died");
-    const back = server.next(({ thread }) => thread?.state === "ready");
-    // The connection breaks, or the answer was sent before.
-    await ask(`${url}/${path}`, {}).catch(() => undefined);
-    const { thread } = await died;
-    assert.match(thread?.reason ?? "", reason);
-    assert.ok([100, 200, 400].includes(thread?.restartInMs ?? 0));
-    assert.equal((await ask(`${url}/where`)).status, 200, "the other one answers meanwhile");
-    await back;
-    const after = [...(await bothThreads(url)).keys()];
-    assert.deepEqual([after.length, after.filter((one) => before.includes(one)).length], [2, 1], "one is new");
-  }
+  const server = await startThreaded(context, { serve: { metrics: { port: 0 } } });
+  await dies(server, "crash", /ended by itself with code 1/);
+  await dies(server, "leave", /ended by itself with code 3/);
   const stats = await server.stats();
   assert.equal(
     stats.reduce((sum, { restarts }) => sum + restarts, 0),
-    3,
+    2,
   );
-  assert.equal(server.log.filter(({ event }) => event === "thread.died").length, 3, "each is said once");
+  assert.equal(server.log.filter(({ event }) => event === "thread.died").length, 2, "each is said once");
   const defects = server.log.filter(({ event }) => event === "defect");
   assert.match(String(defects[0]?.["error"]), /crashed on purpose/);
   assert.ok([1, 2].includes(defects[0]?.thread ?? 0), "the log names the thread");
@@ -120,6 +102,36 @@ test("a thread that dies is replaced while the other one goes on", async (contex
   assert.match(page, /^http_server_requests_total\{method="GET",route="\/where",status="200"\} \d+$/m);
   await drained(server);
 });
+
+/**
+ * At the limit of a thread's heap V8 ends the whole process where it cannot ask Node: when its compiler, on a thread of its own, needs room for code,
+ * or when a collection moves more than 16 MB at once out of the young generation. That is V8's to mend; here it is kept from both.
+ */
+const heapEndsThread = ["--single-threaded", "--max-semi-space-size=1"];
+
+test("a thread whose heap is full is replaced while the other one goes on", async (context) => {
+  const server = await startThreaded(context, { threads: { heapMB: 48 } }, heapEndsThread);
+  await dies(server, "fill", /its heap was full/);
+  assert.equal(server.log.filter(({ event }) => event === "thread.died").length, 1);
+  await drained(server);
+});
+
+/** One thread is asked for its end, ends for that reason, and has a successor. */
+async function dies(server: ThreadedProcess, path: string, reason: RegExp): Promise<void> {
+  const { url } = server;
+  const before = [...(await bothThreads(url)).keys()];
+  const died = server.next(({ thread }) => thread?.state === "died");
+  const back = server.next(({ thread }) => thread?.state === "ready");
+  // The connection breaks, or the answer was sent before.
+  await ask(`${url}/${path}`, {}).catch(() => undefined);
+  const { thread } = await died;
+  assert.match(thread?.reason ?? "", reason);
+  assert.ok([100, 200, 400].includes(thread?.restartInMs ?? 0));
+  assert.equal((await ask(`${url}/where`)).status, 200, "the other one answers meanwhile");
+  await back;
+  const after = [...(await bothThreads(url)).keys()];
+  assert.deepEqual([after.length, after.filter((one) => before.includes(one)).length], [2, 1], "one is new");
+}
 
 async function drained({ child, heard, ended }: ThreadedProcess): Promise<void> {
   child.kill("SIGTERM");

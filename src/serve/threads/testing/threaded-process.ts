@@ -47,10 +47,11 @@ export interface ThreadedProcess {
 export async function startThreaded(
   context: TestContext,
   options: { threads?: ThreadsOptions; serve?: Partial<ServeOptions> } = {},
+  nodeFlags: readonly string[] = [],
 ): Promise<ThreadedProcess> {
   const folder = mkdtempSync(join(tmpdir(), "tensile-threads-"));
   const file = join(folder, "jobs.db");
-  const child = spawn(process.execPath, [program, JSON.stringify({ file, ...options })], {
+  const child = spawn(process.execPath, [...nodeFlags, program, JSON.stringify({ file, ...options })], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const exited = once(child, "exit") as Promise<[number | null]>;
