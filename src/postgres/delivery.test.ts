@@ -1,44 +1,53 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClaimedJob, NewJob } from "../jobs/index.ts";
-import { Delivery } from "./delivery.ts";
+import { KeyGates } from "./blocks/index.ts";
+import { Delivery, type Share } from "./delivery.ts";
 
 const fence = { epoch: 1, claim: 1 };
 const claimedOf = (id: string, name = "a"): ClaimedJob => {
   return { id, name, priority: 5, payload: "{}", attempt: 1, enqueuedAt: 0, fence };
 };
 const job = (name = "a"): NewJob => ({ name, priority: 5, payload: "{}" });
+const all = (...claimed: ClaimedJob[]): Parameters<Delivery["endEnqueue"]>[2] => {
+  return { claimed, free: claimed, refused: new Set() };
+};
+const nothing = all();
+const creditOf = (share: Share | undefined): (readonly [string, number])[] => [...(share?.credit ?? [])];
 
 function consumer(): { delivery: Delivery; handed: string[]; lost: string[] } {
   const handed: string[] = [];
   const lost: string[] = [];
-  const delivery = new Delivery({
-    names: ["a", "b"],
-    onClaimed: (jobs) => void handed.push(...jobs.map(({ id }) => id)),
-    onCancelRequested: () => undefined,
-    onTrouble: () => undefined,
-    onLost: (ids) => void lost.push(...ids),
-  });
+  const delivery = new Delivery(
+    {
+      names: ["a", "b"],
+      onClaimed: (jobs) => void handed.push(...jobs.map(({ id }) => id)),
+      onCancelRequested: () => undefined,
+      onTrouble: () => undefined,
+      onLost: (ids) => void lost.push(...ids),
+    },
+    () => undefined,
+  );
   delivery.grant("a", 10);
   delivery.grant("b", 10);
   // One turn that finds nothing: now it is known that nothing waits.
-  delivery.endTurn(delivery.takeForTurn(), [], ["a", "b"]);
+  delivery.endTurn(delivery.takeForTurn(), [], [], ["a", "b"]);
   return { delivery, handed, lost };
 }
 
 test("what is enqueued while a turn brings older jobs of the name is claimed with it, and handed over behind them", () => {
   const { delivery, handed } = consumer();
   // Too much for an enqueue that took its room before: one waits.
-  delivery.endEnqueue(new Map(), [job()], []);
+  delivery.endEnqueue(undefined, [job()], nothing);
   const turn = delivery.takeForTurn();
   assert.deepEqual([...turn], [["a", 1]]);
-  const ofA = delivery.takeForEnqueue([job()]) ?? new Map<string, number>();
-  assert.deepEqual([...ofA], [["a", 1]]);
-  delivery.endEnqueue(ofA, [job()], [claimedOf("younger")]);
-  const ofB = delivery.takeForEnqueue([job("b")]) ?? new Map<string, number>();
-  delivery.endEnqueue(ofB, [job("b")], [claimedOf("another", "b")]);
+  const ofA = delivery.takeForEnqueue([job()]);
+  assert.deepEqual(creditOf(ofA), [["a", 1]]);
+  delivery.endEnqueue(ofA, [job()], all(claimedOf("younger")));
+  const ofB = delivery.takeForEnqueue([job("b")]);
+  delivery.endEnqueue(ofB, [job("b")], all(claimedOf("another", "b")));
   assert.deepEqual(handed, ["another"]);
-  delivery.endTurn(turn, [claimedOf("older")], ["a"]);
+  delivery.endTurn(turn, [claimedOf("older")], [claimedOf("older")], ["a"]);
   assert.deepEqual(handed, ["another", "older", "younger"]);
   assert.equal(delivery.wants, false);
 });
@@ -46,30 +55,65 @@ test("what is enqueued while a turn brings older jobs of the name is claimed wit
 test("of the credit an enqueue leaves what waits and is not in the turn", () => {
   const { delivery } = consumer();
   delivery.endEnqueue(
-    new Map(),
+    undefined,
     Array.from({ length: 4 }, () => job()),
-    [],
+    nothing,
   );
   const turn = delivery.takeForTurn();
   assert.deepEqual([...turn], [["a", 4]]);
-  delivery.endEnqueue(new Map(), [job(), job()], []);
+  delivery.endEnqueue(undefined, [job(), job()], nothing);
   // Ten, four of them in the turn, two for those that came since.
   const room = delivery.takeForEnqueue(Array.from({ length: 9 }, () => job()));
-  assert.deepEqual([...(room ?? [])], [["a", 4]]);
+  assert.deepEqual(creditOf(room), [["a", 4]]);
 });
 
 test("a turn that fails, and a lease that is over, keep nothing back", () => {
   const { delivery, handed, lost } = consumer();
   const claimedMeanwhile = (id: string): Delivery => {
-    delivery.endEnqueue(new Map(), [job()], []);
+    delivery.endEnqueue(undefined, [job()], nothing);
     delivery.takeForTurn();
-    const room = delivery.takeForEnqueue([job()]) ?? new Map<string, number>();
-    delivery.endEnqueue(room, [job()], [claimedOf(id)]);
+    const room = delivery.takeForEnqueue([job()]);
+    delivery.endEnqueue(room, [job()], all(claimedOf(id)));
     return delivery;
   };
   claimedMeanwhile("one").lose(["one"]);
   assert.deepEqual([handed, lost], [["one"], ["one"]]);
-  delivery.endTurn(new Map(), [], []);
-  claimedMeanwhile("two").endTurn(new Map(), [], []);
+  delivery.endTurn(new Map(), [], [], []);
+  claimedMeanwhile("two").endTurn(new Map(), [], [], []);
   assert.deepEqual(handed, ["one", "two"]);
+});
+
+test("of a name with limits per key what may run and has no credit waits for the next, the most urgent first", () => {
+  const handed: string[] = [];
+  const gates = new KeyGates(
+    () => 1,
+    () => 10,
+    () => 0,
+  );
+  const delivery = new Delivery(
+    {
+      names: ["a"],
+      onClaimed: (jobs) => void handed.push(...jobs.map(({ id }) => id)),
+      onCancelRequested: () => undefined,
+      onTrouble: () => undefined,
+    },
+    () => gates.limited("a"),
+  );
+  delivery.grant("a", 1);
+  const turn = delivery.takeForTurn();
+  const claimed = ["1", "2", "3", "4"].map((id) => ({
+    ...claimedOf(id),
+    key: id,
+    priority: id === "3" ? 1 : 5,
+  }));
+  delivery.endTurn(turn, claimed, gates.begin(claimed, true), []);
+  assert.deepEqual([handed, gates.of("a").due], [["1"], 3]);
+  delivery.grant("a", 2);
+  assert.deepEqual(handed, ["1", "3", "2"]);
+  // Cancelled before it begins; and after the stop nothing is claimed ahead.
+  assert.equal(delivery.takeDue(({ id }) => id === "4").length, 1);
+  delivery.stop();
+  assert.equal(delivery.takeForEnqueue([{ ...job(), key: "new" }]), undefined);
+  delivery.grant("a", 5);
+  assert.deepEqual([handed.length, gates.of("a").due], [3, 0]);
 });

@@ -5,10 +5,14 @@
  *   unknown: a turn gets all credit of the name
  *   known:   a turn gets as much as waits, and what is left of the credit an enqueue may use for its own jobs, in the commit that makes them
  *
+ * Of a name with limits per key its gate knows the keys that wait, instead of how many jobs do; and what is claimed ahead takes credit when it may run. Where there is
+ * none by then, it is due: the next credit is its own.
+ *
  * What a statement may claim is taken out before it is sent and given back where it was not used: a turn and an enqueue may be under way at once. What the
  * enqueue brings meanwhile is handed over behind what the turn does.
  */
 import type { ClaimedJob, ConsumeOptions, JobId, NewJob } from "../jobs/index.ts";
+import type { KeyGate } from "./blocks/index.ts";
 
 /** Credit by job name. */
 export type Credit = ReadonlyMap<string, number>;
@@ -21,6 +25,18 @@ interface Lot {
   inTurn: number;
   /** Jobs that were enqueued here, and not claimed, since the turn under way was sent. */
   added: number;
+  readonly gate: KeyGate | undefined;
+  /** May run, but for credit. */
+  readonly due: ClaimedJob[];
+}
+
+/** What an enqueue may claim. */
+export interface Share {
+  readonly credit: Credit;
+  /** Of names without limits per key, how many. */
+  readonly room: Credit;
+  /** Of the others, which of its jobs, by their places, and whether credit was taken for it. */
+  readonly chosen: ReadonlyMap<number, "start" | "ahead">;
 }
 
 export class Delivery {
@@ -32,9 +48,12 @@ export class Delivery {
   /** Claimed by enqueues, of names of which the turn under way brings older ones: those are handed over first. */
   #younger: ClaimedJob[] = [];
 
-  constructor(options: ConsumeOptions) {
+  constructor(options: ConsumeOptions, gateOf: (name: string) => KeyGate | undefined) {
     this.options = options;
-    for (const name of options.names) this.#lots.set(name, { credit: 0, waiting: undefined, inTurn: 0, added: 0 });
+    for (const name of options.names) {
+      const gate = gateOf(name);
+      this.#lots.set(name, { credit: 0, waiting: undefined, inTurn: 0, added: 0, gate, due: [] });
+    }
   }
 
   /** Answers whether a turn may find something for it. */
@@ -42,7 +61,14 @@ export class Delivery {
     const lot = this.#lots.get(name);
     if (lot === undefined) throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
     if (!this.#stopped) lot.credit += credit;
+    if (lot.due.length > 0) this.deliver(this.#fromDue(lot));
     return wants(lot);
+  }
+
+  #fromDue(lot: Lot): readonly ClaimedJob[] {
+    const jobs = lot.due.splice(0, lot.credit);
+    if (lot.gate !== undefined) lot.gate.due = lot.due.length;
+    return jobs;
   }
 
   /** Nothing more is claimed; what is under way is still handed over. */
@@ -54,7 +80,10 @@ export class Delivery {
   /** Somebody else may have brought work. */
   forget(): void {
     this.#forgot = true;
-    for (const lot of this.#lots.values()) lot.waiting = undefined;
+    for (const lot of this.#lots.values()) {
+      lot.waiting = undefined;
+      lot.gate?.waitingKeys.forget();
+    }
   }
 
   /** Whether there is room for something that may wait. */
@@ -79,7 +108,7 @@ export class Delivery {
     this.#forgot = false;
     for (const [name, lot] of this.#lots) {
       lot.added = 0;
-      lot.inTurn = Math.min(lot.credit, lot.waiting ?? Infinity);
+      lot.inTurn = lot.gate === undefined ? Math.min(lot.credit, lot.waiting ?? Infinity) : shareOf(lot, lot.gate);
       lot.credit -= lot.inTurn;
       if (lot.inTurn > 0) taken.set(name, lot.inTurn);
     }
@@ -87,18 +116,29 @@ export class Delivery {
   }
 
   /** For an enqueue of these jobs. Undefined: none of them may be claimed in its commit. */
-  takeForEnqueue(jobs: readonly NewJob[]): Credit | undefined {
-    const taken = new Map<string, number>();
-    for (const { name } of jobs) {
-      const count = (taken.get(name) ?? 0) + 1;
-      if (count <= freeOf(this.#lots.get(name))) taken.set(name, count);
+  takeForEnqueue(jobs: readonly NewJob[]): Share | undefined {
+    const credit = new Map<string, number>();
+    const room = new Map<string, number>();
+    const chosen = new Map<number, "start" | "ahead">();
+    if (this.#stopped) return undefined;
+    for (const [at, { name, key }] of jobs.entries()) {
+      const lot = this.#lots.get(name);
+      const count = (credit.get(name) ?? 0) + 1;
+      if (lot?.gate !== undefined) {
+        const way = lot.gate.take(key, count <= lot.credit);
+        if (way === "start") credit.set(name, count);
+        if (way !== undefined) chosen.set(at, way);
+      } else if (count <= freeOf(lot)) {
+        credit.set(name, count);
+        room.set(name, count);
+      }
     }
-    for (const [name, count] of taken) (this.#lots.get(name) as Lot).credit -= count;
-    return taken.size === 0 ? undefined : taken;
+    for (const [name, count] of credit) (this.#lots.get(name) as Lot).credit -= count;
+    return credit.size === 0 && chosen.size === 0 ? undefined : { credit, room, chosen };
   }
 
   /** @param all Names of which everything was claimed that was there. */
-  endTurn(taken: Credit, claimed: readonly ClaimedJob[], all: readonly string[]): void {
+  endTurn(taken: Credit, claimed: readonly ClaimedJob[], free: readonly ClaimedJob[], all: readonly string[]): void {
     for (const lot of this.#lots.values()) lot.inTurn = 0;
     for (const { name } of claimed) {
       const lot = this.#lots.get(name) as Lot;
@@ -108,19 +148,47 @@ export class Delivery {
       const lot = this.#lots.get(name) as Lot;
       lot.waiting = lot.added;
     }
-    this.#account(taken, claimed);
-    this.#give(claimed);
+    this.#give(this.#account(taken, free));
     this.#giveYounger();
   }
 
-  endEnqueue(taken: Credit, jobs: readonly NewJob[], claimed: readonly ClaimedJob[]): void {
+  /** @param free Of those that it claimed, what may run now. @param refused Names of which it was to claim some, and did not. */
+  endEnqueue(
+    share: Share | undefined,
+    jobs: readonly NewJob[],
+    {
+      claimed,
+      free,
+      refused,
+    }: { readonly [K in "claimed" | "free"]: readonly ClaimedJob[] } & {
+      readonly refused: ReadonlySet<string>;
+    },
+  ): void {
     if (claimed.length < jobs.length) {
       this.added(jobs);
       for (const { name } of claimed) this.#addTo(name, -1);
+      for (const [at, { name, key }] of jobs.entries())
+        if (share?.chosen.has(at) !== true || refused.has(name)) this.#lots.get(name)?.gate?.waitingKeys.wait(key);
     }
-    this.#account(taken, claimed);
-    if (claimed.some(({ name }) => this.#isInTurn(name))) this.#younger.push(...claimed);
-    else this.#give(claimed);
+    this.#untake(share, jobs);
+    for (const name of refused) this.#lots.get(name)?.gate?.refused();
+    const now = this.#account(share?.credit ?? none, free);
+    const younger = now.filter(({ name }) => this.#isInTurn(name));
+    this.#younger.push(...younger);
+    this.#give(younger.length === 0 ? now : now.filter(({ name }) => !this.#isInTurn(name)));
+  }
+
+  #untake(share: Share | undefined, jobs: readonly NewJob[]): void {
+    for (const [at, way] of share?.chosen ?? []) {
+      const { name, key } = jobs[at] as NewJob;
+      this.#lots.get(name)?.gate?.came(key, way);
+    }
+  }
+
+  /** An enqueue has failed. */
+  giveBack(share: Share, jobs: readonly NewJob[]): void {
+    this.#untake(share, jobs);
+    this.#give(this.#account(share.credit, []));
   }
 
   /** These were enqueued here, and not claimed. */
@@ -134,9 +202,20 @@ export class Delivery {
     this.options.onLost?.(ids);
   }
 
-  /** A statement has failed. */
-  giveBack(taken: Credit): void {
-    this.#account(taken, []);
+  /** These may run now. */
+  deliver(jobs: readonly ClaimedJob[]): void {
+    if (jobs.length > 0) this.#give(this.#account(none, jobs));
+  }
+
+  /** Jobs that are due: they are settled from outside. */
+  takeDue(which: (job: ClaimedJob) => boolean): readonly ClaimedJob[] {
+    const taken: ClaimedJob[] = [];
+    for (const { due, gate } of this.#lots.values()) {
+      const all = due.splice(0);
+      for (const job of all) (which(job) ? taken : due).push(job);
+      if (gate !== undefined) gate.due = due.length;
+    }
+    return taken;
   }
 
   #addTo(name: string, count: number): void {
@@ -146,14 +225,36 @@ export class Delivery {
     if (lot.waiting !== undefined) lot.waiting += count;
   }
 
+  /** Of a name with a gate the turn brings no older job of the same key: such a one is not claimed by an enqueue. */
   #isInTurn(name: string): boolean {
-    return (this.#lots.get(name)?.inTurn ?? 0) > 0;
+    const lot = this.#lots.get(name);
+    return lot !== undefined && lot.gate === undefined && lot.inTurn > 0;
   }
 
-  #account(taken: Credit, claimed: readonly ClaimedJob[]): void {
-    if (this.#stopped) return;
-    for (const [name, count] of taken) (this.#lots.get(name) as Lot).credit += count;
-    for (const { name } of claimed) (this.#lots.get(name) as Lot).credit--;
+  /** Answers what may be handed over. */
+  #account(taken: Credit, jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    if (this.#stopped) return jobs;
+    // What is due has waited for this credit.
+    const due: ClaimedJob[] = [];
+    for (const [name, count] of taken) {
+      const lot = this.#lots.get(name) as Lot;
+      lot.credit += count;
+      if (lot.due.length > 0) due.push(...this.#fromDue(lot));
+    }
+    return (due.length === 0 ? jobs : [...due, ...jobs]).filter((job) => this.#pays(job));
+  }
+
+  #pays(job: ClaimedJob): boolean {
+    const lot = this.#lots.get(job.name) as Lot;
+    if (lot.gate !== undefined && lot.credit <= 0) {
+      let at = lot.due.length;
+      while (at > 0 && (lot.due[at - 1] as ClaimedJob).priority > job.priority) at--;
+      lot.due.splice(at, 0, job);
+      lot.gate.due = lot.due.length;
+      return false;
+    }
+    lot.credit--;
+    return true;
   }
 
   #giveYounger(): void {
@@ -167,8 +268,19 @@ export class Delivery {
   }
 }
 
-function wants({ credit, waiting }: Lot): boolean {
-  return credit > 0 && waiting !== 0;
+const none: Credit = new Map();
+/** While so many keys wait at most, there are others whose jobs may be claimed when they are enqueued. */
+const fewKeys = 64;
+
+function wants({ credit, waiting, gate }: Lot): boolean {
+  return credit > 0 && (gate === undefined ? waiting !== 0 : gate.waitingKeys.size > 0);
+}
+
+/** Of the credit, what a turn gets of a name with limits per key. What may start and is not known to wait has the other half. */
+function shareOf({ credit }: Lot, gate: KeyGate): number {
+  const { size } = gate.waitingKeys;
+  if (size > fewKeys) return credit;
+  return size > 0 ? Math.ceil(credit / 2) : 0;
 }
 
 /** What of the credit no older job of the name is entitled to, but for those that the turn under way brings with credit of its own. */

@@ -25,7 +25,9 @@ export interface LifeOptions {
 export interface LifeEvents {
   /** There may be work. */
   readonly onCall: () => void;
-  /** What this process ran is not its own any more. */
+  /** The lease is over: nothing more may begin of what was claimed under it. */
+  readonly onOver: () => void;
+  /** What this process ran is not its own any more; there is a new epoch, if the server answers. */
   readonly onLost: () => void;
   /** These jobs ended with the processes that ran them. */
   readonly onEnded: (ids: readonly JobId[]) => void;
@@ -57,7 +59,7 @@ export class Life {
     this.#intake = connection("tensile enqueue");
     this.#desk = connection("tensile desk");
     const connections = { work: this.#work, settling: this.#settling, intake: this.#intake, desk: this.#desk };
-    this.paths = new Paths(connections, open.policy);
+    this.paths = new Paths(connections, open.policy, open.maxAttempts, () => open.clock.monotonic());
     this.outbox = new Outbox(this.paths, schema, open, () => {
       this.#events?.onCall();
       this.call();
@@ -120,7 +122,8 @@ export class Life {
   }
 
   async #lost(): Promise<void> {
-    this.paths.lose();
+    this.paths.lose(this.epoch);
+    this.#events?.onOver();
     try {
       await this.fleet.join();
     } catch (error) {

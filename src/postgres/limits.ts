@@ -54,6 +54,12 @@ export const postgresLimits = Object.freeze({
   blockPayloadChars: 16_384,
   /** Milliseconds between two looks at lanes that seemed empty, and at blocks whose transaction committed late, while there is work. */
   deepLookMs: 250,
+  /** Milliseconds of work, at the pace of the last ones, of a name with limits per key that are claimed ahead of what may run. */
+  aheadMs: 100,
+  /** Such jobs of one name at most, those of one key, and characters of their payloads. */
+  aheadJobs: 4_096,
+  aheadOfKey: 32,
+  aheadChars: 4_194_304,
   /** Jobs of a dead process that one statement gives over to the row path. */
   abandonJobs: 2_000,
   /** Blocks in a slot before the next one takes over, where it is empty. */

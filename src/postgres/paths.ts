@@ -2,6 +2,7 @@
  * Both ways of a job through the store, as one: plain jobs rest in blocks, everything else in rows, and a job of a block that does more than succeed becomes
  * a row. Whoever asks here does not see which.
  */
+import { systemClock } from "../core/index.ts";
 import type {
   ClaimedJob,
   DependencyRecord,
@@ -16,7 +17,7 @@ import type {
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { BlockPath, RunningKeys, type Taking } from "./blocks/index.ts";
+import { BlockPath, type KeyGate, KeyGates, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
 import { isPlain, restsInBlocks } from "./plain.ts";
 import { postgresLimits as limits } from "./limits.ts";
@@ -40,14 +41,25 @@ export class Paths {
   /** For settlements alone: a claim does not wait for their commit. */
   readonly #settledRows: RowPath;
   readonly #blocks: BlockPath;
-  readonly #running = new RunningKeys();
+  readonly #running: KeyGates;
   readonly #intake: Connection;
   readonly #desk: Connection;
   readonly #policy: ((name: string) => JobPolicy | undefined) | undefined;
   readonly #blockNames = new Map<string, boolean>();
   readonly #turns: Turns;
 
-  constructor(connections: PathConnections, policy: ((name: string) => JobPolicy | undefined) | undefined) {
+  /** @param attemptsOf How many a job of a name has. @param now Monotonic milliseconds. */
+  constructor(
+    connections: PathConnections,
+    policy: ((name: string) => JobPolicy | undefined) | undefined,
+    attemptsOf: (name: string) => number = () => Infinity,
+    now: () => number = () => systemClock.monotonic(),
+  ) {
+    this.#running = new KeyGates(
+      (name) => (this.#restsInBlocks(name) ? policy?.(name)?.perKey?.concurrency : undefined),
+      attemptsOf,
+      now,
+    );
     this.#rows = new RowPath(connections.work, policy);
     this.#settledRows = new RowPath(connections.settling, policy);
     this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names, this.#running);
@@ -83,13 +95,34 @@ export class Paths {
     jobs: readonly NewJob[],
     most: number | null,
     taking: () => Taking | undefined,
-  ): Promise<{ readonly receipts: readonly EnqueueReceipt[]; readonly claimed: readonly ClaimedJob[] }> {
+  ): Promise<
+    Awaited<ReturnType<BlockPath["enqueue"]>> & {
+      /** Those that may run now. */ readonly free: readonly ClaimedJob[];
+    }
+  > {
     await this.#count(jobs.length, most);
     if (!this.#rows.names.know(jobs)) await this.#rows.names.learn(jobs);
-    const enqueued = await this.#blocks.enqueue(this.#intake, jobs, taking());
-    // Another process may give the name a limit per key while they run.
-    this.#running.begin(enqueued.claimed);
-    return enqueued;
+    const mine = taking();
+    if (mine !== undefined && mine.chosen.size > 0)
+      await this.#blocks.giveOverSlow(new Set([...mine.chosen.keys()].map((at) => jobs[at]?.name ?? "")));
+    const enqueued = await this.#blocks.enqueue(this.#intake, jobs, mine);
+    // Also where nothing limits them: another process may give the name a limit per key while they run.
+    return { ...enqueued, free: this.#running.begin(enqueued.claimed, true) };
+  }
+
+  /** What this process has claimed of a name that is limited per key, and by nothing else; undefined: of another. */
+  gateOf(name: string): KeyGate | undefined {
+    return this.#running.limited(name);
+  }
+
+  /** The handlers of these have ended. Answers what may run now, of what was claimed ahead. */
+  offered(settlements: readonly Settlement[]): readonly ClaimedJob[] {
+    return this.#running.offered(settlements);
+  }
+
+  /** Jobs that were claimed ahead and are not handed over: one, all, or those of some names. They are to be settled. */
+  takeHeld(id?: JobId, names?: readonly string[]): readonly ClaimedJob[] {
+    return this.#running.takeHeld(id, names);
   }
 
   async enqueue(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
@@ -117,26 +150,31 @@ export class Paths {
     return this.#turns.turn(fence, credit, cause);
   }
 
-  /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. */
-  async handBack(fence: Fence): Promise<void> {
+  /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. Answers what may run instead. */
+  async handBack(fence: Fence): Promise<readonly ClaimedJob[]> {
     await this.#blocks.abandon([fence.epoch], fence.claim);
     const jobs = await this.#desk.run<{ id: number }>(
       "SELECT id FROM tensile.job WHERE state = 4 AND epoch = $1 AND claim = $2",
       [fence.epoch, fence.claim],
     );
-    this.#running.giveBack(fence);
-    if (jobs.length === 0) return;
+    const free = this.#running.giveBack(fence);
+    if (jobs.length === 0) return free;
     const lost = jobs.map(({ id }): Settlement => ({ job: { ...nobody, id: String(id), fence }, to: "released" }));
     await this.#rows.settle(
       lost,
       lost.map(() => false),
     );
+    return free;
   }
 
   /** Whether nothing comes of this but that the job has succeeded: no key, limit or other job waits for it. */
   endsAlone(settlement: Settlement): boolean {
     const { job } = settlement;
-    return job.key === undefined && this.#blocks.succeeds(settlement) && this.#blocks.holds(job);
+    return (
+      (job.key === undefined || this.#running.limited(job.name)?.isOwned === true) &&
+      this.#blocks.succeeds(settlement) &&
+      this.#blocks.holds(job)
+    );
   }
 
   /** @param again Which of them may have been committed before without an answer. */
@@ -151,6 +189,8 @@ export class Paths {
     readonly stirred: boolean;
     /** Whether keys may be free now. */
     readonly freed: boolean;
+    /** Whether others may wait for them. */
+    readonly others: boolean;
   }> {
     const done = await this.#committed(settlements, again);
     const seen = new Set<JobId>();
@@ -186,7 +226,9 @@ export class Paths {
     for (const { job } of settlements) this.#running.end(job);
     const answers = settlements.map((settlement) => receipts.get(settlement) ?? "stale");
     const freed = settlements.some(({ job }) => job.key !== undefined && !this.#isPlainName(job.name));
-    return { receipts: answers, ended, stirred: rest.length > 0, freed };
+    const others =
+      freed && settlements.some(({ job }) => job.key !== undefined && this.#running.of(job.name).isOwned !== true);
+    return { receipts: answers, ended, stirred: rest.length > 0, freed, others };
   }
 
   async #succeed(
@@ -210,8 +252,9 @@ export class Paths {
     return doubted.length === 0 ? new Set() : this.#blocks.committed(doubted.map(({ job }) => job));
   }
 
-  lose(): void {
-    this.#blocks.lose();
+  /** @param epoch It is over. */
+  lose(epoch: number): void {
+    this.#blocks.lose(epoch);
   }
 
   async rescue(epochs: readonly number[], maxAttempts: (name: string) => number): ReturnType<RowPath["rescue"]> {

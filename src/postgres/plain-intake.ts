@@ -1,7 +1,7 @@
 /** Plain jobs on their way in. What there is room for here, and nothing older waits before, is claimed in the commit of its enqueueing. */
-import type { ClaimedJob, EnqueueReceipt, Fence, NewJob } from "../jobs/index.ts";
+import type { EnqueueReceipt, Fence, NewJob } from "../jobs/index.ts";
 import type { Taking } from "./blocks/index.ts";
-import type { Credit, Delivery } from "./delivery.ts";
+import type { Delivery, Share } from "./delivery.ts";
 import type { Headroom } from "./headroom.ts";
 import type { Paths } from "./paths.ts";
 import { Unreachable } from "./trouble.ts";
@@ -10,7 +10,6 @@ export interface IntakeEvents {
   /** Who would run them; undefined: nobody here, now. */
   consumer(): Delivery | undefined;
   newFence(): Fence;
-  onClaimed(jobs: readonly ClaimedJob[]): void;
   /** Some of these wait. */
   onWaiting(jobs: readonly NewJob[]): void;
   /** The answer was lost: nobody runs what may be claimed under this fence. */
@@ -38,24 +37,22 @@ export class PlainIntake {
 
   async #enqueue(jobs: readonly NewJob[]): Promise<readonly EnqueueReceipt[]> {
     const consumer = this.#events.consumer();
-    let room: Credit | undefined;
+    let share: Share | undefined;
     let fence: Fence | undefined;
     const taking = (): Taking | undefined => {
-      room = consumer?.takeForEnqueue(jobs);
-      if (room === undefined) return undefined;
+      share = consumer?.takeForEnqueue(jobs);
+      if (share === undefined) return undefined;
       fence = this.#events.newFence();
-      return { fence, room };
+      return { fence, room: share.room, chosen: share.chosen };
     };
     try {
-      const { receipts, claimed } = await this.#headroom.use(jobs.length, (most) =>
-        this.#paths.enqueuePlain(jobs, most, taking),
-      );
-      this.#events.onClaimed(claimed);
-      consumer?.endEnqueue(room ?? new Map(), jobs, claimed);
+      const enqueued = await this.#headroom.use(jobs.length, (most) => this.#paths.enqueuePlain(jobs, most, taking));
+      const { receipts, claimed } = enqueued;
+      consumer?.endEnqueue(share, jobs, enqueued);
       if (claimed.length < jobs.length) this.#events.onWaiting(jobs);
       return receipts;
     } catch (error) {
-      if (room !== undefined) consumer?.giveBack(room);
+      if (share !== undefined) consumer?.giveBack(share, jobs);
       if (fence !== undefined && error instanceof Unreachable) this.#events.onDoubt(fence);
       throw error;
     }

@@ -30,6 +30,7 @@ import { Delivery } from "./delivery.ts";
 import { Doubts } from "./doubts.ts";
 import { flowVerbs } from "./flow.ts";
 import { Gatherer, shifted } from "./gatherer.ts";
+import { HeldJobs } from "./held-jobs.ts";
 import { Headroom } from "./headroom.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import type { Life } from "./life.ts";
@@ -57,8 +58,7 @@ export class Session implements StoreSession {
   readonly #asked = new Set<JobId>();
   /** Jobs that were handed over and are not settled. */
   readonly #running = new Set<JobId>();
-  /** Claims whose answer was lost: nobody runs their jobs. */
-  #orphans: Fence[] = [];
+  readonly #held: HeldJobs;
   #inTrouble = false;
   /** Another process has called, or a while has passed: nothing that was known of the queues holds. */
   #called = true;
@@ -109,23 +109,28 @@ export class Session implements StoreSession {
     this.#intake = new PlainIntake(rows, this.#headroom, {
       consumer: () => (this.#inTrouble ? undefined : this.#consumer),
       newFence: () => this.#newFence(),
-      onClaimed: (jobs) => this.#begin(jobs),
       onWaiting: (jobs) => this.#admit(jobs),
       onDoubt: (fence) => {
-        this.#orphans.push(fence);
+        this.#held.orphan(fence);
         this.#hear();
       },
+    });
+    this.#held = new HeldJobs(rows, {
+      consumer: () => this.#consumer,
+      settle: (settlements) => this.#settles.add(settlements),
+      onTrouble: (error) => this.#noteTrouble(reasonOf(error)),
     });
     this.#others = new Caller(() => life.call());
     life.events = {
       onCall: () => this.#hear(),
+      onOver: () => this.#held.lose(),
       onLost: () => this.#lose(),
       onEnded: (ids) => void this.#waiters.tell(ids),
       onTrouble: (reason) => this.#noteTrouble(reason),
     };
     this.#regular = new Regular(options.clock);
     this.#regular.every(limits.pruneMs, () => this.prune());
-    this.#regular.every(limits.foldMs, () => this.#act(() => this.#fold()));
+    this.#regular.every(limits.foldMs, () => this.#act(() => rows.fold().then(() => this.#headroom.look())));
     this.#regular.every(limits.pollMs, () => this.#waiters.look());
     this.#turnSoon();
   }
@@ -148,21 +153,23 @@ export class Session implements StoreSession {
   }
 
   settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]> {
+    if (this.#ended === undefined) this.#held.offered(settlements);
     return this.#gather(this.#settles, settlements);
   }
 
   async #settle(settlements: readonly Settlement[]): Promise<readonly SettleReceipt[]> {
     const again = this.#doubts.of(settlements);
     try {
-      const { receipts, ended, stirred, freed } = await this.#rows.settle(this.#life.epoch, settlements, again);
+      const { receipts, ended, stirred, freed, others } = await this.#rows.settle(this.#life.epoch, settlements, again);
       for (const { job } of settlements) this.#running.delete(job.id);
       this.#doubts.end(settlements);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
       if (this.#waiters.size > 0) void this.#waiters.settled(settlements, ended);
       if (stirred) this.#stir();
-      else if (freed) this.#turnSoon();
+      // A turn under way has the credit, and may have looked before.
+      else if (freed && (this.#turning !== undefined || this.#consumer?.wants === true)) this.#turnSoon();
       // A key or a gate may have room for one of a name that has none here.
-      if (stirred || freed) this.#announce(settlements.map(({ job }) => job));
+      if (stirred || others) this.#announce(settlements.map(({ job }) => job));
       return receipts;
     } catch (error) {
       if (error instanceof Unreachable) this.#doubts.add(settlements);
@@ -173,7 +180,11 @@ export class Session implements StoreSession {
   consume(options: ConsumeOptions): Consumer {
     if (this.#consumer !== undefined)
       throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
-    const consumer = new Delivery(options);
+    const onClaimed = (jobs: readonly ClaimedJob[]): void => {
+      for (const { id } of jobs) this.#running.add(id);
+      options.onClaimed(jobs);
+    };
+    const consumer = new Delivery({ ...options, onClaimed }, (name) => this.#rows.gateOf(name));
     this.#consumer = consumer;
     this.#life.hold(true);
     return {
@@ -187,6 +198,7 @@ export class Session implements StoreSession {
         this.#pace.hurry();
         // What is being claimed still arrives first.
         await Promise.all([this.#turning, this.#intake.idle]);
+        await this.#held.release();
         if (this.#consumer === consumer) this.#consumer = undefined;
         this.#life.hold(false);
       },
@@ -197,6 +209,8 @@ export class Session implements StoreSession {
     const done = await this.#act(() => this.#rows.cancel(id));
     if (!done.ok) return done;
     const { state, epoch, ended } = done.value;
+    // It was claimed ahead, and runs nowhere.
+    if (epoch === this.#life.epoch && (await this.#held.cancel(id))) return ok("cancelled");
     if (epoch === this.#life.epoch) this.#askToStop(id);
     else if (state === "running") this.#life.call();
     if (state === "cancelled") void this.#waiters.tell([id, ...ended]);
@@ -248,14 +262,10 @@ export class Session implements StoreSession {
     await Promise.allSettled([this.#enqueues.idle(), this.#plainEnqueues.idle(), this.#settles.idle()]);
     this.#consumer?.stop();
     await this.#turning;
+    await this.#held.release();
     this.#consumer = undefined;
     this.#waiters.fail(StoreUnavailable({ reason: this.#ended }));
     await this.#life.end();
-  }
-
-  async #fold(): Promise<void> {
-    await this.#rows.fold();
-    await this.#headroom.look();
   }
 
   #askToStop(id: JobId): void {
@@ -292,7 +302,7 @@ export class Session implements StoreSession {
         await this.#turn(fence);
         this.#noteTrouble(undefined);
       } catch (error) {
-        this.#orphans.push(fence);
+        this.#held.orphan(fence);
         this.#called = true;
         this.#noteTrouble(reasonOf(error));
         return this.#wake.in(limits.reconnectLeastMs);
@@ -304,10 +314,6 @@ export class Session implements StoreSession {
     return { epoch: this.#life.epoch, claim: ++this.#claims };
   }
 
-  #begin(jobs: readonly ClaimedJob[]): void {
-    for (const { id } of jobs) this.#running.add(id);
-  }
-
   /** Some of these wait. */
   #admit(jobs: readonly NewJob[]): void {
     if (this.#consumer?.wants === true) this.#turnSoon();
@@ -315,7 +321,7 @@ export class Session implements StoreSession {
   }
 
   async #turn(fence: Fence): Promise<void> {
-    if (this.#orphans.length > 0) await this.#handBack(fence.epoch);
+    await this.#held.retry(fence.epoch);
     const consumer = this.#consumer;
     const sentAt = this.#clock.now();
     const cause = { called: this.#called, stirred: this.#stirred };
@@ -323,23 +329,16 @@ export class Session implements StoreSession {
     const room = consumer?.takeForTurn() ?? new Map<string, number>();
     const turn = await this.#rows.turn(fence, room, cause).catch((error: unknown) => {
       consumer?.forget();
-      consumer?.endTurn(room, [], []);
+      consumer?.endTurn(room, [], [], []);
       throw error;
     });
     if ("wakeMs" in turn && this.#wake.plan(turn.wakeMs, sentAt)) this.#stirred = this.#again = true;
     if (turn.ended.length > 0) void this.#waiters.tell(turn.ended);
-    for (const id of turn.cancelled) this.#askToStop(id);
+    for (const id of turn.cancelled) void this.#held.cancel(id).then((held) => !held && this.#askToStop(id));
+    if (turn.paused.length > 0) void this.#held.release(turn.paused);
     if (turn.claimed.length > 0) this.#wake.busy();
-    this.#begin(turn.claimed);
-    consumer?.endTurn(room, turn.claimed, turn.all);
+    consumer?.endTurn(room, turn.claimed, turn.free, turn.all);
     if (turn.more || consumer?.missed === true) this.#again = true;
-  }
-
-  async #handBack(epoch: number): Promise<void> {
-    for (const fence of [...this.#orphans]) {
-      if (fence.epoch === epoch) await this.#rows.handBack(fence);
-      this.#orphans = this.#orphans.filter((orphan) => orphan !== fence);
-    }
   }
 
   /** There is work for the others, where this process has no room for all of it. */
@@ -363,7 +362,6 @@ export class Session implements StoreSession {
   #lose(): void {
     const ids = [...this.#running];
     this.#running.clear();
-    this.#orphans = [];
     if (ids.length > 0) this.#consumer?.lose(ids);
     this.#hear();
   }

@@ -157,7 +157,7 @@ DO $jit$ DECLARE f regprocedure; BEGIN
   END LOOP;
   -- Planned once per connection: what they do to a few rows costs less than the plans of it.
   FOR f IN SELECT p.oid FROM pg_proc p JOIN pg_class c ON c.relnamespace = p.pronamespace
-    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_enqueue', 'blocks_settle') LOOP
+    WHERE c.oid = 'tensile.job'::regclass AND p.proname IN ('blocks_enqueue', 'blocks_settle', 'blocks_turn') LOOP
     EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f);
   END LOOP;
 END $jit$;

@@ -4,12 +4,16 @@
  */
 import { systemClock } from "../core/index.ts";
 import type { ClaimedJob, Fence, JobId } from "../jobs/index.ts";
-import type { BlockPath, RunningKeys } from "./blocks/index.ts";
+import type { BlockPath, KeyGates } from "./blocks/index.ts";
 import { postgresLimits as limits } from "./limits.ts";
-import type { Position, RowPath } from "./rows/index.ts";
+import type { Position, RowPath, Turn } from "./rows/index.ts";
 
 export interface PathTurn {
   readonly claimed: readonly ClaimedJob[];
+  /** Those of them that may run now. */
+  readonly free: readonly ClaimedJob[];
+  /** Names that are paused, among those with limits per key. */
+  readonly paused: readonly string[];
   readonly cancelled: readonly JobId[];
   readonly ended: readonly JobId[];
   /** Milliseconds until something is due; undefined: nothing is. Absent where the rows were not asked: what was known before holds. */
@@ -30,14 +34,14 @@ export interface TurnCause {
 export class Turns {
   readonly #rows: RowPath;
   readonly #blocks: BlockPath;
-  readonly #running: RunningKeys;
+  readonly #running: KeyGates;
   readonly #isPlain: (name: string) => boolean;
   /** Names of which no row could be claimed at the last look at the rows, and when that was. */
   readonly #rowless = new Set<string>();
   #rowsAt = -Infinity;
 
   /** @param isPlain Whether nothing but credit limits the jobs of a name. */
-  constructor(rows: RowPath, blocks: BlockPath, running: RunningKeys, isPlain: (name: string) => boolean) {
+  constructor(rows: RowPath, blocks: BlockPath, running: KeyGates, isPlain: (name: string) => boolean) {
     this.#rows = rows;
     this.#blocks = blocks;
     this.#running = running;
@@ -49,13 +53,21 @@ export class Turns {
     const names = [...credit].filter(([, count]) => count > 0).map(([name]) => name);
     const wanted = names.map((name) => ({ name }));
     if (!this.#rows.names.know(wanted)) await this.#rows.names.learn(wanted);
+    const gates = names.map((name) => [name, this.#running.limited(name)] as const);
+    for (const [, gate] of gates) gate?.waitingKeys.mark();
     await this.#blocks.look(fence, names, cause.called);
     const rows = await this.#turnRows(fence, credit, names, cause);
     const left = new Map(credit);
     for (const { name } of rows.claimed) left.set(name, (left.get(name) ?? 0) - 1);
-    this.#running.begin(rows.claimed);
+    const freeRows = this.#running.begin(rows.claimed, false);
+    for (const [name, gate] of gates) if (rows.keys.has(name)) gate?.waitingKeys.toldRows(rows.keys.get(name));
+    const waits = new Map(gates.map(([name, gate]) => [name, gate !== undefined && this.#blocks.waits(name)]));
     const blocks = await this.#blocks.turn(fence, left, rows.heads);
-    this.#running.begin(blocks.claimed);
+    const freeOfBlocks = this.#running.begin(blocks.claimed, true);
+    for (const [name, gate] of gates) {
+      const told = blocks.told.get(name);
+      gate?.told(told?.owned, told === undefined && waits.get(name) === false ? [] : told?.waiting);
+    }
     for (const { name } of blocks.claimed) left.set(name, (left.get(name) ?? 0) - 1);
     // Some of theirs went to the rows.
     for (const name of blocks.moved) this.#rowless.delete(name);
@@ -64,7 +76,8 @@ export class Turns {
       (left.get(name) ?? 0) > 0 && (blocks.more.has(name) || rows.heads.has(name));
     const spent = (name: string): boolean => (left.get(name) ?? 0) <= 0 || !this.#rowless.has(name);
     const all = names.filter((name) => !spent(name) && !behind(name) && this.#isPlain(name));
-    return { ...rows, claimed, all, more: rows.more || names.some(behind) };
+    const free = freeOfBlocks.length === 0 ? freeRows : [...freeRows, ...freeOfBlocks];
+    return { ...rows, claimed, free, all, more: rows.more || names.some(behind) };
   }
 
   /** Of names that had no row to claim a moment ago the rows are not asked again, unless something may have come of them. */
@@ -73,12 +86,15 @@ export class Turns {
     credit: ReadonlyMap<string, number>,
     names: readonly string[],
     { called, stirred }: TurnCause,
-  ): Promise<Omit<PathTurn, "all"> & { readonly heads: ReadonlyMap<string, Position> }> {
+  ): Promise<Turn | typeof noRows> {
     const now = systemClock.monotonic();
-    if (called || stirred || now - this.#rowsAt >= limits.deepLookMs) this.#rowless.clear();
-    if (names.length > 0 && names.every((name) => this.#rowless.has(name))) return noRows;
+    const isOld = called || stirred || now - this.#rowsAt >= limits.deepLookMs;
+    if (isOld) this.#rowless.clear();
+    if (!isOld && names.every((name) => this.#rowless.has(name))) return noRows;
     if (this.#rowless.size === 0) this.#rowsAt = now;
-    const turn = await this.#rows.turn(fence, credit, limits.claimBytes, false, this.#blocks.heads(names));
+    // Of what is held here, and has no credit, it is asked whether it is paused.
+    const asked = new Map([...this.#running.holding.map((name) => [name, 0] as const), ...credit]);
+    const turn = await this.#rows.turn(fence, asked, limits.claimBytes, false, this.#blocks.heads(names));
     const left = new Map(credit);
     for (const { name } of turn.claimed) left.set(name, (left.get(name) ?? 0) - 1);
     for (const name of names)
@@ -87,4 +103,12 @@ export class Turns {
   }
 }
 
-const noRows = { claimed: [], cancelled: [], ended: [], more: false, heads: new Map<string, Position>() };
+const noRows = {
+  claimed: [],
+  cancelled: [],
+  ended: [],
+  more: false,
+  heads: new Map<string, Position>(),
+  keys: new Map<string, readonly string[] | undefined>(),
+  paused: [],
+};

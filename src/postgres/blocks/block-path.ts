@@ -4,7 +4,7 @@
  */
 import { systemClock } from "../../core/index.ts";
 import type { ClaimedJob, EnqueueReceipt, Fence, JobId, NewJob, Settlement } from "../../jobs/index.ts";
-import type { Sql, SqlParameter } from "../connection.ts";
+import type { Sql } from "../connection.ts";
 import { postgresLimits as limits } from "../limits.ts";
 import { last, type Position } from "../rows/index.ts";
 import {
@@ -18,17 +18,19 @@ import {
   type EnqueueRow,
   type Taking,
 } from "./drafts.ts";
-import { blockJobs, Holdings, type Held } from "./holdings.ts";
+import { blockJobs, Holdings } from "./holdings.ts";
 import { Horizon } from "./horizon.ts";
-import type { RunningKeys } from "./running-keys.ts";
+import type { KeyGates } from "./key-gates.ts";
 import { placesOf, restOf, type TurnRow } from "./turn-row.ts";
-import { blockOf, lanesOf, priorities, rangesOf, type WantedLane } from "./lanes.ts";
+import { blockOf, lanesOf, priorities, type WantedLane } from "./lanes.ts";
+import { Successes } from "./successes.ts";
 
 export class BlockPath {
   readonly #work: Sql;
   readonly #settling: Sql;
+  readonly #successes: Successes;
   readonly #names: BlockNames;
-  readonly #running: RunningKeys;
+  readonly #running: KeyGates;
   readonly #holdings = new Holdings();
   /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
   readonly #hot = new Map<number, number>();
@@ -42,9 +44,10 @@ export class BlockPath {
   readonly #looked = new Set<string>();
 
   /** @param settling Where settlements go: a claim does not wait for their commit to be on disk. */
-  constructor(work: Sql, settling: Sql, names: BlockNames, running: RunningKeys) {
+  constructor(work: Sql, settling: Sql, names: BlockNames, running: KeyGates) {
     this.#work = work;
     this.#settling = settling;
+    this.#successes = new Successes(settling, this.#holdings);
     this.#names = names;
     this.#running = running;
   }
@@ -54,15 +57,22 @@ export class BlockPath {
     sql: Sql,
     jobs: readonly NewJob[],
     taking?: Taking,
-  ): Promise<{ readonly receipts: readonly EnqueueReceipt[]; readonly claimed: readonly ClaimedJob[] }> {
-    const drafts = draftsOf(jobs, this.#names);
+  ): Promise<{
+    readonly receipts: readonly EnqueueReceipt[];
+    readonly claimed: readonly ClaimedJob[];
+    /** Names of which jobs were to be claimed and were not. */
+    readonly refused: ReadonlySet<string>;
+  }> {
+    const drafts = draftsOf(jobs, this.#names, taking?.chosen);
     const takes = taking === undefined ? null : takesOf(drafts, jobs, taking.room);
-    const [row] = (await sql.run<EnqueueRow>(enqueueText, enqueueValues(drafts, takes, taking))) as readonly [
+    const mostOf = (lane: number): number => this.#mostOf(lane);
+    const [row] = (await sql.run<EnqueueRow>(enqueueText, enqueueValues(drafts, takes, taking, mostOf))) as readonly [
       EnqueueRow,
     ];
     const receipts: EnqueueReceipt[] = [];
     const claimed: ClaimedJob[] = [];
-    drafts.forEach(({ lane, places }, index) => {
+    const refused = new Set<string>();
+    drafts.forEach(({ lane, chosen, places }, index) => {
       const seq = row.seqs[index] as number;
       const took = row.took?.[index] ?? 0;
       places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
@@ -77,10 +87,16 @@ export class BlockPath {
         }
       }
       if (took === places.length) return;
+      if (chosen) refused.add(this.#nameOf(lane));
       this.#hot.set(lane, Math.min(this.#hot.get(lane) ?? Infinity, seq + took));
       this.#fresh.add(lane);
     });
-    return { receipts, claimed };
+    return { receipts, claimed, refused };
+  }
+
+  /** Jobs with a key of names that are claimed when they are enqueued, which run for so long that the blocks between would be too many: they become rows. */
+  async giveOverSlow(names: ReadonlySet<string>): Promise<void> {
+    for (const name of names) await this.giveOver(this.#running.of(name).lookBack());
   }
 
   /** Per name, the first job that is known to wait in blocks. */
@@ -123,15 +139,22 @@ export class BlockPath {
     readonly claimed: readonly ClaimedJob[];
     readonly more: ReadonlySet<string>;
     readonly moved: ReadonlySet<string>;
+    /** Per name with limits per key: what was told of it (see KeyGate); nothing waits in blocks of those that are not named. */
+    readonly told: ReadonlyMap<string, { readonly owned: boolean; readonly waiting: readonly string[] | undefined }>;
   }> {
     const lanes = [...credit]
       .filter(([, count]) => count > 0)
+      // In one order, as their rows of keyed are locked.
+      .toSorted(([one], [two]) => this.#names.id(one) - this.#names.id(two))
       .flatMap(([name, count]) => lanesOf(this.#names.id(name), count, heads.get(name) ?? last))
-      .filter(({ lane }) => this.#hot.has(lane) || this.#passed.has(lane));
-    if (lanes.length === 0) return { claimed: [], more: new Set(), moved: new Set() };
+      .filter(({ lane }) => this.#hot.has(lane) || this.#passed.has(lane))
+      .filter(({ lane }) => this.#running.limited(this.#nameOf(lane))?.isFull !== true || this.#hasPassed(lane));
+    if (lanes.length === 0) return { claimed: [], more: new Set(), moved: new Set(), told: new Map() };
     const from = lanes.map(({ lane }) => blockOf(this.#hot.get(lane)) ?? Number.MAX_SAFE_INTEGER);
+    await this.giveOverSlow(new Set(lanes.map(({ lane }) => this.#nameOf(lane))));
     this.#fresh.clear();
-    const rows = await this.#run(fence, lanes, from, false);
+    const swept = this.#sweep(lanes);
+    const rows = await this.#run(fence, lanes, from, false, swept);
     const claimed = this.#take(rows, fence);
     const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
     const more = new Set(
@@ -140,9 +163,26 @@ export class BlockPath {
         .map(({ lane }) => this.#nameOf(lane)),
     );
     const moved = new Set(rows.filter(({ kind, hi }) => kind === 7 && hi === 1).map(({ lane }) => this.#nameOf(lane)));
-    this.#pass(rows);
+    const told = new Map(
+      rows
+        .filter(({ kind }) => kind === 9)
+        .map(
+          ({ lane, lo, keys }) =>
+            [
+              this.#nameOf(lane),
+              { owned: lo === 1, waiting: heads.has(this.#nameOf(lane)) ? undefined : waitingOf(keys) },
+            ] as const,
+        ),
+    );
     const left = new Map(credit);
+    for (const [lane, room] of swept) left.set(this.#nameOf(lane), room);
     for (const { name } of claimed) left.set(name, (left.get(name) ?? 0) - 1);
+    for (const { lane } of lanes) {
+      const name = this.#nameOf(lane);
+      const all = swept.has(lane) && (left.get(name) ?? 0) > 0 && !more.has(name) && !heads.has(name);
+      if (!told.has(name)) told.set(name, { owned: swept.has(lane), waiting: all ? [] : undefined });
+    }
+    this.#pass(rows);
     for (const { lane, until } of lanes) {
       const name = this.#nameOf(lane);
       if (more.has(name) || (left.get(name) ?? 0) <= 0 || this.#fresh.has(lane)) continue;
@@ -152,7 +192,38 @@ export class BlockPath {
       if (until === Number.MAX_SAFE_INTEGER) this.#hot.delete(lane);
       else this.#hot.set(lane, until + 1);
     }
-    return { claimed, more, moved };
+    return { claimed, more, moved, told };
+  }
+
+  /**
+   * Lanes with limits per key of which this process may take whatever comes, and how many: where it owns the name, and nothing was passed over, so that claims have
+   * no gaps.
+   */
+  #sweep(lanes: readonly WantedLane[]): ReadonlyMap<number, number> {
+    const sweeps = new Map<number, number>();
+    for (const { lane, credit } of lanes) {
+      if (this.#hasPassed(lane)) continue;
+      const room = this.#running.limited(this.#nameOf(lane))?.sweep(credit) ?? 0;
+      if (room > 0) sweeps.set(lane, room);
+    }
+    return sweeps;
+  }
+
+  /** Whether places of this name were passed over. */
+  #hasPassed(lane: number): boolean {
+    const first = lane - (lane % 10);
+    return this.#passed.size > 0 && priorities.some((one) => this.#passed.has(first + one));
+  }
+
+  /** The limit that is kept here: what is said where it is claimed without saying what runs. */
+  #mostOf(lane: number): number {
+    return this.#running.of(this.#nameOf(lane)).most;
+  }
+
+  /** Whether jobs of a name are known to wait in blocks. */
+  waits(name: string): boolean {
+    const id = this.#names.id(name);
+    return priorities.some((one) => this.#hot.has(id * 10 + one) || this.#passed.has(id * 10 + one));
   }
 
   #nameOf(lane: number): string {
@@ -164,13 +235,19 @@ export class BlockPath {
     lanes: readonly WantedLane[],
     from: readonly number[],
     deep: boolean,
+    swept: ReadonlyMap<number, number> = noLanes,
   ): Promise<readonly TurnRow[]> {
-    const ids = deep ? [] : [...new Set(lanes.map(({ lane }) => Math.floor(lane / 10)))];
-    const keys = ids.map((id) => this.#running.of(this.#names.name(id), fence.epoch));
+    const ids = deep
+      ? []
+      : [...new Set(lanes.filter(({ lane }) => !swept.has(lane)).map(({ lane }) => Math.floor(lane / 10)))];
+    const mosts = swept.size === 0 ? null : lanes.map(({ lane }) => (swept.has(lane) ? this.#mostOf(lane) : null));
+    const keys = ids.map((id) => this.#running.of(this.#names.name(id)).unsettled(fence.epoch));
+    const aheads = lanes.map(({ lane }) => (deep ? 0 : (this.#running.limited(this.#nameOf(lane))?.aheadRoom ?? 0)));
     return this.#work.run<TurnRow>(turnText, [
-      ...[fence.epoch, fence.claim, lanes.map(({ lane }) => lane), lanes.map((one) => one.credit)],
-      ...[from, lanes.map(({ until }) => until), deep, limits.claimBytes],
-      ...[keys.flatMap((own, at) => own.map(() => ids[at] as number)), keys.flat()],
+      ...[fence.epoch, fence.claim, lanes.map(({ lane }) => lane)],
+      ...[lanes.map(({ lane, credit }) => swept.get(lane) ?? credit), from, lanes.map(({ until }) => until)],
+      ...[deep, limits.claimBytes, keys.flatMap((own, at) => own.map(() => ids[at] as number)), keys.flat()],
+      ...[aheads, mosts],
     ]);
   }
 
@@ -244,60 +321,9 @@ export class BlockPath {
     return settlement.to === "succeeded" && (settlement.result === undefined || !hasSeparator(settlement.result));
   }
 
-  /**
-   * Commits successes of jobs that run here. Answers those that went to the row path meanwhile: they are still to be settled there.
-   * Rejects when the lease is over, or when the answer is lost: then they may be offered again.
-   */
-  async succeed(epoch: number, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
-    let open = settlements;
-    const moved: Settlement[] = [];
-    while (open.length > 0) {
-      const parts = this.#parts(open);
-      const marks = open.map((settlement) => this.#begin(settlement));
-      const rows = await this.#settling.run<ApartRow>(settleText, valuesOf(epoch, parts)).catch((error: unknown) => {
-        for (const { held, place, claim } of marks) held.claims[place] = claim;
-        throw error;
-      });
-      const apart = new Map(rows.map(({ block, gone }) => [block, new Set(gone)]));
-      const again: Settlement[] = [];
-      open.forEach((settlement, index) => {
-        const { held, place, claim } = marks[index] as Begun;
-        const gone = apart.get(held.block);
-        if (gone !== undefined && !gone.has(place)) {
-          held.claims[place] = claim;
-          again.push(settlement);
-          return;
-        }
-        if (gone !== undefined) moved.push(settlement);
-        this.#holdings.drop(held, place);
-      });
-      open = again;
-    }
-    return moved;
-  }
-
-  #begin({ job }: Settlement): Begun {
-    const held = this.#holdings.of(job) as Held;
-    const place = Number(job.id) % blockJobs;
-    held.claims[place] = -job.fence.claim;
-    return { held, place, claim: job.fence.claim };
-  }
-
-  #parts(settlements: readonly Settlement[]): readonly Part[] {
-    const parts = new Map<Held, { held: Held; entries: { place: number; result: string }[] }>();
-    for (const settlement of settlements) {
-      const held = this.#holdings.of(settlement.job) as Held;
-      let part = parts.get(held);
-      if (part === undefined) parts.set(held, (part = { held, entries: [] }));
-      const result = settlement.to === "succeeded" && settlement.result !== undefined ? `=${settlement.result}` : "";
-      part.entries.push({ place: Number(settlement.job.id) % blockJobs, result });
-    }
-    // In the order of the blocks, as they are locked.
-    const inOrder = [...parts.values()].toSorted((one, two) => one.held.block - two.held.block);
-    return inOrder.map(({ held, entries }) => {
-      entries.sort((one, two) => one.place - two.place);
-      return { held, places: entries.map(({ place }) => place), results: entries.map(({ result }) => result) };
-    });
+  /** See `Successes`. */
+  succeed(epoch: number, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
+    return this.#successes.commit(epoch, settlements);
   }
 
   /** What became of settlements whose answer was lost: the ids of those that were committed. */
@@ -330,6 +356,7 @@ export class BlockPath {
   #forget(job: ClaimedJob): void {
     const held = this.#holdings.of(job);
     if (held !== undefined) this.#holdings.drop(held, Number(job.id) % blockJobs);
+    this.#running.moved(job);
   }
 
   /** What these epochs ran of blocks becomes rows that run under their claims; `claim`: of one of them alone. */
@@ -344,40 +371,19 @@ export class BlockPath {
   }
 
   /** The lease is gone. */
-  lose(): void {
+  lose(epoch: number): void {
     this.#holdings.clear();
-    this.#running.clear();
+    this.#running.clear(epoch);
   }
 }
 
-interface Part {
-  readonly held: Held;
-  readonly places: readonly number[];
-  readonly results: readonly string[];
+/** A key stands behind a "="; what has none is told as "". */
+function waitingOf(keys: string | null): readonly string[] | undefined {
+  if (keys === null) return undefined;
+  return keys === "" ? [] : keys.split(mark).map((key) => restOf(key) ?? "");
 }
 
-interface Begun {
-  readonly held: Held;
-  readonly place: number;
-  readonly claim: number;
-}
-
-/** Of a block that was not settled: the places that went to the row path. */
-interface ApartRow {
-  readonly block: number;
-  readonly gone: readonly number[];
-}
-
-const settleText =
-  "SELECT * FROM tensile.blocks_settle($1, $2::smallint[], $3::bigint[], $4::int[], $5::text[], $6::text[])";
-
-function valuesOf(epoch: number, parts: readonly Part[]): readonly SqlParameter[] {
-  return [
-    ...[epoch, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
-    ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
-    parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null)),
-  ];
-}
+const noLanes: ReadonlyMap<number, number> = new Map();
 
 const turnText =
-  "SELECT * FROM tensile.blocks_turn($1, $2, $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7, $8, $9::int[], $10::text[])";
+  "SELECT * FROM tensile.blocks_turn($1, $2, $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7, $8, $9::int[], $10::text[], $11::int[], $12::int[])";

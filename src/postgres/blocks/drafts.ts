@@ -23,6 +23,8 @@ export function hasSeparator(text: string): boolean {
 
 interface Draft {
   readonly lane: number;
+  /** Of a name with limits per key: it is claimed as a whole. */
+  readonly chosen: boolean;
   readonly places: number[];
   readonly bodies: string[];
   readonly contexts: string[];
@@ -35,8 +37,10 @@ interface Draft {
 /** What of a batch is claimed in its own commit. */
 export interface Taking {
   readonly fence: Fence;
-  /** Per name, how many jobs there is room for. */
+  /** Per name without limits per key, how many jobs there is room for. */
   readonly room: ReadonlyMap<string, number>;
+  /** Places of jobs of names with limits per key that are claimed as well. */
+  readonly chosen: ReadonlyMap<number, unknown>;
 }
 
 export interface EnqueueRow {
@@ -47,15 +51,32 @@ export interface EnqueueRow {
   readonly fence: number | null;
 }
 
-export function draftsOf(jobs: readonly NewJob[], names: BlockNames): readonly Draft[] {
+export function draftsOf(
+  jobs: readonly NewJob[],
+  names: BlockNames,
+  all?: ReadonlyMap<number, unknown>,
+): readonly Draft[] {
   const open = new Map<number, Draft>();
   const drafts: Draft[] = [];
   jobs.forEach(({ name, priority, payload, context, key }, place) => {
     const lane = names.id(name) * 10 + priority;
-    let draft = open.get(lane);
+    // What is claimed and what is not are blocks of their own, so that claims have no gaps.
+    const chosen = all !== undefined && all.size > 0 && all.has(place);
+    const slot = chosen ? -lane : lane;
+    let draft = open.get(slot);
     if (draft === undefined || draft.places.length === blockJobs || draft.chars + payload.length > limits.blockChars) {
-      draft = { lane, places: [], bodies: [], contexts: [], keys: [], chars: 0, withContext: false, withKey: false };
-      open.set(lane, draft);
+      draft = {
+        lane,
+        chosen,
+        places: [],
+        bodies: [],
+        contexts: [],
+        keys: [],
+        chars: 0,
+        withContext: false,
+        withKey: false,
+      };
+      open.set(slot, draft);
       drafts.push(draft);
     }
     draft.places.push(place);
@@ -79,7 +100,11 @@ export function takesOf(
   const takes = drafts.map(() => 0);
   const order = drafts.map((_, index) => index).toSorted((one, two) => laneAt(drafts, one) - laneAt(drafts, two));
   for (const index of order) {
-    const { places } = drafts[index] as Draft;
+    const { places, chosen } = drafts[index] as Draft;
+    if (chosen) {
+      takes[index] = places.length;
+      continue;
+    }
     const { name } = jobs[places[0] as number] as NewJob;
     const free = left.get(name) ?? 0;
     const take = (takes[index] = Math.min(free, places.length));
@@ -93,13 +118,15 @@ function laneAt(drafts: readonly Draft[], index: number): number {
 }
 
 export const enqueueText =
-  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5, $6::int[], $7, $8)";
+  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5, $6::int[], $7, $8, $9::int[])";
 
 export function enqueueValues(
   drafts: readonly Draft[],
   takes: readonly number[] | null,
   taking: Taking | undefined,
+  mostOf: (lane: number) => number,
 ): readonly SqlParameter[] {
+  const keyed = taking !== undefined && taking.chosen.size > 0;
   return [
     drafts.map(({ lane }) => lane),
     drafts.map(({ places }) => places.length),
@@ -107,5 +134,6 @@ export function enqueueValues(
     drafts.map(({ contexts, withContext }) => (withContext ? contexts.join(mark) : "")).join(between),
     drafts.map(({ keys, withKey }) => (withKey ? keys.join(mark) : "")).join(between),
     ...[takes, taking?.fence.epoch, taking?.fence.claim],
+    keyed ? drafts.map(({ lane, chosen }) => (chosen ? mostOf(lane) : null)) : null,
   ];
 }

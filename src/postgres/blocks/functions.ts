@@ -4,11 +4,11 @@ import { tallySlot } from "../rows/index.ts";
 export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
 -- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, has limits of
--- keys, or the lease is over.
+-- keys, or the lease is over. p_mosts: see keyed_owned; null: nothing is claimed of names with limits per key.
 CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_keys text, p_takes int[], p_epoch bigint, p_claim bigint,
-  OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
+  p_mosts int[] DEFAULT NULL, OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
-DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_unbroken boolean;
+DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_unbroken boolean; v_owned int[];
 BEGIN
   -- The transaction has its number (v_xid) before its blocks have theirs: that is what a look at late commits relies on.
   made_at := tensile.now();
@@ -23,6 +23,13 @@ BEGIN
   v_contexts := string_to_array(p_contexts, E'\\x02');
   v_keys := string_to_array(p_keys, E'\\x02');
   IF v_bodies = '{}' THEN v_bodies := ARRAY['']; END IF;
+  IF p_mosts IS NOT NULL AND took IS NOT NULL THEN
+    v_owned := tensile.keyed_owned(p_epoch, p_lanes, seqs, seqs, p_mosts);
+    IF v_owned <> '{}' THEN
+      SELECT array_agg(CASE WHEN u.l / 10 = ANY (v_owned) AND NOT m.paused THEN u.p ELSE u.t END ORDER BY u.o) INTO took
+        FROM unnest(p_lanes, p_takes, took) WITH ORDINALITY AS u(l, p, t, o) JOIN tensile.name m ON m.id = u.l / 10;
+    END IF;
+  END IF;
   WITH blocks AS (
     INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys)
       SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys) AS u(l, s, n, b, c, k)
@@ -71,12 +78,13 @@ END $$;
 -- Claims. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block; 6: (at) the number of these claims;
 -- 2 (once, with p_deep): the time, the last number of a
 -- block, and a number that is higher than those of all transactions that may bring blocks up to there; 3 (with p_deep): per lane the first block that is not claimed wholly.
+-- p_mosts: per lane, where this process owns its name and says nothing of what it runs (see keyed_owned); null: it says all of it, in p_keys.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean,
-    p_bytes bigint, p_key_names int[], p_keys text[])
+    p_bytes bigint, p_key_names int[], p_keys text[], p_aheads int[], p_mosts int[])
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, keys text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; v_lanes int[] := '{}'; v_counts int[] := '{}'; r record;
+DECLARE v_now bigint := tensile.now(); v_name int; v_last int; v_left int := 0; v_done int; v_hi int; v_bytes bigint := 0; v_before bigint; v_xmin text; v_passed bigint; v_any boolean := false; v_keyed boolean; v_lanes int[] := '{}'; v_counts int[] := '{}'; v_owned int[]; v_until bigint; r record;
 BEGIN
   IF p_deep THEN
     -- Before this transaction has a number: whoever has taken a block's number up to here has a lower one. (The end of a snapshot does not say that: it is one above the
@@ -94,24 +102,39 @@ BEGIN
     v_name := p_lanes[i] / 10;
     IF v_name IS DISTINCT FROM v_last THEN
       v_last := v_name;
+      v_owned := NULL;
       SELECT CASE WHEN m.paused THEN 0 ELSE p_credits[i] END, EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) INTO v_left, v_keyed
         FROM tensile.name m WHERE m.id = v_name;
     END IF;
     CONTINUE WHEN v_left <= 0;
-    IF v_keyed THEN
+    v_until := p_until[i];
+    IF v_keyed AND p_mosts[i] IS NOT NULL THEN
+      IF v_owned IS NULL THEN
+        SELECT tensile.keyed_owned(p_epoch, array_agg(u.l), array_agg(u.f), array_agg(u.f + ${64 * 512}), array_agg(u.m)) INTO v_owned
+          FROM unnest(p_lanes, p_from, p_mosts) AS u(l, f, m) WHERE u.l / 10 = v_name;
+      END IF;
+      IF v_owned = '{}' THEN
+        -- It was not said what runs, so nothing can be claimed.
+        RETURN QUERY SELECT u.k::smallint, NULL::smallint, NULL::bigint, p_lanes[i], 0, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[] FROM (VALUES (5), (9)) AS u(k);
+        v_left := 0;
+        CONTINUE;
+      END IF;
+      -- The owner takes whatever comes, as of names without limits.
+      SELECT least(v_until, k.top[p_lanes[i] % 10 + 1] + 1) INTO v_until FROM tensile.keyed k WHERE k.name_id = v_name;
+    ELSIF v_keyed THEN
       -- All its lanes at once.
       RETURN QUERY SELECT c.* FROM tensile.keyed_claim(p_epoch, p_claim, v_name, v_left,
         (SELECT array_agg(u.l ORDER BY u.l) FROM unnest(p_lanes) AS u(l) WHERE u.l / 10 = v_name),
         (SELECT array_agg(u.f ORDER BY u.l) FROM unnest(p_lanes, p_from) AS u(l, f) WHERE u.l / 10 = v_name),
         (SELECT array_agg(u.u ORDER BY u.l) FROM unnest(p_lanes, p_until) AS u(l, u) WHERE u.l / 10 = v_name),
-        (SELECT array_agg(u.k) FROM unnest(p_key_names, p_keys) AS u(n, k) WHERE u.n = v_name), 0) AS c;
+        (SELECT array_agg(u.k) FROM unnest(p_key_names, p_keys) AS u(n, k) WHERE u.n = v_name), p_aheads[i], 0) AS c;
       v_any := true;
       v_left := 0;
       CONTINUE;
     END IF;
     FOR r IN
       -- Said by pairs, it can only go along the index of lanes: that of the numbers alone, which the planner may prefer, leads through the blocks of all other lanes.
-      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i]) AND (b.lane, b.seq) < (p_lanes[i], p_until[i])
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i]) AND (b.lane, b.seq) < (p_lanes[i], v_until)
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
       ORDER BY b.lane, b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
     LOOP

@@ -7,8 +7,9 @@ import { blockTables } from "./tables.ts";
 export { Ages } from "./ages.ts";
 export { BlockPath } from "./block-path.ts";
 export { hasSeparator, type Taking } from "./drafts.ts";
+export type { KeyGate } from "./key-gate.ts";
+export { KeyGates } from "./key-gates.ts";
 export { blockRecordOf, type BlockRow } from "./record.ts";
-export { RunningKeys } from "./running-keys.ts";
 
 /** SQL of the block path, after that of the row path and of the fleet. */
 export const blockMigrations: readonly string[] = [

@@ -7,6 +7,7 @@
  * Both sides hold each other's jobs: a claim of blocks counts running rows; a claim of rows first makes rows of what runs in blocks of the keys that it wants.
  * Order of locks: gates, `keyed` by name, blocks (claims: SKIP LOCKED), keys, jobs.
  */
+import { postgresLimits as limits } from "../limits.ts";
 import { tallySlot } from "../rows/index.ts";
 
 const windowBlocks = 128;
@@ -22,10 +23,19 @@ const movedJobs = 2_000;
 const turnBlocks = 64;
 /** Blocks by which the upper end of the window goes on at once, so that it is not written by every claim. */
 const stride = 32 * 512;
+/** The same for what is claimed in the commit of its enqueueing. */
+const ownedStride = 256 * 512;
+/** Milliseconds in which nobody else has claimed of a name before a process may claim ahead. */
+const aloneMs = 1_000;
+/** Keys that are told: more are not known. */
+const toldKeys = 1_000;
 
 export const keyedTables = `
 -- By priority, 1 to 10. low: no block below has a job that runs or was passed over. top: no block above was claimed.
-CREATE TABLE tensile.keyed (name_id int PRIMARY KEY, low bigint[] NOT NULL, top bigint[] NOT NULL) WITH (fillfactor = 20);
+-- owner: the only process of which jobs of the name run, or 0. It alone may claim more of a key than may run: it hands them over one after the other itself. claimer and
+-- shared_at: who claimed last, and when another had before; not exactly, since it is not written by every claim.
+CREATE TABLE tensile.keyed (name_id int PRIMARY KEY, low bigint[] NOT NULL, top bigint[] NOT NULL,
+  owner bigint NOT NULL DEFAULT 0, claimer bigint NOT NULL DEFAULT 0, shared_at bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
 `;
 
 export const keyedFunctions = `
@@ -38,6 +48,58 @@ BEGIN
   SELECT s.last_value + ${stride} INTO v_top FROM tensile.job_id s;
   INSERT INTO tensile.keyed (name_id, low, top) VALUES (p_name, array_fill(0::bigint, ARRAY[10]), array_fill(v_top, ARRAY[10])) ON CONFLICT DO NOTHING;
 END $$;
+
+-- Of these names, those that this process owns and may claim of without looking: whoever else wants to claim waits for this commit, and ends that. p_los, p_his: per lane
+-- between which numbers; p_mosts: the limit that this process keeps, null: the lane is not asked for. Each row is locked once, and in one way: whoever holds a share
+-- and wants more waits for those that wait for the share to end.
+CREATE FUNCTION tensile.keyed_owned(p_epoch bigint, p_lanes int[], p_los bigint[], p_his bigint[], p_mosts int[]) RETURNS int[] LANGUAGE plpgsql AS $$
+DECLARE v_owned int[] := '{}'; v_fits boolean; r record;
+BEGIN
+  FOR r IN SELECT u.l / 10 AS name, array_agg(u.l) AS lanes, array_agg(u.a) AS los, array_agg(u.b) AS his, min(u.m) AS most
+    FROM unnest(p_lanes, p_los, p_his, p_mosts) AS u(l, a, b, m) WHERE u.m IS NOT NULL GROUP BY 1 ORDER BY 1 LOOP
+    SELECT NOT EXISTS (SELECT FROM unnest(r.lanes, r.los, r.his) AS u(l, a, b) WHERE u.a < k.low[u.l % 10 + 1] OR u.b > k.top[u.l % 10 + 1]) INTO v_fits
+      FROM tensile.keyed k JOIN tensile.name m ON m.id = k.name_id WHERE k.name_id = r.name AND k.owner = p_epoch AND m.per_key AND m.key_concurrency = r.most
+      AND NOT m.key_ordered AND m.key_limit IS NULL AND m.gates IS NULL AND m.ageing_ms IS NULL;
+    CONTINUE WHEN NOT FOUND;
+    IF v_fits THEN
+      PERFORM FROM tensile.keyed k WHERE k.name_id = r.name AND k.owner = p_epoch
+        AND NOT EXISTS (SELECT FROM unnest(r.lanes, r.los, r.his) AS u(l, a, b) WHERE u.a < k.low[u.l % 10 + 1] OR u.b > k.top[u.l % 10 + 1]) FOR KEY SHARE;
+      v_fits := FOUND;
+    ELSE
+      v_fits := tensile.keyed_extend(p_epoch, r.name, r.lanes, r.los, r.his);
+    END IF;
+    IF v_fits THEN v_owned := v_owned || r.name; END IF;
+  END LOOP;
+  RETURN v_owned;
+END $$;
+
+-- Of a name that this process owns, the window reaches from here on to these numbers and some way on. What is finished at its lower end is left behind: nobody claims
+-- at this moment, so that all claimed blocks are seen.
+CREATE FUNCTION tensile.keyed_extend(p_epoch bigint, p_name int, p_lanes int[], p_los bigint[], p_his bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE k tensile.keyed;
+BEGIN
+  SELECT * INTO k FROM tensile.keyed WHERE name_id = p_name AND owner = p_epoch FOR UPDATE;
+  IF NOT FOUND THEN RETURN false; END IF;
+  UPDATE tensile.keyed SET (low, top) = (
+    SELECT array_agg(least(coalesce(f.seq, t.top + 1), u.lo) ORDER BY t.o), array_agg(CASE WHEN u.hi > t.top THEN u.hi + ${ownedStride} ELSE t.top END ORDER BY t.o)
+    FROM unnest(k.low, k.top) WITH ORDINALITY AS t(low, top, o)
+    LEFT JOIN (SELECT l % 10 + 1 AS p, min(a) AS lo, max(b) AS hi FROM unnest(p_lanes, p_los, p_his) AS v(l, a, b) GROUP BY 1) AS u ON u.p = t.o
+    LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (p_name * 10 + t.o::int - 1, t.low) AND (b.lane, b.seq) <= (p_name * 10 + t.o::int - 1, t.top)
+      AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS f ON true
+  ) WHERE name_id = p_name;
+  RETURN true;
+END $$;
+
+-- Keys of rows of such a name that are ready or parked. So many at most: then they are not all.
+CREATE FUNCTION tensile.keyed_row_keys(p_name int, p_most int) RETURNS SETOF bytea LANGUAGE sql STABLE AS $$
+  SELECT * FROM (
+    (WITH RECURSIVE t AS (
+        (SELECT j.key FROM tensile.job j WHERE j.state = 5 AND j.name_id = p_name ORDER BY j.name_id, j.key LIMIT 1)
+        UNION ALL SELECT (SELECT j.key FROM tensile.job j WHERE j.state = 5 AND j.name_id = p_name AND j.key > t.key ORDER BY j.name_id, j.key LIMIT 1) FROM t WHERE t.key IS NOT NULL
+      ) SELECT t.key FROM t WHERE t.key IS NOT NULL LIMIT p_most)
+    UNION ALL (SELECT j.key FROM tensile.job j WHERE j.state = 3 AND j.name_id = p_name ORDER BY j.priority, j.turn, j.place LIMIT p_most)
+  ) AS u LIMIT p_most
+$$;
 
 -- The blocks of the window, with how many of their places are claimed, are not, run for other processes than this one, and are not finished.
 CREATE FUNCTION tensile.keyed_window(p_name int, p_low bigint[], p_top bigint[], p_epoch bigint)
@@ -81,11 +143,12 @@ CREATE FUNCTION tensile.keyed_keys(p_slots smallint[], p_seqs bigint[]) RETURNS 
 $$;
 
 -- What runs in blocks of these keys becomes rows, so that whoever holds the keys' rows knows all that runs. The name's row of keyed is ours until the end.
-CREATE FUNCTION tensile.keyed_to_rows(p_name int, p_keys bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION tensile.keyed_to_rows(p_name int, p_keys bytea[], p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE k tensile.keyed; v_slots smallint[]; v_seqs bigint[]; v_ids bigint[];
 BEGIN
   SELECT * INTO k FROM tensile.keyed WHERE name_id = p_name FOR UPDATE;
   IF NOT FOUND THEN RETURN; END IF;
+  IF k.owner NOT IN (0, p_epoch) THEN UPDATE tensile.keyed SET owner = 0, claimer = p_epoch, shared_at = tensile.now() WHERE name_id = p_name; END IF;
   SELECT array_agg(w.slot), array_agg(w.seq) INTO v_slots, v_seqs FROM tensile.keyed_window(p_name, k.low, k.top, 0) AS w WHERE w.claimed > 0 AND w.rest > 0;
   IF v_seqs IS NULL THEN RETURN; END IF;
   SELECT array_agg(p.id) INTO v_ids FROM tensile.keyed_running(v_slots, v_seqs, 0) AS p
@@ -94,8 +157,9 @@ BEGIN
 END $$;
 
 -- Claims of all lanes of a name, as blocks_turn does of one: kind 0: a range; 8: single places (gone: which), the texts of which follow each other. 7: of each
--- lane the first job (block) that may start and was left, and whether (lo) places were passed over. p_running: the keys of all that this process runs of the name.
-CREATE FUNCTION tensile.keyed_claim(p_epoch bigint, p_claim bigint, p_name int, p_credit int, p_lanes int[], p_from bigint[], p_until bigint[], p_running text[], p_more int)
+-- lane the first job (block) that may start and was left, and whether (lo) places were passed over. p_running: the keys of all that this process runs of the name. 9: whether (lo) this process owns
+-- the name, and the keys of all that waits in its lanes, where that is known. p_ahead: how many it may claim beyond those that may run, if it does.
+CREATE FUNCTION tensile.keyed_claim(p_epoch bigint, p_claim bigint, p_name int, p_credit int, p_lanes int[], p_from bigint[], p_until bigint[], p_running text[], p_ahead int, p_more int)
   RETURNS TABLE (kind smallint, slot smallint, block bigint, lane int, lo int, hi int, at bigint, body text, contexts text, keys text, gone smallint[])
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -104,7 +168,9 @@ DECLARE
   v_slots smallint[]; v_seqs bigint[]; v_lanes int[]; v_fresh bigint[]; v_all bigint[]; v_window bigint[]; v_locked_slots smallint[]; v_locked bigint[];
   v_their_slots smallint[]; v_theirs bigint[]; v_further bigint[]; v_further_lanes int[];
   v_ids bigint[]; v_rest bigint[]; v_blocked bigint[]; v_move bigint[]; v_park bigint[]; v_keys bytea[]; v_room int;
+  v_now bigint := tensile.now(); v_own boolean; v_ahead int := 0; v_aheads bigint[]; v_all_ids bigint[]; v_few boolean; v_ahead_keys text[]; v_wait_keys text[]; v_row_keys text[] := '{}';
 BEGIN
+  -- Whoever owns it claims under KEY SHARE, also while it enqueues: all of that is committed from here on.
   SELECT * INTO k FROM tensile.keyed WHERE name_id = p_name FOR UPDATE;
   SELECT * INTO n FROM tensile.name m WHERE m.id = p_name;
   v_most := CASE WHEN n.per_key THEN n.key_concurrency END;
@@ -124,6 +190,14 @@ BEGIN
       (SELECT array_agg(coalesce(f.low, v_top[p + 1] + 1) ORDER BY p) FROM generate_series(0, 9) AS p
         LEFT JOIN (SELECT x.lane % 10 AS p, min(x.seq) AS low FROM unnest(array_agg(w.lane) FILTER (WHERE w.rest > 0), array_agg(w.seq) FILTER (WHERE w.rest > 0)) AS x(lane, seq) GROUP BY 1) AS f USING (p))
     INTO v_all, v_window, v_fresh, v_slots, v_seqs, v_lanes, v_their_slots, v_theirs, v_low FROM tensile.keyed_window(p_name, v_low, v_top, p_epoch) AS w;
+  v_own := NOT v_foreign AND n.per_key AND (k.owner = p_epoch OR (v_theirs IS NULL AND v_now - k.shared_at >= ${aloneMs}
+    AND (k.claimer IN (0, p_epoch) OR NOT EXISTS (SELECT FROM tensile.process p WHERE p.epoch = k.claimer AND NOT p.dead))
+    AND NOT EXISTS (SELECT FROM tensile.job j WHERE j.state = 4 AND j.name_id = p_name AND j.epoch <> p_epoch)));
+  IF v_own AND p_ahead > 0 THEN
+    -- Of a key that rows wait for as well nothing is claimed ahead: it would be served from blocks for ever.
+    SELECT coalesce(array_agg('=' || convert_from(x, 'UTF8')), '{}') INTO v_row_keys FROM tensile.keyed_row_keys(p_name, ${toldKeys}) AS x WHERE position('\\x00'::bytea IN x) = 0;
+    v_ahead := CASE WHEN cardinality(v_row_keys) < ${toldKeys} / 2 THEN p_ahead ELSE 0 END;
+  END IF;
   -- Untouched ones, of the window and above, as many as there is room for.
   SELECT v_slots || array_agg(f.slot) FILTER (WHERE f.before < p_credit + p_more), v_seqs || array_agg(f.seq) FILTER (WHERE f.before < p_credit + p_more),
       v_lanes || array_agg(f.lane) FILTER (WHERE f.before < p_credit + p_more),
@@ -140,30 +214,49 @@ BEGIN
   SELECT array_agg(b.slot), array_agg(b.seq) INTO v_locked_slots, v_locked
     FROM (SELECT b.slot, b.seq FROM tensile.block b WHERE b.seq = ANY(v_seqs) ORDER BY b.seq FOR NO KEY UPDATE SKIP LOCKED) AS b;
   -- What runs comes first in its key, here, in others' blocks and in others' rows: whoever has a number within the limit may start.
-  SELECT array_agg(x.id ORDER BY x.lane, x.id) FILTER (WHERE x.go AND NOT x.runs), array_agg(x.id ORDER BY x.id) FILTER (WHERE NOT x.go AND NOT x.runs),
-      least(${mostWindowJobs}, greatest(${windowJobs}, count(*) FILTER (WHERE x.runs OR x.go) * ${passedPerRunning})) INTO v_ids, v_blocked, v_room FROM (
-    SELECT p.id, p.lane, p.runs, v_most IS NULL OR p.key = ''
-      OR row_number() OVER (PARTITION BY p.hash ORDER BY NOT p.runs, p.lane, p.id) <= v_most AS go
-    FROM (
+  SELECT array_agg(x.id ORDER BY x.lane, x.id) FILTER (WHERE x.go AND NOT x.runs), array_agg(x.id ORDER BY x.id) FILTER (WHERE NOT x.go AND NOT x.runs AND NOT x.ahead),
+      array_agg(x.id ORDER BY x.lane, x.id) FILTER (WHERE NOT x.go AND NOT x.runs AND x.ahead), array_agg(DISTINCT x.key) FILTER (WHERE NOT x.go AND NOT x.runs AND x.ahead),
+      array_agg(DISTINCT x.key) FILTER (WHERE NOT x.go AND NOT x.runs AND NOT x.ahead),
+      least(${mostWindowJobs}, greatest(${windowJobs}, count(*) FILTER (WHERE x.runs OR x.go) * ${passedPerRunning})) INTO v_ids, v_blocked, v_aheads, v_ahead_keys, v_wait_keys, v_room FROM (
+    SELECT p.id, p.lane, p.key, p.runs, v_most IS NULL OR p.key = '' OR p.nth <= v_most AS go, v_ahead > 0 AND p.nth <= v_most + ${limits.aheadOfKey} AND p.key <> ALL (v_row_keys) AS ahead
+    FROM (SELECT q.*, row_number() OVER (PARTITION BY q.hash ORDER BY NOT q.runs, q.lane, q.id) AS nth FROM (
       SELECT u.id, u.lane, u.key, hashtextextended(u.key, 0) AS hash, false AS runs FROM tensile.keyed_unclaimed(v_locked_slots, v_locked) AS u
         WHERE u.id < p_until[array_position(p_lanes, u.lane)]
       UNION ALL SELECT NULL, 0, u.key, hashtextextended(u.key, 0), true FROM unnest(p_running) AS u(key)
       UNION ALL SELECT u.id, 0, u.key, hashtextextended(u.key, 0), true FROM tensile.keyed_running(v_their_slots, v_theirs, p_epoch) AS u WHERE u.key <> ''
       UNION ALL SELECT j.id, 0, '=' || convert_from(j.key, 'UTF8'), hashtextextended('=' || convert_from(j.key, 'UTF8'), 0), true
         FROM tensile.job j WHERE j.state = 4 AND j.name_id = p_name AND j.held AND j.epoch <> p_epoch AND position('\\x00'::bytea IN j.key) = 0
-    ) AS p
+    ) AS q) AS p
   ) AS x;
   IF v_foreign THEN
     v_move := (v_ids || v_blocked)[:${movedJobs}];
     v_ids := NULL; v_blocked := NULL;
   END IF;
   -- All or nearly all that was looked at is passed over: further, once. Where some can start, the next turn looks further.
-  IF p_more = 0 AND v_further IS NOT NULL AND coalesce(cardinality(v_ids), 0) * 8 < p_credit AND NOT v_foreign THEN
-    RETURN QUERY SELECT c.* FROM tensile.keyed_claim(p_epoch, p_claim, p_name, p_credit, p_lanes, p_from, p_until, p_running, ${windowJobs}) AS c;
+  IF p_more = 0 AND v_further IS NOT NULL AND (coalesce(cardinality(v_ids), 0) + least(v_ahead, coalesce(cardinality(v_aheads), 0))) * 8 < p_credit AND NOT v_foreign THEN
+    RETURN QUERY SELECT c.* FROM tensile.keyed_claim(p_epoch, p_claim, p_name, p_credit, p_lanes, p_from, p_until, p_running, p_ahead, ${windowJobs}) AS c;
     RETURN;
   END IF;
-  v_rest := v_ids[p_credit + 1:];
-  v_ids := v_ids[:p_credit];
+  IF v_aheads IS NOT NULL THEN
+    -- In their order, as far as there is room, so that nothing is passed over; unless too few may start then, because of some keys that many wait for.
+    SELECT array_agg(u.id ORDER BY u.l, u.id) FILTER (WHERE u.s <= p_credit AND u.a <= v_ahead), array_agg(u.id ORDER BY u.l, u.id) FILTER (WHERE u.s > p_credit OR u.a > v_ahead),
+        coalesce(max(u.s) FILTER (WHERE u.s <= p_credit AND u.a <= v_ahead), 0) * 4 < least(p_credit, max(u.s))
+      INTO v_all_ids, v_rest, v_few FROM (
+        SELECT c.id, w.l, count(*) FILTER (WHERE c.go) OVER (ORDER BY w.l, c.id) AS s, count(*) FILTER (WHERE NOT c.go) OVER (ORDER BY w.l, c.id) AS a
+        FROM (SELECT unnest(v_ids) AS id, true AS go UNION ALL SELECT unnest(v_aheads), false) AS c JOIN unnest(v_seqs, v_lanes) AS w(q, l) ON w.q = c.id / 512 * 512
+      ) AS u;
+    IF v_few THEN
+      SELECT v_blocked || array_agg(a) INTO v_blocked FROM unnest(v_aheads) AS a WHERE (a IN (SELECT unnest(v_all_ids))) IS NOT TRUE;
+      SELECT array_agg(u.id ORDER BY w.l, u.id) INTO v_all_ids FROM (SELECT unnest(v_all_ids) AS id UNION SELECT unnest(v_ids[:p_credit])) AS u JOIN unnest(v_seqs, v_lanes) AS w(q, l) ON w.q = u.id / 512 * 512;
+      v_rest := v_ids[p_credit + 1:];
+      v_wait_keys := v_wait_keys || v_ahead_keys;
+      SELECT array_agg(b ORDER BY b) INTO v_blocked FROM unnest(v_blocked) AS b;
+    END IF;
+    v_ids := v_all_ids;
+  ELSE
+    v_rest := v_ids[p_credit + 1:];
+    v_ids := v_ids[:p_credit];
+  END IF;
   -- Not of more blocks than may be handed over at once.
   IF cardinality(v_seqs) > ${turnBlocks} THEN
     SELECT array_agg(f.id ORDER BY f.o) FILTER (WHERE f.nth <= ${turnBlocks}), array_agg(f.id) FILTER (WHERE f.nth > ${turnBlocks}) || v_rest INTO v_ids, v_rest FROM (
@@ -197,8 +290,10 @@ BEGIN
   FOR r IN SELECT max(b) AS seq, w.l FROM unnest(v_blocked) AS b JOIN unnest(v_seqs, v_lanes) AS w(q, l) ON w.q = b / 512 * 512 GROUP BY w.l LOOP
     IF r.seq > v_top[r.l % 10 + 1] THEN v_top[r.l % 10 + 1] := r.seq + ${stride}; END IF;
   END LOOP;
-  IF v_top <> k.top OR EXISTS (SELECT FROM unnest(v_low, k.low) AS u(a, b) WHERE u.a < u.b OR u.a > u.b + ${stride}) THEN
-    UPDATE tensile.keyed SET low = v_low, top = v_top WHERE name_id = p_name;
+  IF v_top <> k.top OR EXISTS (SELECT FROM unnest(v_low, k.low) AS u(a, b) WHERE u.a < u.b OR u.a > u.b + ${stride}) OR v_own <> (k.owner = p_epoch)
+    OR (NOT v_own AND (k.owner <> 0 OR (k.claimer <> p_epoch AND v_now - k.shared_at >= ${aloneMs} / 2))) THEN
+    UPDATE tensile.keyed SET low = v_low, top = v_top, owner = CASE WHEN v_own THEN p_epoch ELSE 0 END, claimer = p_epoch,
+      shared_at = CASE WHEN k.claimer <> p_epoch THEN v_now ELSE k.shared_at END WHERE name_id = p_name;
   END IF;
   -- Also where few blocks are left among many that are finished: a job that runs for long must not make all others' claims look at what came since.
   i := greatest(cardinality(v_window) - ${windowBlocks}, CASE WHEN cardinality(v_all) > ${windowAll} THEN (SELECT count(*) FROM unnest(v_window) AS u(q) WHERE u.q <= v_all[cardinality(v_all) - ${windowBlocks}]) END);
@@ -211,14 +306,19 @@ BEGIN
     -- They would be parked there: so they are at once, and what runs of their keys is there as well, to call them.
     v_park := v_blocked[:least(${movedJobs}, cardinality(v_blocked) - v_room / 2)];
     SELECT array_agg(DISTINCT convert_to(substr(p.key, 2), 'UTF8')) INTO v_keys FROM tensile.keyed_unclaimed(v_locked_slots, v_locked) AS p WHERE (p.id IN (SELECT unnest(v_park))) IS TRUE;
-    PERFORM tensile.keyed_to_rows(p_name, v_keys);
+    PERFORM tensile.keyed_to_rows(p_name, v_keys, p_epoch);
     PERFORM tensile.rows_lock_keys(array_fill(p_name, ARRAY[cardinality(v_keys)]), v_keys);
     PERFORM tensile.blocks_take_out(v_park, true);
   END IF;
   IF v_move IS NOT NULL THEN PERFORM tensile.blocks_take_out(v_move); END IF;
+  RETURN QUERY SELECT 9::smallint, NULL::smallint, NULL::bigint, p_name * 10, CASE WHEN v_own THEN 1 ELSE 0 END, NULL::int, NULL::bigint, NULL::text, NULL::text,
+    CASE WHEN cardinality(v_rest) > 0 OR v_further IS NOT NULL OR v_move IS NOT NULL OR v_park IS NOT NULL OR cardinality(v_seqs) > coalesce(cardinality(v_locked), 0)
+      OR cardinality(v_wait_keys) > ${toldKeys} THEN NULL ELSE coalesce(array_to_string(v_wait_keys, E'\\x01'), '') END, NULL::smallint[];
   RETURN QUERY SELECT 7::smallint, NULL::smallint, least(f.first, g.first), l.lane,
       -- What others hold at this moment may have been passed over before.
-      CASE WHEN cardinality(v_seqs) > coalesce(cardinality(v_locked), 0) OR EXISTS (SELECT FROM unnest(v_blocked) AS b JOIN unnest(v_seqs, v_lanes) AS w(q, l) ON w.q = b / 512 * 512 WHERE w.l = l.lane) THEN 1 ELSE 0 END,
+      CASE WHEN cardinality(v_seqs) > coalesce(cardinality(v_locked), 0) OR EXISTS (SELECT FROM unnest(v_blocked) AS b JOIN unnest(v_seqs, v_lanes) AS w(q, l) ON w.q = b / 512 * 512 WHERE w.l = l.lane)
+        -- Or something was claimed behind what was left.
+        OR EXISTS (SELECT FROM unnest(v_slots, v_seqs, v_lanes) AS w(s, q, l) JOIN tensile.claim c ON c.slot = w.s AND c.block = w.q WHERE w.l = l.lane AND c.block + c.hi > f.first) THEN 1 ELSE 0 END,
       CASE WHEN v_move IS NOT NULL OR v_park IS NOT NULL OR cardinality(v_seqs) > coalesce(cardinality(v_locked), 0) THEN 1 ELSE 0 END,
       NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
     FROM unnest(p_lanes) AS l(lane)
@@ -251,4 +351,5 @@ $$;
 /** At the end: the plans are those of a full table, made once. */
 export const keyedSettings = `
 ALTER FUNCTION tensile.keyed_claim SET enable_seqscan = off SET enable_sort = on SET enable_hashjoin = on SET jit = off SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION tensile.keyed_extend SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off SET jit = off;
 `;

@@ -2,6 +2,9 @@
  * Claims. Per name: a scan of the claim index in its order, as far as there is credit. What may not start because of its key is parked when the scan
  * meets it, once, and comes back when a slot of that key is free: so a key with 100,000 jobs is in nobody's way, and enqueueing needs no lock.
  */
+/** Keys of rows that a turn tells of one name: with so many it is not known which others there are. */
+export const toldRowKeys = 65;
+
 export const rowClaim = `
 -- What a fleet's processes say about a name. Where a key limit was lifted, what it had parked comes back.
 CREATE FUNCTION tensile.rows_policy(p_name text, p_ageing float8, p_per_key boolean, p_concurrency int, p_limit int, p_interval float8, p_ordered boolean,
@@ -68,14 +71,14 @@ BEGIN
 END $$;
 
 -- Of locked candidates: those that their keys let start now. The others are parked.
-CREATE FUNCTION tensile.rows_sift(p_now bigint, n tensile.name, p_ids bigint[], p_room int) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION tensile.rows_sift(p_now bigint, n tensile.name, p_ids bigint[], p_room int, p_epoch bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE v_names int[]; v_keys bytea[]; v_take bigint[]; v_park bigint[];
 BEGIN
   SELECT array_agg(n.id), array_agg(key) INTO v_names, v_keys FROM (
     -- OFFSET 0: by id, never along the index of keys.
     SELECT DISTINCT key FROM (SELECT key FROM tensile.job WHERE id = ANY(p_ids) OFFSET 0) AS c WHERE key IS NOT NULL) AS k;
   IF v_keys IS NULL THEN RETURN p_ids[:p_room]; END IF;
-  PERFORM tensile.keyed_to_rows(n.id, v_keys);
+  PERFORM tensile.keyed_to_rows(n.id, v_keys, p_epoch);
   PERFORM tensile.rows_lock_keys(v_names, v_keys);
   SELECT array_agg(s.id ORDER BY s.ord) FILTER (WHERE s.go), array_agg(s.id) FILTER (WHERE NOT s.go) INTO v_take, v_park FROM (
     SELECT c.id, c.ord, j.key IS NULL OR (
@@ -115,7 +118,7 @@ BEGIN
     SELECT array_agg(id ORDER BY ord) INTO v_got FROM (
       SELECT u.id, u.ord, sum(octet_length(j.payload)) OVER (ORDER BY u.ord) AS size FROM unnest(v_ids) WITH ORDINALITY AS u(id, ord) JOIN tensile.job j ON j.id = u.id
     ) AS s WHERE size <= p_bytes OR ord = 1;
-    IF n.per_key THEN v_got := tensile.rows_sift(p_now, n, v_got, v_room); END IF;
+    IF n.per_key THEN v_got := tensile.rows_sift(p_now, n, v_got, v_room, p_epoch); END IF;
     v_all := v_all || coalesce(v_got, '{}');
     v_room := v_room - coalesce(cardinality(v_got), 0);
     IF v_got IS NOT NULL THEN
@@ -195,6 +198,10 @@ BEGIN
     FROM unnest(p_names, p_most) AS u(id, most) CROSS JOIN LATERAL (
       SELECT j.priority, j.place FROM tensile.job j WHERE j.state = 3 AND j.name_id = u.id ORDER BY j.priority, j.turn, j.place LIMIT 1
     ) AS h WHERE u.most < 10 AND NOT EXISTS (SELECT 1 FROM tensile.name m WHERE m.id = u.id AND m.paused);
+  -- Of names of which blocks are served ahead: whether (priority 1) it is paused, and the keys of rows that wait, so many at most.
+  RETURN QUERY SELECT 5::smallint, u.id::bigint, u.id, CASE WHEN m.paused THEN 1 ELSE 0 END::smallint, NULL::int, NULL::bigint, NULL::bigint, NULL::boolean, w.key, NULL::bytea,
+    NULL::bytea, NULL::bytea FROM unnest(p_names) AS u(id) JOIN tensile.keyed k ON k.name_id = u.id JOIN tensile.name m ON m.id = u.id
+    LEFT JOIN LATERAL tensile.keyed_row_keys(u.id, ${toldRowKeys}) AS w(key) ON true;
   RETURN QUERY SELECT 3::smallint, v_now, NULL::int, NULL::smallint, CASE WHEN v_more THEN 1 ELSE 0 END,
     CASE WHEN cardinality(v_all) > 0 THEN tensile.next_fence() END, ceil(v_wake)::bigint, NULL::boolean,
     NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea;

@@ -24,6 +24,7 @@ import {
 } from "../../jobs/index.ts";
 import type { Sql, SqlParameter } from "../connection.ts";
 import { sqlStateOf } from "../trouble.ts";
+import { toldRowKeys } from "./claim-sql.ts";
 import { isJobId, recordOf, stateOf, textOf, type SqlRow } from "./codec.ts";
 import { Names } from "./names.ts";
 import { byteTexts, numbers, texts, type Statement } from "./pack.ts";
@@ -51,6 +52,10 @@ export interface Turn {
   readonly heads: ReadonlyMap<string, Position>;
   /** There was more to do than one turn does. */
   readonly more: boolean;
+  /** Of names of which blocks are served ahead: keys of rows that wait; undefined: there are many. */
+  readonly keys: ReadonlyMap<string, readonly string[] | undefined>;
+  /** Of these names, those that are paused. */
+  readonly paused: readonly string[];
 }
 
 const tries = 8;
@@ -83,7 +88,7 @@ export class RowPath {
     );
   }
 
-  /** @param before Per name, only what comes before is claimed. */
+  /** @param credit Of a name without it is only told whether it is paused. @param before Per name, only what comes before is claimed. */
   async turn(
     fence: Fence,
     credit: ReadonlyMap<string, number>,
@@ -91,7 +96,7 @@ export class RowPath {
     durable: boolean,
     before: ReadonlyMap<string, Position> = new Map(),
   ): Promise<Turn> {
-    const named = [...credit].filter(([, count]) => count > 0).map(([name]) => ({ name }));
+    const named = [...credit.keys()].map((name) => ({ name }));
     if (!this.names.know(named)) await this.names.learn(named);
     const wanted: Wanted[] = named.map(({ name }) => ({
       name: this.names.id(name),
@@ -103,7 +108,12 @@ export class RowPath {
     const end = of(3)[0];
     const due = end?.["due"];
     const ordered = { ...fence, order: Number(end?.["enqueued_at"]) };
+    const told = of(5).map((row) => ({ name: this.names.name(Number(row["name_id"])), row }));
+    const keys = new Map<string, string[]>(told.map(({ name }) => [name, []]));
+    for (const { name, row } of told) if (row["key"] !== null) keys.get(name)?.push(textOf(row["key"]) ?? "");
     return {
+      keys: new Map([...keys].map(([name, list]) => [name, list.length < toldRowKeys ? list : undefined])),
+      paused: told.filter(({ row }) => row["priority"] === 1).map(({ name }) => name),
       claimed: of(0).map((row) => this.#claimedOf(row, ordered)),
       cancelled: of(1).map(({ id }) => String(id)),
       ended: of(2).map(({ id }) => String(id)),
