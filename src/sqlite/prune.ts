@@ -8,7 +8,7 @@ import { bufferOf, entryOffsets, readEntry } from "./entries.ts";
 import { sqliteLimits as limits } from "./limits.ts";
 import { removeParked } from "./parking.ts";
 import { bodyOfRow } from "./sound-body.ts";
-import { blockMoved, noResult, packRanges, parkedStates, unpackRanges, type OutcomeRow } from "./tables.ts";
+import { blockMoved, noResult, packRanges, parkedStates, unpackRanges, type OutcomeHead } from "./tables.ts";
 
 export interface Pruned {
   readonly removed: number;
@@ -27,11 +27,19 @@ export function prune(core: Core): Pruned {
   return { removed, more: true };
 }
 
+/**
+ * Succeeded jobs are let go outcome by outcome, so that none has to be written anew to keep a part of it: up to this many more than the limit
+ * stay for a while. Small limits are kept to the job.
+ */
+function slackOfCount(most: number): number {
+  return Math.floor(most / 128);
+}
+
 /** Whether some count is over its limit: asked after every commit, so it must cost nothing. */
 export function overCount(core: Core): boolean {
   const { succeeded, failed, cancelled } = core.retention;
   return (
-    total(core, "succeeded") > succeeded.count ||
+    total(core, "succeeded") > succeeded.count + slackOfCount(succeeded.count) ||
     total(core, "failed") > failed.count ||
     total(core, "cancelled") > cancelled.count
   );
@@ -69,7 +77,8 @@ function pruneSucceeded(core: Core): number {
   const row = core.sql.oldestSucceeded.get(core.prunedTo);
   if (row === undefined) return 0;
   const { count: most, ageMs } = core.retention.succeeded;
-  const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, all - most);
+  const over = all > most + slackOfCount(most) ? all - most : 0;
+  const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, over);
   if (excess <= 0) return 0;
   forgetPlaces(core, row, excess);
   if (excess < row.count) shrink(core, row, excess);
@@ -78,10 +87,11 @@ function pruneSucceeded(core: Core): number {
   return excess;
 }
 
-/** Jobs that had moved leave rows of their own behind. */
-function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
+/** Jobs that had moved leave rows of their own behind. Where none has, the body of the block, the bulk of it, is not read. */
+function forgetPlaces(core: Core, row: OutcomeHead, n: number): void {
+  const { flags } = must(core.sql.blockFlags.get(row.block));
+  if (!(flags & blockMoved)) return forgetNotes(core, row, n);
   const block = must(core.sql.getBlock.get(row.block));
-  if (!(block.flags & blockMoved)) return forgetNotes(core, row, n);
   const body = bodyOfRow(block);
   const offsets = entryOffsets(body, block.n);
   for (const place of placesOf(row).slice(0, n)) {
@@ -93,14 +103,14 @@ function forgetPlaces(core: Core, row: OutcomeRow, n: number): void {
 }
 
 /** Jobs that never moved have errors and dependencies of none, but they may have kept something. */
-function forgetNotes(core: Core, row: OutcomeRow, n: number): void {
+function forgetNotes(core: Core, row: OutcomeHead, n: number): void {
   if (!core.flow.notes) return;
   const pairs = pairsOf(placesOf(row).slice(0, n));
   for (let i = 0; i < pairs.length; i += 2)
     forgetJobs(core, row.block + must(pairs[i]), row.block + must(pairs[i + 1]) - 1);
 }
 
-function placesOf(row: OutcomeRow): number[] {
+function placesOf(row: OutcomeHead): number[] {
   const pairs = unpackRanges(row.ranges);
   const places: number[] = [];
   for (let i = 0; i < pairs.length; i += 2)
@@ -109,11 +119,12 @@ function placesOf(row: OutcomeRow): number[] {
 }
 
 /** The first `n` places of an outcome are forgotten: they become an outcome of their own that keeps nothing. */
-function shrink(core: Core, row: OutcomeRow, n: number): void {
+function shrink(core: Core, row: OutcomeHead, n: number): void {
   const places = placesOf(row);
+  const { results: all } = must(core.sql.resultsOf.get(row.n));
   let results: Uint8Array | null = null;
-  if (row.results !== null) {
-    const bytes = bufferOf(row.results);
+  if (all !== null) {
+    const bytes = bufferOf(all);
     let at = 0;
     for (let i = 0; i < n; i++) {
       const length = bytes.readUInt32LE(at);
@@ -135,7 +146,7 @@ function pairsOf(places: readonly number[]): number[] {
 }
 
 /** An outcome that keeps nothing any more; with the last one of a finished block, the block goes. */
-function dropOutcome(core: Core, row: OutcomeRow): void {
+function dropOutcome(core: Core, row: OutcomeHead): void {
   const before = core.prunedTo;
   core.prunedTo = row.n;
   core.journal.add(() => (core.prunedTo = before));

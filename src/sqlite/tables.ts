@@ -44,6 +44,7 @@ const statements = {
 
   insertBlock: "INSERT INTO tensile_block VALUES (?, ?, ?, ?, ?, ?)",
   getBlock: "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq = ?",
+  blockFlags: "SELECT flags FROM tensile_block WHERE seq = ?",
   getBody: "SELECT body FROM tensile_block WHERE seq = ?",
   blockAtOrBefore: "SELECT seq, lane, n, flags FROM tensile_block WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
   blocksAfter: "SELECT seq, lane, n, at, flags, body FROM tensile_block WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -74,7 +75,8 @@ const statements = {
   deleteOutcomes: "DELETE FROM tensile_outcome WHERE block = ?",
   succeededTotals: "SELECT lane, sum(count) AS n FROM tensile_outcome WHERE kind = 0 GROUP BY lane",
   oldestSucceeded:
-    "SELECT n, block, lane, count, at, ranges, results FROM tensile_outcome WHERE n > ? AND kind = 0 ORDER BY n LIMIT 1",
+    "SELECT n, block, lane, count, at, ranges FROM tensile_outcome WHERE n > ? AND kind = 0 ORDER BY n LIMIT 1",
+  resultsOf: "SELECT results FROM tensile_outcome WHERE n = ?",
   keptOf: "SELECT 1 AS one FROM tensile_outcome WHERE block = ? AND kind = 0 LIMIT 1",
   forgetOutcome: "UPDATE tensile_outcome SET kind = 1, results = NULL WHERE n = ?",
   shrinkOutcome: "UPDATE tensile_outcome SET count = ?, ranges = ?, results = ? WHERE n = ?",
@@ -121,6 +123,7 @@ interface Rows extends FlowRows {
   getMeta: { value: number };
   allNames: { id: number; name: string };
   getBlock: BlockRow;
+  blockFlags: { flags: number };
   getBody: { body: Uint8Array };
   blockAtOrBefore: { seq: number; lane: number; n: number; flags: number };
   blocksAfter: BlockRow;
@@ -134,7 +137,8 @@ interface Rows extends FlowRows {
   claimedNames: { id: number };
   outcomesOf: OutcomeRow;
   succeededTotals: { lane: number; n: number };
-  oldestSucceeded: OutcomeRow;
+  oldestSucceeded: OutcomeHead;
+  resultsOf: { results: Uint8Array | null };
   getPlaced: { block: number };
   placedAfter: { id: number; block: number };
   getParked: ParkedRow;
@@ -172,14 +176,18 @@ export interface BlockRow {
   readonly body: Uint8Array;
 }
 
-export interface OutcomeRow {
+/** An outcome without the results of its jobs. */
+export interface OutcomeHead {
   readonly n: number;
   readonly block: number;
   readonly lane: number;
-  readonly kind: number;
   readonly count: number;
   readonly at: number;
   readonly ranges: Uint8Array;
+}
+
+export interface OutcomeRow extends OutcomeHead {
+  readonly kind: number;
   readonly results: Uint8Array | null;
 }
 
