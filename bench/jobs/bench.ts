@@ -2,7 +2,7 @@
  * The `jobs` benchmark: a producer and workers in one process on one SQLite file. Unlike the servers of `http` the process is
  * not held on a core: its main thread and its writer share the machine, as they will in production.
  *
- *   idle API -> flat out -> flat out + API -> bulk -> half load -> everything worked off and accounted for
+ *   flat out -> idle API -> API beside turns -> API beside jobs -> bulk -> half load -> everything worked off and accounted for
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -136,9 +136,17 @@ async function measure(
   const flatOut = await window(system.single, windowMs);
   keep("flat out", flatOut);
   if (port !== undefined) {
-    const { idle, busy, jobs, errors } = await besideApi(child, port, generator, system.single, windowMs);
+    const { idle, turns, busy, jobs, errors } = await besideApi(child, port, generator, system.single, windowMs);
     keep("API idle", idle);
-    keep("API beside jobs", { ...busy, p99BesideIdle: (busy["p99Us"] ?? 0) / (idle["p99Us"] ?? 1), ...jobs });
+    const beside = (one: Sample["metrics"], other: Sample["metrics"]): number =>
+      (one["p99Us"] ?? 0) / (other["p99Us"] ?? 1);
+    keep("API beside turns", { ...turns, p99BesideIdle: beside(turns, idle) });
+    keep("API beside jobs", {
+      ...busy,
+      p99BesideIdle: beside(busy, idle),
+      p99BesideTurns: beside(busy, turns),
+      ...jobs,
+    });
     wrong.push(...Object.entries(errors).map(([what, count]) => `API: ${what} (${count} times)`));
   }
   keep("bulk", await window(system.bulk, windowMs));
@@ -165,7 +173,7 @@ async function measure(
   return { samples, wrong, durability };
 }
 
-/** The same open-loop load on the API of the process, first alone, then while jobs run flat out. */
+/** The same open-loop load on the API of the process, first alone, then beside threads that are busy without jobs, then while jobs run flat out. */
 async function besideApi(
   child: Measured,
   port: number,
@@ -177,11 +185,15 @@ async function besideApi(
   await generator.open({ port, connections: apiConnections, requests, ratePerSecond: apiRate });
   const warm = await generator.phase(windowMs / 2);
   const idle = await generator.phase(windowMs);
-  // The jobs begin before the API's window and end after it.
-  const jobs = observe(child, { do: "run", ms: windowMs + 600, ...load });
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const busy = await generator.phase(windowMs);
-  const { jobsPerSecond = 0 } = await jobs;
+  // What is beside begins before the API's window and ends after it.
+  const during = async <T>(work: Promise<T>): Promise<readonly [LoadReport, T]> => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const report = await generator.phase(windowMs);
+    return [report, await work];
+  };
+  const ms = windowMs + 600;
+  const [turns] = await during(child.order({ do: "turns", ms } satisfies JobsOrder));
+  const [busy, { jobsPerSecond = 0 }] = await during(observe(child, { do: "run", ms, ...load }));
   await generator.close();
   const latencies = ({ requestsPerSecond, p50Us, p99Us, lateP99Us }: LoadReport): Sample["metrics"] => ({
     requestsPerSecond,
@@ -191,8 +203,9 @@ async function besideApi(
   });
   return {
     idle: latencies(idle),
+    turns: latencies(turns),
     busy: latencies(busy),
     jobs: { jobsPerSecond },
-    errors: { ...warm.errors, ...idle.errors, ...busy.errors },
+    errors: { ...warm.errors, ...idle.errors, ...turns.errors, ...busy.errors },
   };
 }

@@ -1,6 +1,7 @@
 /** What a process of the jobs benchmarks does when the harness asks; the same for every system. */
 import type { Enqueue, Ledger } from "./ledger.ts";
 import type { JobsOrder, JobsVerdict } from "./protocol.ts";
+import { takeTurns } from "./turns.ts";
 
 export interface JobsProcess {
   readonly book: Ledger;
@@ -17,6 +18,7 @@ export function orderTaker({ book, enqueue, work, settle }: JobsProcess): (messa
     const order = message as JobsOrder;
     if (order.do === "preload") return book.preload(enqueue, order);
     if (order.do === "settle") return settle();
+    if (order.do === "turns") return takeTurns(order.ms);
     if (order.do === "run") return begin().then(() => book.run(enqueue, order));
     // The first jobs may run before the start has resolved.
     const drained = book.drain(order.ms);

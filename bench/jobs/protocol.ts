@@ -6,6 +6,8 @@ export type JobsOrder =
   | ({ readonly do: "preload" } & PreloadOrder)
   /** Lets the workers begin where they have not, and watches them until everything has run, `ms` at most. */
   | { readonly do: "drain"; readonly ms: number }
+  /** Keeps the threads of the process busy without any job. */
+  | { readonly do: "turns"; readonly ms: number }
   /** Works off what is left and tells what became of everything since the start. */
   | { readonly do: "settle" };
 
