@@ -3,13 +3,12 @@
  * in between, nobody else runs one meanwhile, and where they do not come to run they go back as they were.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import pg from "pg";
+import { describe, test } from "node:test";
 import { manualClock, systemClock, type Clock } from "../src/core/index.ts";
 import type { ClaimedJob, Consumer, JobId, NewJob, StoreSession } from "../src/jobs/index.ts";
 import { postgres } from "../src/postgres/index.ts";
 import { keepMany, value } from "../src/testing/store-harness.ts";
-import { emptyDatabase, openDatabase } from "./postgres-place.ts";
+import { emptyDatabase, watchedDatabase } from "./postgres-place.ts";
 import { postgresKinds, type PostgresKind } from "./postgres-server.ts";
 import { until } from "./worker-place.ts";
 
@@ -78,14 +77,7 @@ class Process {
 for (const kind of postgresKinds()) describe(`claims ahead in PostgreSQL (${kind})`, () => aheadTests(kind));
 
 function aheadTests(kind: PostgresKind): void {
-  let url = "";
-  let watch: pg.Client;
-  before(async () => {
-    url = await openDatabase(kind);
-    watch = new pg.Client({ connectionString: url });
-    await watch.connect();
-  });
-  after(() => watch.end());
+  const database = watchedDatabase(kind);
 
   type Run = (
     open: (options?: Options) => Promise<Process>,
@@ -94,7 +86,7 @@ function aheadTests(kind: PostgresKind): void {
   const clean = (run: Run) => async (): Promise<void> => {
     const processes: Process[] = [];
     const open = async (options: Options = {}): Promise<Process> => {
-      const made = await Process.open(url, options);
+      const made = await Process.open(database.url, options);
       processes.push(made);
       return made;
     };
@@ -102,11 +94,11 @@ function aheadTests(kind: PostgresKind): void {
       await run(open, async (options) => aheadOf(open, options));
     } finally {
       for (const { session } of processes) await session.close();
-      await emptyDatabase(url);
+      await emptyDatabase(database.url);
     }
   };
   const running = async (): Promise<number> => {
-    const { rows } = await watch.query<{ n: string }>(
+    const { rows } = await database.watch.query<{ n: string }>(
       "SELECT (SELECT coalesce(sum(hi - lo), 0) FROM tensile.claim) - (SELECT coalesce(sum(n), 0) FROM tensile.outcome) AS n",
     );
     return Number(rows[0]?.n);
@@ -184,7 +176,7 @@ function aheadTests(kind: PostgresKind): void {
       const [b] = await two.take(1);
       assert.equal(b?.id, others[1]);
       // From here on every claim looks.
-      assert.deepEqual((await watch.query("SELECT owner::int FROM tensile.keyed")).rows, [{ owner: 0 }]);
+      assert.deepEqual((await database.watch.query("SELECT owner::int FROM tensile.keyed")).rows, [{ owner: 0 }]);
       let job = first;
       for (const id of ids.slice(1)) {
         await one.end([job]);
@@ -206,7 +198,7 @@ function aheadTests(kind: PostgresKind): void {
     "when the lease is over none of them begins, and they run once more under the new one",
     clean(async (_, ahead) => {
       const { one, ids, first } = await ahead({ leaseMs: 1_000 });
-      await watch.query("UPDATE tensile.process SET dead = true");
+      await database.watch.query("UPDATE tensile.process SET dead = true");
       await until(() => one.lost.length > 0);
       assert.deepEqual(one.lost, [first.id]);
       assert.deepEqual(value(await one.session.settle([{ job: first, to: "succeeded" }])), ["stale"]);

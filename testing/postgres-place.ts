@@ -2,6 +2,7 @@
  * A PostgreSQL database for each test of the stores' suites, whose time is that of the test's manual clock. Making the tables takes longer than most
  * tests, so a database is emptied and used again.
  */
+import { after, before } from "node:test";
 import pg from "pg";
 import { systemClock, type ManualClock } from "../src/core/index.ts";
 import { postgres } from "../src/postgres/index.ts";
@@ -48,6 +49,18 @@ export async function openDatabase(kind: PostgresKind): Promise<string> {
   if (!opened.ok) throw new Error(String(opened.fault));
   await opened.value.close();
   return url;
+}
+
+/** For the tests of the suite that asks: a database, and a connection that looks into it. Both are there when the first of them begins. */
+export function watchedDatabase(kind: PostgresKind): { url: string; watch: pg.Client } {
+  const database = { url: "", watch: new pg.Client() };
+  before(async () => {
+    database.url = await openDatabase(kind);
+    database.watch = new pg.Client({ connectionString: database.url });
+    await database.watch.connect();
+  });
+  after(() => database.watch.end());
+  return database;
 }
 
 /** A database of `openDatabase` that the next test may have. */
