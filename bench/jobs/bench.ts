@@ -2,13 +2,12 @@
  * The `jobs` benchmark: a producer and workers in one process on one SQLite file. Unlike the servers of `http` the process is
  * not held on a core: its main thread and its writer share the machine, as they will in production.
  *
- *   flat out -> idle API -> API beside turns -> API beside jobs -> bulk -> half load -> everything worked off and accounted for
+ *   flat out -> idle API -> API beside turns -> API beside jobs -> bulk -> half load -> keyed -> everything worked off and accounted for
+ *   a second process, its API on a thread of its own: idle API -> API beside jobs -> everything worked off and accounted for
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cases } from "../http/cases.ts";
-import type { LoadReport } from "../load.ts";
 import { type Generator, startGenerator } from "../load-process.ts";
 import { type Measured, start } from "../processes.ts";
 import {
@@ -21,6 +20,7 @@ import {
   type Sample,
   target,
 } from "../result.ts";
+import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
 import { type JobsOrder, type JobsReady, type JobsVerdict, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
@@ -28,8 +28,6 @@ import { observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
-const apiConnections = 32;
-const apiRate = 500;
 /**
  * As the guide advises where threads of one's own are busy: V8 has four helper threads unless told otherwise, also on two cores; and a collection of
  * garbage waits for those of them that the scheduler has set aside. 0: as many as there are processors to spare.
@@ -96,7 +94,13 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
         150_000,
         of("flat out", "jobsPerSecond"),
       ),
-      ...target("API p99 while jobs run flat out, beside idle", "<=", 2, of("API beside jobs", "p99BesideIdle")),
+      ...target(
+        "API p99 while jobs run flat out, beside idle: the API on a thread, serve({ threads: 1 })",
+        "<=",
+        2,
+        of("API thread beside jobs", "p99BesideIdle"),
+      ),
+      ...target("the same on the loop that runs the jobs", "<=", 2, of("API beside jobs", "p99BesideIdle")),
       ...target("one at a time per key beside flat out", ">=", 0.8, of("keyed", "besideFlatOut")),
       ...target("pickup p99 at half load, ms", "<=", 10, of("half load", "pickupP99Ms")),
     ],
@@ -107,7 +111,8 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
       nodeArguments: `${nodeArguments.join(" ")} for all`,
       payloadBytes: JSON.stringify(payloadOf(123_456, 1234567.891)).length,
       windowMs,
-      api: `GET with a parameter, ${apiRate} requests/s on ${apiConnections} connections, open loop`,
+      api: apiLoad,
+      generatorNice: generator.nice,
     },
   };
 }
@@ -142,18 +147,8 @@ async function measure(
   const flatOut = await window(system.single, windowMs);
   keep("flat out", flatOut);
   if (port !== undefined) {
-    const { idle, turns, busy, jobs, errors } = await besideApi(child, port, generator, system.single, windowMs);
-    keep("API idle", idle);
-    const beside = (one: Sample["metrics"], other: Sample["metrics"]): number =>
-      (one["p99Us"] ?? 0) / (other["p99Us"] ?? 1);
-    keep("API beside turns", { ...turns, p99BesideIdle: beside(turns, idle) });
-    keep("API beside jobs", {
-      ...busy,
-      p99BesideIdle: beside(busy, idle),
-      p99BesideTurns: beside(busy, turns),
-      ...jobs,
-    });
-    wrong.push(...Object.entries(errors).map(([what, count]) => `API: ${what} (${count} times)`));
+    const api = { name: "API", port, load: system.single, windowMs, turns: true, keep };
+    wrong.push(...(await besideApi(child, generator, api)));
   }
   keep("bulk", await window(system.bulk, windowMs));
   keep("half load", await window(system.single, windowMs, (flatOut["jobsPerSecond"] ?? 0) / 2));
@@ -164,54 +159,30 @@ async function measure(
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))
     wrong.push("jobs were acknowledged, but the file was never synced");
-
-  const verdict = (await child.order({ do: "settle" } satisfies JobsOrder)) as JobsVerdict;
-  wrong.push(...verdict.wrong);
-  if (verdict.neverRan > 0) wrong.push(`${verdict.neverRan} of ${verdict.acknowledged} acknowledged jobs never ran`);
-  if (verdict.left > 0) wrong.push(`${verdict.left} jobs are not done`);
-  if (verdict.acknowledged === 0) wrong.push("no job was acknowledged");
-  say(
-    `${name}: ${verdict.acknowledged} jobs acknowledged, ${verdict.neverRan} lost, ${verdict.ranAgain} ran again` +
-      `${syncs === undefined ? "" : `; ${syncs} syncs of the file seen in 0.5 s under strace`}`,
-  );
+  wrong.push(...(await settle(child, name, say)));
+  if (syncs !== undefined) say(`${name}: ${syncs} syncs of the file seen in 0.5 s under strace`);
   await child.stop();
   await server?.stop();
+  if (system.threaded !== undefined) {
+    const threaded = await start(name, system.file, { arguments: system.threaded(folder), nodeArguments });
+    await observe(threaded, { do: "run", ms: windowMs / 2, ...system.single });
+    const { port: threadPort = 0 } = threaded.ready as JobsReady;
+    const api = { name: "API thread", port: threadPort, load: system.single, windowMs, turns: false, keep };
+    wrong.push(...(await besideApi(threaded, generator, api)), ...(await settle(threaded, name, say)));
+    await threaded.stop();
+  }
   return { samples, wrong, durability };
 }
 
-/** The same open-loop load on the API of the process, first alone, then beside threads that are busy without jobs, then while jobs run flat out. */
-async function besideApi(
-  child: Measured,
-  port: number,
-  generator: Generator,
-  load: System["single"],
-  windowMs: number,
-) {
-  const requests = cases[0]?.requests ?? [];
-  await generator.open({ port, connections: apiConnections, requests, ratePerSecond: apiRate });
-  const warm = await generator.phase(windowMs / 2);
-  const idle = await generator.phase(windowMs);
-  // What is beside begins before the API's window and ends after it.
-  const during = async <T>(work: Promise<T>): Promise<readonly [LoadReport, T]> => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const report = await generator.phase(windowMs);
-    return [report, await work];
-  };
-  const ms = windowMs + 600;
-  const [turns] = await during(child.order({ do: "turns", ms } satisfies JobsOrder));
-  const [busy, { jobsPerSecond = 0 }] = await during(observe(child, { do: "run", ms, ...load }));
-  await generator.close();
-  const latencies = ({ requestsPerSecond, p50Us, p99Us, lateP99Us }: LoadReport): Sample["metrics"] => ({
-    requestsPerSecond,
-    p50Us,
-    p99Us,
-    lateP99Us,
-  });
-  return {
-    idle: latencies(idle),
-    turns: latencies(turns),
-    busy: latencies(busy),
-    jobs: { jobsPerSecond },
-    errors: { ...warm.errors, ...idle.errors, ...turns.errors, ...busy.errors },
-  };
+/** Works off what is left. Resolves with what is wrong in the account of all jobs. */
+async function settle(child: Measured, name: string, say: (line: string) => void): Promise<readonly string[]> {
+  const verdict = (await child.order({ do: "settle" } satisfies JobsOrder)) as JobsVerdict;
+  const { acknowledged, neverRan, ranAgain, left } = verdict;
+  say(`${name}: ${acknowledged} jobs acknowledged, ${neverRan} lost, ${ranAgain} ran again`);
+  return [
+    ...verdict.wrong,
+    ...(neverRan > 0 ? [`${neverRan} of ${acknowledged} acknowledged jobs never ran`] : []),
+    ...(left > 0 ? [`${left} jobs are not done`] : []),
+    ...(acknowledged === 0 ? ["no job was acknowledged"] : []),
+  ];
 }

@@ -17,6 +17,8 @@ export interface System {
   /** How it is kept busy without growing a backlog. */
   readonly single: Load;
   readonly bulk: Load;
+  /** What its process is given to answer the API on a thread of its own; absent where it cannot. */
+  readonly threaded?: (folder: string) => readonly string[];
   /** Why it cannot run here; undefined when it can. */
   readonly missing?: () => string | undefined;
   /** What is started for it, and what its process is given. */
@@ -59,6 +61,7 @@ export const systems: readonly System[] = [
     single: { batch: 1, unacknowledged: 2_000, waiting: 5_000 },
     bulk: { batch: 500, unacknowledged: 5_000, waiting: 10_000 },
     prepare: async (folder) => ({ arguments: [join(folder, "jobs.db")] }),
+    threaded: (folder) => [join(folder, "threaded.db"), "threads"],
   },
   { name: "plainjob", ...plainjob("full") },
   { name: "plainjob-normal", ...plainjob("normal") },

@@ -56,12 +56,20 @@ const app = implement(contract("bench.v1", { sendMail, sendKeyedMail, getUser })
 /** The default retention keeps a million succeeded jobs; older ones are rightly gone. */
 const kept = 1_000_000;
 
-/** Serves the app on the store, and takes the harness's orders. `preloads`: no job begins before the first order that wants one to. */
+interface Setting {
+  readonly durability: string;
+  /** No job begins before the first order that wants one to. */
+  readonly preloads: boolean;
+  /** Of their own, for the API. Absent: it is answered on the loop that runs the jobs. */
+  readonly threads?: number;
+}
+
+/** Serves the app on the store, and takes the harness's orders. */
 export async function measureTensile(
   store: NonNullable<ServeOptions["store"]>,
-  { durability, preloads }: { readonly durability: string; readonly preloads: boolean },
+  { durability, preloads, threads }: Setting,
 ): Promise<void> {
-  const server = await serve(app, { port: 0, store });
+  const server = await serve(app, { port: 0, store, ...(threads !== undefined && { threads }) });
   const { jobs } = server;
   if (preloads) mustBeOk(await jobs.pause(sendMail));
   const work = async (): Promise<void> => {
