@@ -263,18 +263,22 @@ export class Dispatcher {
   }
 
   #settle(settlement: Settlement, fault: Fault | undefined, startedAt: number): void {
-    const { settler, events, clock } = this.#options;
+    const { settler, events } = this.#options;
     settler.add(settlement);
-    if (!events.heard("job.attempt")) return;
-    const { id, name, attempt } = settlement.job;
-    events.emit("job.attempt", {
-      id,
-      name,
-      attempt,
-      durationMs: clock.monotonic() - startedAt,
-      to: settlement.to,
-      ...(fault !== undefined && { fault: { code: fault.code, message: fault.message } }),
-    });
+    const { to } = settlement;
+    if (events.heard("job.attempt")) this.#announce(settlement, fault, startedAt);
+    if ((to === "retry" || to === "failed") && events.heard("job.faulted")) {
+      const { id, name, attempt } = settlement.job;
+      events.emit("job.faulted", { id, name, attempt, to, fault: described(fault) });
+    }
+  }
+
+  #announce({ job, to }: Settlement, fault: Fault | undefined, startedAt: number): void {
+    const { events, clock } = this.#options;
+    const { id, name, attempt } = job;
+    const durationMs = clock.monotonic() - startedAt;
+    const said = described(fault);
+    events.emit("job.attempt", { id, name, attempt, durationMs, to, ...(said !== undefined && { fault: said }) });
   }
 
   /** Asks the store for as much as there will be room for. */
@@ -303,4 +307,8 @@ export class Dispatcher {
       this.#consumer?.grant(lane.name, missing);
     }
   }
+}
+
+function described(fault: Fault | undefined): { readonly code: string; readonly message: string } | undefined {
+  return fault === undefined ? undefined : { code: fault.code, message: fault.message };
 }

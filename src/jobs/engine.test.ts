@@ -314,16 +314,18 @@ test("awaiting ends when the caller's signal aborts; the job does not", async ()
   await engine.drain();
 });
 
-test("each attempt is an event when somebody listens", async () => {
+test("each attempt is an event when somebody listens, and one that ended with a fault another", async () => {
   const { jobs, events, clock, engine } = await bench(({ input, job: { attempt } }) =>
     attempt === 1 ? Busy({ wait: 1 }) : input,
   );
   const seen: unknown[] = [];
   events.on("job.attempt", ({ name, attempt, to, fault }) => seen.push([name, attempt, to, fault?.code]));
+  events.on("job.faulted", ({ attempt, to, fault }) => seen.push([attempt, to, fault?.code]));
   value(await jobs.enqueue(double, { n: 1 }));
   await elapse(clock, 100);
   assert.deepEqual(seen, [
     ["double", 1, "retry", "BUSY"],
+    [1, "retry", "BUSY"],
     ["double", 2, "succeeded", undefined],
   ]);
   await engine.drain();

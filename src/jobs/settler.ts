@@ -74,13 +74,15 @@ export class Settler {
     this.#retryMs = 0;
     this.#waiting -= batch.length;
     if (this.#again.size > 0) this.#cancelAgain(batch);
-    if (events.heard("job.stale")) {
-      for (const [index, receipt] of result.value.entries()) {
-        const job = batch[index]?.job;
-        if (receipt === "stale" && job !== undefined) events.emit("job.stale", { id: job.id, name: job.name });
-      }
-    }
+    if (events.heard("job.stale")) this.#announceStale(batch, result.value);
     onSettled();
+  }
+
+  #announceStale(batch: readonly Settlement[], receipts: readonly SettleReceipt[]): void {
+    for (let index = receipts.indexOf("stale"); index >= 0; index = receipts.indexOf("stale", index + 1)) {
+      const job = batch[index]?.job;
+      if (job !== undefined) this.#options.events.emit("job.stale", { id: job.id, name: job.name });
+    }
   }
 
   #cancelAgain(batch: readonly Settlement[]): void {

@@ -52,9 +52,9 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("jobs.paused", ({ names, paused }) =>
       entry("info", paused ? "jobs.paused" : "jobs.resumed", { names: names.join(", ") }),
     ),
-    events.on("job.attempt", ({ id, name, attempt, to, fault }) => {
+    events.on("job.faulted", ({ id, name, attempt, to, fault }) => {
       if (to === "failed") entry("error", "job.failed", { id, name, attempt, ...fault });
-      else if (to === "retry") entry("warn", "job.retry", { id, name, attempt, ...fault });
+      else entry("warn", "job.retry", { id, name, attempt, ...fault });
     }),
   ];
   return () => {

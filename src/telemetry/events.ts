@@ -86,6 +86,14 @@ export interface EventTable {
     readonly to: "succeeded" | "retry" | "failed" | "cancelled" | "released" | "snoozed" | "waiting";
     readonly fault?: { readonly code: string; readonly message: string };
   };
+  /** An attempt ended with a fault after which the job is tried again, or has failed. Comes with `job.attempt`: who wants no successes is not told of each. */
+  "job.faulted": {
+    readonly id: string;
+    readonly name: string;
+    readonly attempt: number;
+    readonly to: "retry" | "failed";
+    readonly fault: { readonly code: string; readonly message: string } | undefined;
+  };
   /** Attempts of a job that their process did not survive were found by this process: `again` jobs are ready once more, `failed` have no attempts left. */
   "job.crashed": { readonly name: string; readonly again: number; readonly failed: number };
   /** An attempt ended after its claim was no longer valid; its outcome changed nothing. */
