@@ -294,17 +294,28 @@ export class Dispatcher {
       bytes -= lane.queuedBytes;
     }
     let room = limits.prefetchJobs + limits.concurrency - held;
+    let short = false;
     for (const lane of lanes) {
       lane.measure(this.#now);
       const wanted = lane.wanted(Math.max(0, Math.min(lane.freeSlots, share)), bytes);
       // A lane that has nothing may always ask for one: no name waits for ever because others fill the room.
       const had = lane.credit + lane.queued;
-      const missing = Math.min(wanted - had, Math.max(room, had === 0 ? 1 : 0));
+      const missing = Math.min(wanted - had, Math.max(room, had <= 0 ? 1 - had : 0));
+      short ||= missing < wanted - had;
       // Small corrections of a large window are not worth a message; to a lane that has nothing none is small.
       if (missing <= 0 || (had > 0 && missing * 4 < wanted)) continue;
       lane.granted(missing, this.#now);
       room -= missing;
       this.#consumer?.grant(lane.name, missing);
+    }
+    if (short) this.#reclaim(share);
+  }
+
+  /** What was granted to lanes that have nothing to do is room for those that have, from the next turn on. */
+  #reclaim(share: number): void {
+    for (const lane of this.#order) {
+      const count = lane.yield(Math.min(lane.freeSlots, share), this.#now);
+      if (count > 0) this.#consumer?.grant(lane.name, -count);
     }
   }
 }

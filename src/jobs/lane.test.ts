@@ -106,3 +106,20 @@ test("large payloads are claimed in small numbers", () => {
   assert.ok(subject.wanted(0, 8_388_608) <= 200);
   assert.equal(subject.wanted(0, -1), 0);
 });
+
+test("an idle lane yields what it was granted and cannot use", () => {
+  const subject = lane();
+  simulate(subject, 100, 5, 1_000);
+  while (subject.take() !== undefined) subject.ended();
+  const { credit } = subject;
+  subject.granted(2_000, 1_001);
+  const granted = credit + 2_000;
+  assert.equal(subject.yield(100, 1_050), 0, "it was handed something a moment ago");
+  assert.equal(subject.yield(100, 1_500), granted - 100);
+  assert.deepEqual([subject.credit, subject.yield(100, 1_600)], [100, 0]);
+  assert.equal(subject.wanted(100, 8_388_608), 100);
+  // What was being claimed meanwhile still comes.
+  for (let id = 0; id < 150; id++) subject.push(claimed(id));
+  subject.delivered(150, 1_700);
+  assert.equal(subject.credit, -50);
+});

@@ -12,6 +12,8 @@ import type { ClaimedJob } from "./store.ts";
 const priorities = 10;
 /** Weight of a measurement falls to 1/e after this many milliseconds. */
 const memoryMs = 50;
+/** A lane that was handed nothing for so many times what it claims ahead is idle: what it was granted may go to others. */
+const idleTimes = 5;
 /** A way to the store that takes longer is not made up for by claiming more. */
 const longestRoundTripMs = 250;
 
@@ -33,7 +35,7 @@ export class Lane {
   readonly concurrency: number;
   /** Slots in use. */
   running = 0;
-  /** Granted to the store and not yet used. */
+  /** Granted to the store and not yet used. Below 0: more came than was wanted, because some was taken back too late. */
   credit = 0;
   /** Claimed and waiting for a slot. */
   queued = 0;
@@ -117,15 +119,24 @@ export class Lane {
   }
 
   granted(count: number, now: number): void {
-    if (this.credit === 0 && this.queued === 0) this.#starvedAt = now;
+    if (this.credit <= 0 && this.queued === 0) this.#starvedAt = now;
     this.credit += count;
+  }
+
+  /** Gives up what it was granted beyond `slots`, if the store had nothing for it lately. Answers how much that is. */
+  yield(slots: number, now: number): number {
+    const count = this.credit - Math.max(1, slots);
+    if (count <= 0 || this.queued > 0 || now - this.#deliveredAt < idleTimes * this.#ahead()) return 0;
+    this.credit -= count;
+    this.#prefetch = 0;
+    return count;
   }
 
   /** `count` jobs were delivered and pushed. All of the credit used: the store has more, so more is worth granting. */
   delivered(count: number, now: number): void {
-    this.credit = Math.max(0, this.credit - count);
+    this.credit -= count;
     if (this.#ramp < this.#maxPrefetch + this.concurrency) this.#ramp *= 2;
-    if (this.credit === 0) {
+    if (this.credit <= 0) {
       if (this.#starvedAt > 0) {
         const took = Math.min(longestRoundTripMs, now - this.#starvedAt);
         this.#roundTrip += (took - this.#roundTrip) / 4;

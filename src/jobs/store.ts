@@ -207,7 +207,7 @@ export type StoreResult<T> = Promise<Result<T, StoreFault>>;
  * the engine when there is room. No polling is visible on this side.
  */
 export interface Consumer {
-  /** Adds credit for one job name. */
+  /** Adds credit for one job name. A negative number takes some back; what is being claimed with it still comes, and later credit makes up for it first. */
   grant(name: string, credit: number): void;
   /** No more jobs are handed over after this resolves. Claims already made stay with the engine, which settles or releases them. */
   stop(): Promise<void>;

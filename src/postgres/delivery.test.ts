@@ -117,3 +117,24 @@ test("of a name with limits per key what may run and has no credit waits for the
   delivery.grant("a", 5);
   assert.deepEqual([handed.length, gates.of("a").due], [3, 0]);
 });
+
+test("credit that is taken back is not used again, and what a statement used of it counts against the next", () => {
+  const { delivery, handed } = consumer();
+  delivery.grant("a", -6);
+  delivery.endEnqueue(
+    undefined,
+    Array.from({ length: 9 }, () => job()),
+    nothing,
+  );
+  const turn = delivery.takeForTurn();
+  assert.deepEqual([...turn], [["a", 4]]);
+  delivery.grant("a", -3);
+  assert.deepEqual([...delivery.takeForTurn()], []);
+  const claimed = ["1", "2", "3"].map((id) => claimedOf(id));
+  delivery.endTurn(turn, claimed, claimed, []);
+  assert.deepEqual(handed, ["1", "2", "3"]);
+  delivery.grant("a", 2);
+  assert.equal(delivery.has("a"), false);
+  delivery.grant("a", 1);
+  assert.deepEqual([...delivery.takeForTurn()], [["a", 1]]);
+});

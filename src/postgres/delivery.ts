@@ -18,6 +18,7 @@ import type { KeyGate } from "./blocks/index.ts";
 export type Credit = ReadonlyMap<string, number>;
 
 interface Lot {
+  /** Below 0: some of it was taken back while a statement had it, or has it. */
   credit: number;
   /** Jobs that wait; undefined: not known. */
   waiting: number | undefined;
@@ -66,7 +67,7 @@ export class Delivery {
   }
 
   #fromDue(lot: Lot): readonly ClaimedJob[] {
-    const jobs = lot.due.splice(0, lot.credit);
+    const jobs = lot.due.splice(0, Math.max(0, lot.credit));
     if (lot.gate !== undefined) lot.gate.due = lot.due.length;
     return jobs;
   }
@@ -108,7 +109,8 @@ export class Delivery {
     this.#forgot = false;
     for (const [name, lot] of this.#lots) {
       lot.added = 0;
-      lot.inTurn = lot.gate === undefined ? Math.min(lot.credit, lot.waiting ?? Infinity) : shareOf(lot, lot.gate);
+      const most = lot.gate === undefined ? Math.min(lot.credit, lot.waiting ?? Infinity) : shareOf(lot, lot.gate);
+      lot.inTurn = Math.max(0, most);
       lot.credit -= lot.inTurn;
       if (lot.inTurn > 0) taken.set(name, lot.inTurn);
     }

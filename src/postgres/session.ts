@@ -189,7 +189,7 @@ export class Session implements StoreSession {
     this.#life.hold(true);
     return {
       grant: (name, credit) => {
-        if (this.#consumer !== consumer || credit <= 0) return;
+        if (this.#consumer !== consumer || credit === 0) return;
         if (consumer.grant(name, credit)) this.#turnSoon();
       },
       stop: async () => {

@@ -36,7 +36,7 @@ export class Delivery {
     this.#host.onChange();
     return {
       grant: (name, credit) => {
-        if (this.#consumer !== consumer || credit <= 0) return;
+        if (this.#consumer !== consumer || credit === 0) return;
         if (!options.names.includes(name))
           throw new TypeError(`Credit for "${name}", which is not among the names of consume().`);
         consumer.credit.set(name, (consumer.credit.get(name) ?? 0) + credit);

@@ -25,7 +25,7 @@ export function opensByTime(core: Core, consuming: Iterable<JobName>): number {
   let at = core.routing.timers.next;
   if (core.routing.gates.size === 0) return at;
   for (const name of consuming) {
-    if (name.limits === undefined || name.credit === 0 || name.counts[stateNumber.ready] === 0) continue;
+    if (name.limits === undefined || name.credit <= 0 || name.counts[stateNumber.ready] === 0) continue;
     if (core.routing.paused.has(name.name)) continue;
     const opens = gatesOpenAt(core, name.limits);
     if (opens > core.now) at = Math.min(at, Math.ceil(opens));

@@ -59,7 +59,7 @@ export class MemoryDelivery {
     let first: { readonly job: MemoryJob; readonly urgency: number } | undefined;
     let wake = Infinity;
     for (const name of names) {
-      if ((this.#credit.get(name) ?? 0) === 0 || this.#jobs.paused.has(name)) continue;
+      if ((this.#credit.get(name) ?? 0) <= 0 || this.#jobs.paused.has(name)) continue;
       const policy = this.#jobs.policy(name);
       const opensAt = this.#jobs.gates.opensAt(policy, now);
       if (opensAt > now) {

@@ -60,6 +60,32 @@ export function enqueueCases(bench: WithBench): void {
   );
 
   test(
+    "credit that is taken back is not used, and where more is taken back than there is the next is used for that",
+    bench({}, async (b) => {
+      const hands = b.hands("a", "b");
+      hands.grant("a", 10);
+      hands.grant("b", 3);
+      // Nothing is being claimed with it.
+      await hands.quiet();
+      hands.grant("a", -8);
+      hands.grant("b", -5);
+      await hands.quiet();
+      for (let index = 0; index < 12; index++) await b.enqueue({ name: index % 2 === 0 ? "a" : "b" });
+      assert.deepEqual(
+        (await hands.take(2)).map(({ name }) => name),
+        ["a", "a"],
+      );
+      await hands.nothing();
+      hands.grant("b", 4);
+      assert.deepEqual(
+        (await hands.take(2)).map(({ name }) => name),
+        ["b", "b"],
+      );
+      await hands.nothing();
+    }),
+  );
+
+  test(
     "the order holds across many calls and one claim at a time",
     bench({}, async (b) => {
       for (let index = 0; index < 20; index++) await b.enqueue({ name: "a", payload: String(index) });

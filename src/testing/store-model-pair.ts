@@ -153,7 +153,7 @@ export class Pair {
     }
     let expected = 0;
     for (const name of modelNames) {
-      if (!this.paused.has(name)) expected += Math.min(this.#startable(name), this.credit.get(name) ?? 0);
+      if (!this.paused.has(name)) expected += Math.min(this.#startable(name), Math.max(0, this.credit.get(name) ?? 0));
     }
     for (const job of await this.hands.take(expected)) this.#claimed(job);
     assert.equal(this.hands.untaken, 0, "more was handed over than may start");

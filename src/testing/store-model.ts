@@ -16,8 +16,10 @@ function stepOf([what, which, how]: readonly [number, number, number]): Step {
   if (what < 50) {
     return async (pair) => {
       const name = at(modelNames, which % modelNames.length);
-      pair.hands.grant(name, 1 + (how % 9));
-      pair.credit.set(name, (pair.credit.get(name) ?? 0) + 1 + (how % 9));
+      // Sometimes some is taken back.
+      const credit = how % 10 === 9 ? -(which % 7) : 1 + (how % 9);
+      pair.hands.grant(name, credit);
+      pair.credit.set(name, (pair.credit.get(name) ?? 0) + credit);
     };
   }
   if (what < 75) {

@@ -101,7 +101,7 @@ export class Switchboard {
   }
 
   #withdraw(client: Client): void {
-    for (const [name, credit] of client.credit) if (credit > 0) this.#withdrawn.push(this.#numberOf(name), -credit);
+    for (const [name, credit] of client.credit) if (credit !== 0) this.#withdrawn.push(this.#numberOf(name), -credit);
     client.credit.clear();
   }
 
