@@ -28,12 +28,19 @@ export class ClaimDraft {
   /** Places `lo` up to `hi` of a block, whose entries are the bytes `from` up to `to` of its body. */
   add(block: Block, lo: number, hi: number, body: Buffer, from: number, to: number): void {
     const claim = this.#claim;
-    const name = block.lane.name;
-    claim.ranges.push({ block, lo, hi, slot: claim.size });
+    const last = claim.ranges.at(-1);
+    // Where many keys take turns, what their limits let go are mostly neighbours again: as one range they cost as little as jobs without keys.
+    if (last?.block === block && last.hi === lo && this.#bodies.at(-1) === body) {
+      last.hi = hi;
+      this.#numbers[this.#numbers.length - 2] = hi - last.lo;
+      this.#bounds[this.#bounds.length - 1] = to;
+    } else {
+      claim.ranges.push({ block, lo, hi, slot: claim.size });
+      this.#numbers.push(block.lane.name.local, block.lane.priority, block.seq, lo, hi - lo, block.at);
+      this.#bodies.push(body);
+      this.#bounds.push(from, to);
+    }
     claim.size += hi - lo;
-    this.#numbers.push(name.local, block.lane.priority, block.seq, lo, hi - lo, block.at);
-    this.#bodies.push(body);
-    this.#bounds.push(from, to);
     this.bytes += to - from;
     const pairs = this.#pairs.get(block);
     if (pairs === undefined) this.#pairs.set(block, [lo, hi]);

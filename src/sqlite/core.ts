@@ -195,7 +195,7 @@ export interface JobName {
 
 export interface Claim {
   readonly id: number;
-  readonly ranges: { readonly block: Block; readonly lo: number; readonly hi: number; readonly slot: number }[];
+  readonly ranges: { readonly block: Block; readonly lo: number; hi: number; readonly slot: number }[];
   size: number;
   left: number;
 }
