@@ -93,8 +93,13 @@ function withKeys(
   const { settings, name } = codec.job;
   const { key, tenant, unique } = settings;
   // Most have a key and nothing else.
-  if (unique === undefined && tenant === undefined && key !== undefined && options === undefined)
-    return { ...record, key: checkedText(name, "key", key(input as never)) };
+  if (unique === undefined && tenant === undefined && key !== undefined && options === undefined) {
+    const text = checkedText(name, "key", key(input as never));
+    // A copy by spreading costs more than all else that is done for a key.
+    return record.context === undefined
+      ? { name, priority: record.priority, payload: record.payload, key: text }
+      : { ...record, key: text };
+  }
   const uniqueKey = options?.uniqueKey ?? uniqueKeyOf(codec, record, input);
   const scope = uniqueKey === undefined ? undefined : scopeOf(settings.queue, unique);
   return {
