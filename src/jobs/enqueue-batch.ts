@@ -1,80 +1,73 @@
 /**
  * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
  */
-import { Err, type Clock, type Result } from "../core/index.ts";
+import { Err, Ok, type Clock, type Result } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { announceEnqueued } from "./announce.ts";
 import { StoreUnavailable } from "./faults.ts";
+import { Fifo } from "./fifo.ts";
 import type { JobLimits } from "./limits.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { EnqueueReceipt, NewJob, StoreFault, StoreResult, StoreSession } from "./store.ts";
 
-/** Who waits for one job: told once. An object with methods rather than a callback, because there is one for each job. */
-export interface EnqueueWaiter {
-  committed(receipt: EnqueueReceipt): void;
-  refused(fault: Err<StoreFault>): void;
-}
-
 type Answer = Result<readonly EnqueueReceipt[], StoreFault>;
 
-/** Those who wait for a batch whose answer is there. */
-interface Answered {
-  readonly waiting: readonly EnqueueWaiter[];
-  readonly answer: Answer;
-}
-
-export interface EnqueueBatchOptions {
+export interface EnqueueBatchOptions<Kind, Ref> {
   readonly session: StoreSession;
   readonly clock: Clock;
   readonly events: Events;
   readonly limits: JobLimits;
+  /** What the caller of a committed job is given. */
+  readonly refTo: (kind: Kind, receipt: EnqueueReceipt) => Ref;
 }
 
-export class EnqueueBatch {
-  readonly #options: EnqueueBatchOptions;
+/** `Kind`: what a job has in common with others of its name. */
+export class EnqueueBatch<Kind, Ref> {
+  readonly #options: EnqueueBatchOptions<Kind, Ref>;
   #jobs: NewJob[] = [];
-  #waiting: EnqueueWaiter[] = [];
+  #groups: Group<Kind, Ref>[] = [];
   #chars = 0;
-  /** In the order in which they were answered; of the first so many have been told. */
-  readonly #answered: Answered[] = [];
-  #told = 0;
+  /** In the order in which they were answered. */
+  readonly #answered = new Fifo<Group<Kind, Ref>>();
   /** The next few are told as soon as the last have gone on. */
   #goesOn = false;
-  /** What is left of this turn's share: waiters, and until when (monotonic). */
+  /** What is left of this turn's share: callers, and until when (monotonic). */
   #turnIsOpen = false;
   #left = 0;
   #until = 0;
 
-  constructor(options: EnqueueBatchOptions) {
+  constructor(options: EnqueueBatchOptions<Kind, Ref>) {
     this.#options = options;
   }
 
-  /** The waiter hears when the job is committed, or refused. */
-  add(job: NewJob, waiter: EnqueueWaiter): void {
+  /** Resolves when the job is committed, or refused. */
+  add(job: NewJob, kind: Kind): Promise<Result<Ref, StoreFault>> {
     if (this.#jobs.length === 0) queueMicrotask(this.#flush);
-    this.#jobs.push(job);
-    this.#waiting.push(waiter);
+    const place = this.#jobs.push(job) - 1;
+    if (place % callersAtOnce === 0) this.#groups.push(new Group(place, this.#options.refTo));
+    const told = (this.#groups.at(-1) as Group<Kind, Ref>).add(kind);
     this.#chars += job.payload.length;
     if (this.#jobs.length >= this.#options.limits.enqueueBatch || this.#chars >= charsOfBatch) this.#flush();
+    return told;
   }
 
   readonly #flush = (): void => {
     if (this.#jobs.length === 0) return;
     const jobs = this.#jobs;
-    const waiting = this.#waiting;
+    const groups = this.#groups;
     this.#jobs = [];
-    this.#waiting = [];
+    this.#groups = [];
     this.#chars = 0;
     const answer = this.#enqueue(jobs);
     // Where nobody listens nothing here holds the jobs while their commit is under way: a store has packed them already.
-    if (this.#options.events.heard("job.enqueued")) this.#announceWith(answer, jobs, waiting);
-    else void answer.then((settled) => this.#tell(waiting, settled));
+    if (this.#options.events.heard("job.enqueued")) this.#announceWith(answer, jobs, groups);
+    else void answer.then((settled) => this.#tell(groups, settled));
   };
 
-  #announceWith(answer: Promise<Answer>, jobs: readonly NewJob[], waiting: readonly EnqueueWaiter[]): void {
+  #announceWith(answer: Promise<Answer>, jobs: readonly NewJob[], groups: readonly Group<Kind, Ref>[]): void {
     void answer.then((settled) => {
       if (settled.ok) announceEnqueued(this.#options.events, jobs, settled.value);
-      this.#tell(waiting, settled);
+      this.#tell(groups, settled);
     });
   }
 
@@ -87,8 +80,11 @@ export class EnqueueBatch {
     }
   }
 
-  #tell(waiting: readonly EnqueueWaiter[], answer: Answer): void {
-    this.#answered.push({ waiting, answer });
+  #tell(groups: readonly Group<Kind, Ref>[], answer: Answer): void {
+    for (const group of groups) {
+      group.answer = answer;
+      this.#answered.push(group);
+    }
     if (!this.#goesOn) this.#tellSome();
   }
 
@@ -101,38 +97,65 @@ export class EnqueueBatch {
     this.#goesOn = false;
     if (!this.#turnIsOpen) {
       this.#turnIsOpen = true;
-      this.#left = waitersOfTurn;
+      this.#left = callersOfTurn;
       this.#until = clock.monotonic() + limits.sliceMs;
       nextTurn(this.#newTurn);
     } else if (this.#left <= 0 || clock.monotonic() >= this.#until) {
       return;
     }
-    this.#tellFew();
-    if (this.#answered.length === 0) return;
+    const group = this.#answered.take();
+    if (group === undefined) return;
+    this.#left -= group.size;
+    group.tell();
+    if (this.#answered.isEmpty) return;
     this.#goesOn = true;
-    queueMicrotask(this.#tellSome);
+    queueMicrotask(this.#onceTold);
   };
+
+  /** The callers' promises are settled now; after this they have gone on. */
+  readonly #onceTold = (): void => queueMicrotask(this.#tellSome);
 
   readonly #newTurn = (): void => {
     this.#turnIsOpen = false;
-    if (this.#answered.length > 0) this.#tellSome();
+    if (!this.#answered.isEmpty) this.#tellSome();
   };
+}
 
-  #tellFew(): void {
-    const first = this.#answered[0] as Answered;
-    const { waiting, answer } = first;
-    const until = Math.min(waiting.length, this.#told + waitersAtOnce);
-    this.#left -= until - this.#told;
-    for (let index = this.#told; index < until; index++) {
-      const waiter = waiting[index] as EnqueueWaiter;
-      if (answer.ok) waiter.committed(answer.value[index] as EnqueueReceipt);
-      else waiter.refused(answer);
-    }
-    this.#told = until;
-    if (until < waiting.length) return;
-    this.#answered.shift();
-    this.#told = 0;
+/**
+ * Callers who are told at once. What waits for its commit should be small, because each collection of garbage copies it: the promise of each caller
+ * follows the group's, and has no functions of its own. What follows one promise runs in the order in which it came, so each finds its receipt by counting.
+ */
+class Group<Kind, Ref> {
+  answer: Answer | undefined;
+  /** Resolves the promise that all follow. */
+  tell: () => void = () => undefined;
+  readonly #kinds: Kind[] = [];
+  readonly #from: number;
+  readonly #refTo: EnqueueBatchOptions<Kind, Ref>["refTo"];
+  readonly #told = new Promise<void>((resolve) => (this.tell = resolve));
+  #next = 0;
+
+  /** `from`: the place of its first in the batch. */
+  constructor(from: number, refTo: EnqueueBatchOptions<Kind, Ref>["refTo"]) {
+    this.#from = from;
+    this.#refTo = refTo;
   }
+
+  get size(): number {
+    return this.#kinds.length;
+  }
+
+  add(kind: Kind): Promise<Result<Ref, StoreFault>> {
+    this.#kinds.push(kind);
+    return this.#told.then(this.#answerNext);
+  }
+
+  readonly #answerNext = (): Result<Ref, StoreFault> => {
+    const answer = this.answer as Answer;
+    const place = this.#next++;
+    if (!answer.ok) return answer;
+    return new Ok(this.#refTo(this.#kinds[place] as Kind, answer.value[this.#from + place] as EnqueueReceipt));
+  };
 }
 
 function broken(thrown: unknown): Err<StoreFault> {
@@ -140,8 +163,8 @@ function broken(thrown: unknown): Err<StoreFault> {
 }
 
 /** The more so where the clock stands still. */
-const waitersOfTurn = 256;
-const waitersAtOnce = 16;
+const callersOfTurn = 256;
+const callersAtOnce = 16;
 
 /** A batch of large payloads goes on its way early, so that it can be freed. */
 const charsOfBatch = 4_194_304;

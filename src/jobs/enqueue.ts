@@ -21,7 +21,7 @@ import { announceEnqueued } from "./announce.ts";
 import type { Defect } from "./attempt-runner.ts";
 import { BackPressure } from "./back-pressure.ts";
 import { DeadLetterOffice } from "./dead-letters.ts";
-import { EnqueueBatch, type EnqueueWaiter } from "./enqueue-batch.ts";
+import { EnqueueBatch } from "./enqueue-batch.ts";
 import { codecOf, compileJobs, type JobCodec, type JobCodecs } from "./job-codec.ts";
 import { Graph, planBatch, type PlannedJob } from "./graph.ts";
 import { jobInfo } from "./job-info.ts";
@@ -31,7 +31,7 @@ import { withJobLimits, type JobLimits } from "./limits.ts";
 import { newJob, type NewJobResult } from "./new-job.ts";
 import { nextTurn } from "./next-turn.ts";
 import { plainSealing, sealedSession, type Sealing } from "./sealing/index.ts";
-import type { EnqueueReceipt, NewJob, StoreFault, StoreSession } from "./store.ts";
+import type { EnqueueReceipt, NewJob, StoreSession } from "./store.ts";
 
 export interface JobsOptions {
   readonly contract: Contract;
@@ -58,7 +58,7 @@ class StoreJobs implements Jobs {
   readonly #limits: JobLimits;
   readonly #sealing: Sealing;
   readonly #codecs: JobCodecs;
-  readonly #batch: EnqueueBatch;
+  readonly #batch: EnqueueBatch<JobCodec, JobRef>;
   readonly #pressure: BackPressure;
   readonly #find: ResultFinder = (codec, id, signal) => this.#result(codec, id, signal);
   readonly enqueue: Jobs["enqueue"];
@@ -81,7 +81,7 @@ class StoreJobs implements Jobs {
     this.#options = { ...options, session };
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
     this.#pressure = new BackPressure(session, options.clock, options.contract.jobs);
-    this.#batch = new EnqueueBatch({ ...this.#options, limits: this.#limits });
+    this.#batch = new EnqueueBatch({ ...this.#options, limits: this.#limits, refTo: this.#refTo });
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
     this.enqueueMany = this.#enqueueMany.bind(this) as Jobs["enqueueMany"];
@@ -136,7 +136,7 @@ class StoreJobs implements Jobs {
 
   #send(codec: JobCodec, made: NewJobResult): Promise<Result<JobRef, EnqueueFault>> {
     if (!made.ok) return Promise.resolve(made);
-    return new Promise((resolve) => this.#batch.add(made.value, new Waiter(this.#find, codec, resolve)));
+    return this.#batch.add(made.value, codec);
   }
 
   async #enqueueMany(
@@ -190,9 +190,7 @@ class StoreJobs implements Jobs {
     return new Ok({ job, record });
   }
 
-  #refTo(codec: JobCodec, receipt: EnqueueReceipt): JobRef {
-    return new StoredRef(this.#find, codec, receipt);
-  }
+  readonly #refTo = (codec: JobCodec, receipt: EnqueueReceipt): JobRef => new StoredRef(this.#find, codec, receipt);
 
   async #result(codec: JobCodec, id: string, signal: AbortSignal | undefined): Promise<Result<unknown, Fault>> {
     if (signal?.aborted) return new Err(Cancelled());
@@ -227,27 +225,6 @@ class StoredRef implements JobRef {
 
   result(signal?: AbortSignal): ReturnType<JobRef["result"]> {
     return this.#find(this.#codec, this.id, signal);
-  }
-}
-
-/** One caller of `enqueue`. */
-class Waiter implements EnqueueWaiter {
-  readonly #find: ResultFinder;
-  readonly #codec: JobCodec;
-  readonly #resolve: (result: Result<JobRef, EnqueueFault>) => void;
-
-  constructor(find: ResultFinder, codec: JobCodec, resolve: (result: Result<JobRef, EnqueueFault>) => void) {
-    this.#find = find;
-    this.#codec = codec;
-    this.#resolve = resolve;
-  }
-
-  committed(receipt: EnqueueReceipt): void {
-    this.#resolve(new Ok(new StoredRef(this.#find, this.#codec, receipt)));
-  }
-
-  refused(fault: Err<StoreFault>): void {
-    this.#resolve(fault);
   }
 }
 

@@ -7,6 +7,7 @@
  * neighbours' attempts. A lane whose jobs have a single attempt never claims ahead of a free slot.
  */
 import type { AttemptRunner } from "./attempt-runner.ts";
+import { Fifo } from "./fifo.ts";
 import type { ClaimedJob } from "./store.ts";
 
 const priorities = 10;
@@ -40,7 +41,7 @@ export class Lane {
   /** Claimed and waiting for a slot. */
   queued = 0;
   queuedBytes = 0;
-  readonly #queues: (Fifo | undefined)[] = Array.from({ length: priorities }, () => undefined);
+  readonly #queues: (Fifo<ClaimedJob> | undefined)[] = Array.from({ length: priorities }, () => undefined);
   readonly #prefetchMs: number;
   readonly #maxPrefetch: number;
   #headPriority = priorities;
@@ -98,13 +99,13 @@ export class Lane {
   }
 
   has(id: string): boolean {
-    return this.#queues.some((queue) => queue?.has(id) === true);
+    return this.#queues.some((queue) => queue?.some((job) => job.id === id) === true);
   }
 
   /** Takes out what waits here of these: their claims are gone. */
   drop(ids: ReadonlySet<string>): void {
     for (let priority = this.#headPriority; priority < priorities; priority++) {
-      for (const job of this.#queues[priority]?.drop(ids) ?? []) {
+      for (const job of this.#queues[priority]?.drop(({ id }) => ids.has(id)) ?? []) {
         this.queued--;
         this.queuedBytes -= sizeOf(job);
       }
@@ -180,47 +181,4 @@ export class Lane {
 
 function sizeOf(job: ClaimedJob): number {
   return job.size ?? job.payload.length;
-}
-
-/** First in, first out, without moving what waits. */
-class Fifo {
-  #items: (ClaimedJob | undefined)[] = [];
-  #head = 0;
-
-  get isEmpty(): boolean {
-    return this.#head === this.#items.length;
-  }
-
-  push(job: ClaimedJob): void {
-    this.#items.push(job);
-  }
-
-  take(): ClaimedJob | undefined {
-    if (this.isEmpty) return undefined;
-    const job = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.isEmpty) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head >= 1_024 && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return job;
-  }
-
-  has(id: string): boolean {
-    return this.#items.some((job) => job?.id === id);
-  }
-
-  drop(ids: ReadonlySet<string>): ClaimedJob[] {
-    const dropped: ClaimedJob[] = [];
-    this.#items = this.#items.slice(this.#head).filter((job) => {
-      if (job === undefined || !ids.has(job.id)) return true;
-      dropped.push(job);
-      return false;
-    });
-    this.#head = 0;
-    return dropped;
-  }
 }
