@@ -272,7 +272,8 @@ export class Paths {
   }
 
   async retry(id: JobId): Promise<JobState | undefined> {
-    return (await this.#rows.retry(id)) ?? (await this.#stateInBlocks(id));
+    // What is in neither was in a block when the rows were asked, and is one of them now.
+    return (await this.#rows.retry(id)) ?? (await this.#stateInBlocks(id)) ?? this.#rows.retry(id);
   }
 
   occurrences(): Promise<ReadonlyMap<string, number>> {
@@ -339,7 +340,9 @@ export class Paths {
   async #inRows<T>(id: JobId, act: () => Promise<T | undefined>): Promise<T | undefined> {
     const first = await act();
     if (first !== undefined || numberOf(id) === undefined) return first;
-    return (await this.#blocks.takeOut([id])).length > 0 ? act() : undefined;
+    // Also where it brought nothing: what was in a block when the rows were asked may have become one of them meanwhile.
+    await this.#blocks.takeOut([id]);
+    return act();
   }
 
   async #stateInBlocks(id: JobId): Promise<JobState | undefined> {
