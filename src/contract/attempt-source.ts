@@ -27,10 +27,6 @@ export class AttemptSource implements CallSource {
     this.#attempt = attempt;
   }
 
-  get leavable(): Leavable {
-    return this.#attempt;
-  }
-
   get requestId(): string {
     return this.#attempt.run.id;
   }

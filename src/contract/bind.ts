@@ -11,7 +11,7 @@ import { Err, Fault, Timeouts, isPromiseLike, type Clock, type MaybePromise, typ
 import type { Events } from "../telemetry/index.ts";
 import type { Principal } from "./access.ts";
 import { admitCaller } from "./admission.ts";
-import { AttemptSource, type JobAttempt } from "./attempt-source.ts";
+import type { JobAttempt } from "./attempt-source.ts";
 import { streamOpener, type OpenStream } from "./bind-stream.ts";
 import { CallScope } from "./call-scope.ts";
 import type { Contract, Member } from "./contract.ts";
@@ -244,7 +244,7 @@ function bindJob(job: Job, shared: Shared): BoundJob {
   return {
     job,
     run(attempt, input) {
-      const scope = new CallScope(job, new AttemptSource(attempt), undefined, attempt, timeouts.ms, shared.runtime);
+      const scope = new CallScope(job, undefined, undefined, attempt, timeouts.ms, shared.runtime);
       return underDeadline(scope, timeouts, shared, attempt, job, declared, invoke(scope, input));
     },
   };

@@ -5,7 +5,7 @@
 import { deadline, type Clock, type Deadline } from "../core/index.ts";
 import type { Reply, TraceContext } from "../exchange/index.ts";
 import type { Principal } from "./access.ts";
-import type { JobAttempt } from "./attempt-source.ts";
+import { AttemptSource, type JobAttempt } from "./attempt-source.ts";
 import { CallJobs } from "./call-jobs.ts";
 import type { CallDeadline, CallParent } from "./call-parent.ts";
 import type { CallSource } from "./call-source.ts";
@@ -22,11 +22,10 @@ export interface ScopeRuntime {
 
 export class CallScope implements CallParent {
   readonly member: Member;
-  readonly type: MiddlewareCall["type"];
-  readonly name: string;
   readonly auth: Principal | undefined;
   readonly #attempt: JobAttempt | undefined;
-  readonly #source: CallSource;
+  /** Of an attempt it is made when somebody asks. */
+  #source: CallSource | undefined;
   readonly #runtime: ScopeRuntime;
   /** Monotonic time. */
   readonly #startedAt: number;
@@ -39,15 +38,13 @@ export class CallScope implements CallParent {
 
   constructor(
     member: Member,
-    source: CallSource,
+    source: CallSource | undefined,
     auth: Principal | undefined,
     attempt: JobAttempt | undefined,
     timeoutMs: number,
     runtime: ScopeRuntime,
   ) {
     this.member = member;
-    this.type = member.type;
-    this.name = member.name;
     this.auth = auth;
     this.#source = source;
     this.#attempt = attempt;
@@ -56,19 +53,31 @@ export class CallScope implements CallParent {
     this.#timeoutMs = timeoutMs;
   }
 
+  get type(): MiddlewareCall["type"] {
+    return this.member.type;
+  }
+
+  get name(): string {
+    return this.member.name;
+  }
+
+  get #origin(): CallSource {
+    return (this.#source ??= new AttemptSource(this.#attempt as JobAttempt));
+  }
+
   get requestId(): string {
-    return this.#source.requestId;
+    return this.#origin.requestId;
   }
 
   get reply(): Reply {
-    return this.#source.reply;
+    return this.#origin.reply;
   }
 
   get signal(): AbortSignal {
     if (this.#deadline === undefined) {
       const { clock, shutdown } = this.#runtime;
       const timeoutMs = this.remaining();
-      const { signal } = this.#source;
+      const { signal } = this.#origin;
       const asked = this.#attempt === undefined ? { client: signal } : { cancelled: signal };
       this.#deadline = deadline({ clock, timeoutMs, shutdown, ...asked });
     }
@@ -76,12 +85,12 @@ export class CallScope implements CallParent {
   }
 
   get trace(): TraceContext | undefined {
-    return this.#trace ?? this.#source.trace;
+    return this.#trace ?? this.#origin.trace;
   }
 
   /** Of a job's attempt. */
   get leavable(): Leavable | undefined {
-    return this.#source.leavable;
+    return this.#attempt;
   }
 
   continueTrace(trace: TraceContext): void {
@@ -96,7 +105,7 @@ export class CallScope implements CallParent {
   limitMs(): number {
     if (!this.#callerAsked) {
       this.#callerAsked = true;
-      const asked = this.#source.callerTimeoutMs;
+      const asked = this.#origin.callerTimeoutMs;
       // A stream has no limit, and a time to wait for an answer is none either.
       if (asked !== undefined && asked < this.#timeoutMs && this.#timeoutMs !== Infinity) this.#timeoutMs = asked;
     }
@@ -119,18 +128,19 @@ export class CallScope implements CallParent {
 
   /** The one argument of a handler. */
   arguments(input: unknown, context: object | undefined): object {
-    const { body } = this.#source;
     const call =
       this.#attempt === undefined
-        ? body === undefined
-          ? new OperationArguments(this, input)
-          : new BodyArguments(this, input, body)
+        ? this.#ofOperation(input, this.#source?.body)
         : new JobArguments(this, input, this.#attempt);
     return context === undefined ? call : Object.assign(call, context);
   }
 
+  #ofOperation(input: unknown, body: unknown): object {
+    return body === undefined ? new OperationArguments(this, input) : new BodyArguments(this, input, body);
+  }
+
   forMiddleware(input: unknown): MiddlewareCall {
-    return new MiddlewareView(this, input, this.#source);
+    return new MiddlewareView(this, input, this.#origin);
   }
 }
 

@@ -1,6 +1,5 @@
 /** What a call is told of its origin, by whoever makes it. */
 import type { Reply, TraceContext } from "../exchange/index.ts";
-import type { Leavable } from "./job-run.ts";
 
 /** Where a call comes from: a request, or an attempt of a job. */
 export interface CallSource {
@@ -14,8 +13,6 @@ export interface CallSource {
   /** What the caller gives the call, in milliseconds from its start. Read only when somebody must know. */
   readonly callerTimeoutMs?: number | undefined;
   readonly trace?: TraceContext | undefined;
-  /** Of a job's attempt. */
-  readonly leavable?: Leavable;
   /** Where the operation declares a streamed one. */
   readonly body?: unknown;
   header(name: string): string | undefined;

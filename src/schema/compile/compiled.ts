@@ -137,6 +137,7 @@ function reader(node: Node, limits: SchemaLimits, { scan, decode: generated, tak
 const emptyObject = Object.freeze(new Ok("{}"));
 
 function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
+  // Its text is known without its wire value.
   const isEmpty = node.kind === "object" && node.fields.length === 0;
   return {
     encode(value) {
@@ -146,11 +147,15 @@ function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
     serialize(value) {
       // The wire value is made by generated code, so that all values of a schema have one shape, and V8 then writes the text
       // faster than a program can join it. docs/schema.md has the figures.
+      if (isEmpty) return isObject(value) ? emptyObject : serializeBy(node, value, limits);
       const wire = encode(value, 0);
-      if (wire === failed) return serializeBy(node, value, limits);
-      return isEmpty ? emptyObject : new Ok(JSON.stringify(wire));
+      return wire === failed ? serializeBy(node, value, limits) : new Ok(JSON.stringify(wire));
     },
   };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Whether decoding meets every key of a wire value: not the keys of a stripped field, of any JSON, or of a foreign schema. */
