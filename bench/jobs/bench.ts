@@ -153,6 +153,8 @@ async function measure(
   keep("bulk", await window(system.bulk, windowMs));
   keep("half load", await window(system.single, windowMs, (flatOut["jobsPerSecond"] ?? 0) / 2));
   if (!system.peer) {
+    // The name with keys begins from nothing here, as the other did before its first window.
+    await child.order({ do: "run", ms: windowMs / 2, ...system.single, keys } satisfies JobsOrder);
     const keyed = await observe(child, { do: "run", ms: windowMs, ...system.single, keys }, server);
     keep("keyed", { ...keyed, besideFlatOut: (keyed["jobsPerSecond"] ?? 0) / (flatOut["jobsPerSecond"] ?? 1) });
   }
