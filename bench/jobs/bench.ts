@@ -113,6 +113,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
       windowMs,
       api: apiLoad,
       generatorNice: generator.nice,
+      apiThread: "serve({ threads: 1 }), sqlite(file, { nice: 10 })",
     },
   };
 }

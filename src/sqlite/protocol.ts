@@ -164,6 +164,8 @@ export interface WriterOptions {
   /** How the file is shared with other processes. */
   readonly shared: Shared;
   readonly leaseMs: number;
+  /** Added to the thread's own. */
+  readonly nice: number;
 }
 
 /** `visit`: joins the owner where there is one, and is none for others. */

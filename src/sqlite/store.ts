@@ -52,6 +52,15 @@ export interface SqliteOptions {
    * owner's counts. 1,000 to 600,000; default 10,000.
    */
   readonly leaseMs?: number;
+  /**
+   * How far the writer's thread stands back where processors are scarce: 0 to 19, added to the process's nice value (nice(2)). It shortens what requests wait
+   * for beside jobs that run flat out, and lengthens what an enqueue waits for where requests keep every processor busy. Linux alone has it by thread; elsewhere it is nothing.
+   * Default 0.
+   *
+   * @example
+   * const server = await serve(app, { threads: 1, store: sqlite("atlas.db", { nice: 10 }) });
+   */
+  readonly nice?: number;
 }
 
 /** What a transaction is built of. Statements run in order on the writer thread, and the jobs are enqueued with them or not at all. */
@@ -113,6 +122,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): SqliteStore {
 export function sqliteOn(start: StartThread, path: string, options: SqliteOptions): SqliteStore {
   const file = path === ":memory:" ? path : resolve(path);
   checkShared(file, options);
+  checkNice(options.nice);
   let session: Session | undefined;
   /** Where the calls of a thread go that does not have the store itself. */
   let owner: ((call: unknown) => Promise<unknown>) | undefined;
@@ -252,6 +262,7 @@ function writerOptions(
     pid: process.pid,
     shared: sharedOf(options.shared),
     leaseMs: options.leaseMs ?? limits.sharedLeaseMs,
+    nice: process.platform === "linux" ? (options.nice ?? 0) : 0,
   };
 }
 
@@ -264,6 +275,11 @@ function checkShared(file: string, { shared = false, leaseMs = limits.sharedLeas
     throw new TypeError(`leaseMs is a whole number from 1,000 to 600,000, not ${leaseMs}.`);
   const reason = shared === true ? unsharable(file) : undefined;
   if (reason !== undefined) throw new TypeError(reason);
+}
+
+function checkNice(nice = 0): void {
+  if (!Number.isInteger(nice) || nice < 0 || nice > 19)
+    throw new TypeError(`nice is a whole number from 0 to 19, not ${nice}.`);
 }
 
 function gather(build: (tx: SqlTransaction) => void): Gathered {

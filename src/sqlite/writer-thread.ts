@@ -1,4 +1,5 @@
 /** The entry of the writer's thread, started by `link.ts`. Where the file is shared and another process's, the thread is a guest of that one. */
+import { getPriority, setPriority } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock } from "../core/index.ts";
@@ -13,6 +14,8 @@ const port = parentPort;
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 const options = workerData as WriterOptions;
+// On Linux the priority of "process" 0 is the calling thread's: setpriority(2), "C library/kernel differences".
+if (options.nice > 0) setPriority(0, Math.min(19, getPriority(0) + options.nice));
 let guest: Guest | undefined;
 /** Why the last try to own the file was none. */
 let owned: Owned | undefined;
