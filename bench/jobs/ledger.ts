@@ -14,8 +14,8 @@ import {
   type RunOrder,
 } from "./protocol.ts";
 
-/** Makes jobs durable; resolves when they are. Rejects when they were refused. */
-export type Enqueue = (payloads: readonly Payload[]) => Promise<void>;
+/** Makes jobs durable; resolves when they are. Rejects when they were refused. `keyed`: of those with the same `to` one at a time may run. */
+export type Enqueue = (payloads: readonly Payload[], keyed: boolean) => Promise<void>;
 
 export interface Ledger {
   /** The handler's part. */
@@ -110,7 +110,7 @@ export function ledger(): Ledger {
           const count = Math.min(batch, left);
           left -= count;
           const payloads = make(count);
-          await enqueue(payloads);
+          await enqueue(payloads, false);
           acknowledge(payloads);
         }
       };
@@ -137,7 +137,7 @@ export function ledger(): Ledger {
         const payloads = make(batch, keys);
         asked += batch;
         outstanding += batch;
-        enqueue(payloads).then(
+        enqueue(payloads, keys !== undefined).then(
           () => {
             acknowledge(payloads);
             outstanding -= batch;

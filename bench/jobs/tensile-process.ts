@@ -12,10 +12,10 @@ import {
 } from "../../src/index.ts";
 import { announce } from "../child.ts";
 import { type Enqueue, ledger } from "./ledger.ts";
-import type { JobsReady, JobsVerdict, Payload } from "./protocol.ts";
+import type { JobsReady, JobsVerdict } from "./protocol.ts";
 import { orderTaker } from "./order-taker.ts";
 
-const mail = {
+const input = {
   n: t.int({ minimum: 0 }),
   sentAt: t.float(),
   to: t.string({ minLength: 3, maxLength: 200 }),
@@ -23,11 +23,11 @@ const mail = {
   locale: t.string({ pattern: "^[a-z]{2}-[A-Z]{2}$" }),
   subject: t.string({ maxLength: 200 }),
 };
-const sendMail = job("sendMail", { input: mail, output: {} });
+const sendMail = job("sendMail", { input, output: {} });
 const sendKeyedMail = job("sendKeyedMail", {
-  input: { ...mail, key: t.string({ maxLength: 100 }) },
+  input,
   output: {},
-  key: ({ key }) => key,
+  key: ({ to }) => to,
   perKey: { concurrency: 1 },
 });
 const getUser = query("getUser", {
@@ -78,10 +78,10 @@ export async function measureTensile(
 
   /** One job in ten thousand, to be looked up by its id in the end. */
   const sample: { readonly n: number; readonly id: string }[] = [];
-  const enqueue: Enqueue = (payloads) => {
+  const enqueue: Enqueue = (payloads, keyed) => {
     const [first] = payloads;
     if (payloads.length !== 1 || first === undefined) return jobs.enqueueMany(sendMail, payloads).then(mustBeOk);
-    if (hasKey(first)) return jobs.enqueue(sendKeyedMail, first).then(mustBeOk);
+    if (keyed) return jobs.enqueue(sendKeyedMail, first).then(mustBeOk);
     const { n } = first;
     return jobs.enqueue(sendMail, first).then((result) => {
       mustBeOk(result);
@@ -94,12 +94,6 @@ export async function measureTensile(
   };
   const ready: JobsReady = { port: server.port, durability };
   announce(ready, orderTaker({ book, enqueue, work, settle }));
-}
-
-type Keyed = Payload & { readonly key: string };
-
-function hasKey(payload: Payload): payload is Keyed {
-  return payload.key !== undefined;
 }
 
 function mustBeOk(result: Result<unknown, Fault>): void {

@@ -28,10 +28,10 @@ const work = async () => {
   });
 };
 
-async function enqueue(payloads) {
-  const specOf = (key) => (key === undefined ? {} : { queueName: key });
-  if (payloads.length === 1) return void (await utils.addJob("sendMail", payloads[0], specOf(payloads[0].key)));
-  await utils.addJobs(payloads.map((payload) => ({ identifier: "sendMail", payload, ...specOf(payload.key) })));
+async function enqueue(payloads, keyed) {
+  const specOf = ({ to }) => (keyed ? { queueName: to } : {});
+  if (payloads.length === 1) return void (await utils.addJob("sendMail", payloads[0], specOf(payloads[0])));
+  await utils.addJobs(payloads.map((payload) => ({ identifier: "sendMail", payload, ...specOf(payload) })));
 }
 
 async function settle() {

@@ -29,9 +29,8 @@ const work = async () => {
   await boss.work("keyed", { ...options, groupConcurrency: 1 }, handle);
 };
 
-async function enqueue(payloads) {
-  const [{ key }] = payloads;
-  if (key !== undefined) return void (await boss.send("keyed", payloads[0], { group: { id: key } }));
+async function enqueue(payloads, keyed) {
+  if (keyed) return void (await boss.send("keyed", payloads[0], { group: { id: payloads[0].to } }));
   if (payloads.length === 1) return void (await boss.send("mail", payloads[0]));
   await boss.insert("mail", payloads.map((data) => ({ data })));
 }
