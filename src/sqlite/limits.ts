@@ -93,7 +93,7 @@ export const sqliteLimits = Object.freeze({
   /** Milliseconds from the beginning of a commit between those sizes to the next: what a commit costs hardly depends on how much it carries. */
   commitGapMs: 1,
   /** Pages in the write-ahead log before the writer checkpoints after a commit. Small, because nothing is committed meanwhile. */
-  checkpointPages: 500,
+  checkpointPages: 1_000,
   /** Milliseconds without work before the writer checkpoints what is left. */
   idleCheckpointMs: 500,
   /** Bytes of the write-ahead log before trouble is reported: a long reader keeps it from being emptied. */
