@@ -102,7 +102,7 @@ export class Session implements StoreSession {
     this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs, undefined, this.#pace);
     this.#wake = new Wake(options.clock, {
       onDue: () => (life.hears ? this.#stir() : this.#hear()),
-      onPoll: () => this.#hear("doubt"),
+      onPoll: () => this.#hear(),
       deaf: () => !life.hears && this.#consumer !== undefined,
     });
     this.#headroom = new Headroom(options.maxWaiting, () => rows.reads.unstarted());
@@ -274,10 +274,10 @@ export class Session implements StoreSession {
     this.#consumer?.options.onCancelRequested(id);
   }
 
-  /** Something may have come of rows. @param known `doubt`: nobody has said so, but it is time for a look. */
-  #stir(known: "forget" | "doubt" = "forget"): void {
+  /** Something may have come of rows. */
+  #stir(): void {
     this.#stirred = true;
-    this.#consumer?.[known]();
+    this.#consumer?.forget();
     this.#turnSoon();
   }
 
@@ -353,9 +353,9 @@ export class Session implements StoreSession {
     this.#others.call();
   }
 
-  #hear(known?: "forget" | "doubt"): void {
+  #hear(): void {
     this.#called = true;
-    this.#stir(known);
+    this.#stir();
   }
 
   /** The lease is over: the attempts that run here are others' now. */
