@@ -32,7 +32,7 @@ export class Hearing {
       ...options,
       onConnected: async (client) => {
         client.on("notification", ({ payload = "" }) => this.#hear(payload));
-        await client.query({ text: `LISTEN "${this.#channel}"`, query_timeout: limits.statementMs });
+        await client.query(`LISTEN "${this.#channel}"`);
       },
       onBroken: () => {
         this.#works = false;
