@@ -35,6 +35,7 @@ export class Delivery {
     this.#consumer = consumer;
     this.#host.onChange();
     return {
+      takesBack: true,
       grant: (name, credit) => {
         if (this.#consumer !== consumer || credit === 0) return;
         if (!options.names.includes(name))
