@@ -24,9 +24,8 @@ export interface Generator {
 }
 
 export async function startGenerator(core: number | undefined): Promise<Generator> {
-  const child: Measured = await start("the load generator", import.meta.filename, {
-    ...(core === undefined ? { arguments: ["shares"] } : { core }),
-  });
+  const where = core === undefined ? { arguments: ["shares"] } : { core };
+  const child: Measured = await start("the load generator", import.meta.filename, where);
   const order = (order: Order): Promise<unknown> => child.order(order);
   return {
     open: async (plan) => void (await order({ do: "open", plan })),

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pinnedCores } from "../environment.ts";
 import { describeDisk } from "../jobs/disk.ts";
-import { type JobsReady, type JobsVerdict, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
+import { accountFor } from "../jobs/account.ts";
+import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
 import { observe } from "../jobs/window.ts";
 import { type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
@@ -114,7 +115,7 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
       const jobs = system.cases === "plain" ? sizes.preload / 5 : sizes.preload;
       await preloadAndDrain(context, child, counters, "preload", jobs, 60_000);
       await steady(context, child, counters, sizes);
-      await accountFor(context, child);
+      await account(context, child);
     });
     if (system.cases !== "full") return;
     for (const [at, depth] of sizes.backlogs.entries()) {
@@ -135,7 +136,7 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
       ms: 2 * sizes.windowMs,
       ratePerSecond: jobsPerSecond / 2,
     });
-    await accountFor(context, child);
+    await account(context, child);
   });
 }
 
@@ -236,12 +237,8 @@ async function steady(context: Context, child: Measured, counters: Watch, sizes:
   await window(context, child, counters, "keyed", { ...single, ms, keys }, async (metrics) => beside(metrics));
 }
 
-async function accountFor({ complain }: Context, child: Measured): Promise<void> {
-  const verdict = (await child.order({ do: "settle" })) as JobsVerdict;
-  for (const what of verdict.wrong) complain(what);
-  if (verdict.neverRan > 0) complain(`${verdict.neverRan} of ${verdict.acknowledged} acknowledged jobs never ran`);
-  if (verdict.left > 0) complain(`${verdict.left} jobs are not done`);
-  if (verdict.acknowledged === 0) complain("no job was acknowledged");
+async function account({ complain }: Context, child: Measured): Promise<void> {
+  for (const what of (await accountFor(child)).wrong) complain(what);
   if (!/synchronous_commit=on/.test((child.ready as JobsReady).durability))
     complain("it does not say that its commits are durable");
 }

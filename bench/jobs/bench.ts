@@ -20,9 +20,10 @@ import {
   type Sample,
   target,
 } from "../result.ts";
+import { accountFor } from "./account.ts";
 import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
-import { type JobsOrder, type JobsReady, type JobsVerdict, payloadOf } from "./protocol.ts";
+import { type JobsOrder, type JobsReady, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
 import { observe } from "./window.ts";
 
@@ -118,6 +119,11 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
   };
 }
 
+interface Reporting {
+  readonly keep: (which: string, metrics: Sample["metrics"]) => void;
+  readonly say: (line: string) => void;
+}
+
 type Measurements = { samples: Omit<Sample, "round">[]; wrong: string[]; durability: string };
 
 async function measure(
@@ -162,30 +168,35 @@ async function measure(
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))
     wrong.push("jobs were acknowledged, but the file was never synced");
-  wrong.push(...(await settle(child, name, say)));
+  wrong.push(...(await account(child, name, say)));
   if (syncs !== undefined) say(`${name}: ${syncs} syncs of the file seen in 0.5 s under strace`);
   await child.stop();
   await server?.stop();
   if (system.threaded !== undefined) {
-    const threaded = await start(name, system.file, { arguments: system.threaded(folder), nodeArguments });
-    await observe(threaded, { do: "run", ms: windowMs / 2, ...system.single });
-    const { port: threadPort = 0 } = threaded.ready as JobsReady;
-    const api = { name: "API thread", port: threadPort, load: system.single, windowMs, turns: false, keep };
-    wrong.push(...(await besideApi(threaded, generator, api)), ...(await settle(threaded, name, say)));
-    await threaded.stop();
+    wrong.push(...(await besideThread(system, system.threaded(folder), generator, windowMs, { keep, say })));
   }
   return { samples, wrong, durability };
 }
 
-/** Works off what is left. Resolves with what is wrong in the account of all jobs. */
-async function settle(child: Measured, name: string, say: (line: string) => void): Promise<readonly string[]> {
-  const verdict = (await child.order({ do: "settle" } satisfies JobsOrder)) as JobsVerdict;
-  const { acknowledged, neverRan, ranAgain, left } = verdict;
-  say(`${name}: ${acknowledged} jobs acknowledged, ${neverRan} lost, ${ranAgain} ran again`);
-  return [
-    ...verdict.wrong,
-    ...(neverRan > 0 ? [`${neverRan} of ${acknowledged} acknowledged jobs never ran`] : []),
-    ...(left > 0 ? [`${left} jobs are not done`] : []),
-    ...(acknowledged === 0 ? ["no job was acknowledged"] : []),
-  ];
+/** In a process of its own, which answers the API on a thread. Resolves with what went wrong. */
+async function besideThread(
+  { name, file, single }: System,
+  args: readonly string[],
+  generator: Generator,
+  windowMs: number,
+  { keep, say }: Reporting,
+): Promise<readonly string[]> {
+  const child = await start(name, file, { arguments: args, nodeArguments });
+  await observe(child, { do: "run", ms: windowMs / 2, ...single });
+  const { port = 0 } = child.ready as JobsReady;
+  const api = { name: "API thread", port, load: single, windowMs, turns: false, keep };
+  const wrong = [...(await besideApi(child, generator, api)), ...(await account(child, name, say))];
+  await child.stop();
+  return wrong;
+}
+
+async function account(child: Measured, name: string, say: Reporting["say"]): Promise<readonly string[]> {
+  const { verdict, wrong } = await accountFor(child);
+  say(`${name}: ${verdict.acknowledged} jobs acknowledged, ${verdict.neverRan} lost, ${verdict.ranAgain} ran again`);
+  return wrong;
 }

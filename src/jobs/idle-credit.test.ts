@@ -9,13 +9,14 @@ import type { Attempt } from "./attempt.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
 import { withJobLimits } from "./limits.ts";
-import { Settler } from "./settler.ts";
-import type { ClaimedJob, Settlement, StoreSession } from "./store.ts";
+import { Settler, type SettlerOptions } from "./settler.ts";
+import type { ClaimedJob, Settlement } from "./store.ts";
 
 test("a job that was busy before another does not keep the other from being claimed ahead", async () => {
   const clock = manualClock();
   const events = new Events();
   const limits = withJobLimits({ concurrency: 10, prefetchJobs: 200 });
+  // A runner is made of a whole contract; what it runs is nothing here.
   const runner = {
     tools: {},
     run: ({ job }: Attempt): Settlement => ({ job, to: "succeeded" }),
@@ -23,9 +24,10 @@ test("a job that was busy before another does not keep the other from being clai
   const lanes = ["a", "b"].map(
     (name) => new Lane({ name, runner, maxAttempts: 5, concurrency: 10, prefetchMs: 20, prefetchJobs: 200 }),
   );
-  const session = {
-    settle: async (all: readonly Settlement[]) => new Ok(all.map(() => "settled" as const)),
-  } as unknown as StoreSession;
+  const session: SettlerOptions["session"] = {
+    settle: async (all) => new Ok(all.map(() => "settled" as const)),
+    cancel: async () => new Ok(undefined),
+  };
   const settler = new Settler({ session, clock, events, limits, onSettled: () => dispatcher.resume() });
   const drain = { began: false, over: false };
   const dispatcher: Dispatcher = new Dispatcher({ lanes, settler, clock, events, limits, drain });

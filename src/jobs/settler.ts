@@ -9,7 +9,7 @@ import type { JobLimits } from "./limits.ts";
 import type { JobId, Settlement, SettleReceipt, StoreResult, StoreSession } from "./store.ts";
 
 export interface SettlerOptions {
-  readonly session: StoreSession;
+  readonly session: Pick<StoreSession, "settle" | "cancel">;
   readonly clock: Clock;
   readonly events: Events;
   readonly limits: JobLimits;
@@ -114,7 +114,7 @@ const goesOn: ReadonlySet<Settlement["to"]> = new Set(["retry", "released", "sno
 
 /** A store that throws has a defect; the outcomes must not be lost by it, nor the process. */
 async function settleSafely(
-  session: StoreSession,
+  session: Pick<StoreSession, "settle">,
   batch: readonly Settlement[],
 ): StoreResult<readonly SettleReceipt[]> {
   try {

@@ -9,6 +9,7 @@ const claimedOf = (id: string, name = "a"): ClaimedJob => {
   return { id, name, priority: 5, payload: "{}", attempt: 1, enqueuedAt: 0, fence };
 };
 const job = (name = "a"): NewJob => ({ name, priority: 5, payload: "{}" });
+const jobs = (count: number): NewJob[] => Array.from({ length: count }, () => job());
 const all = (...claimed: ClaimedJob[]): Parameters<Delivery["endEnqueue"]>[2] => {
   return { claimed, free: claimed, refused: new Set() };
 };
@@ -54,16 +55,12 @@ test("what is enqueued while a turn brings older jobs of the name is claimed wit
 
 test("of the credit an enqueue leaves what waits and is not in the turn", () => {
   const { delivery } = consumer();
-  delivery.endEnqueue(
-    undefined,
-    Array.from({ length: 4 }, () => job()),
-    nothing,
-  );
+  delivery.endEnqueue(undefined, jobs(4), nothing);
   const turn = delivery.takeForTurn();
   assert.deepEqual([...turn], [["a", 4]]);
   delivery.endEnqueue(undefined, [job(), job()], nothing);
   // Ten, four of them in the turn, two for those that came since.
-  const room = delivery.takeForEnqueue(Array.from({ length: 9 }, () => job()));
+  const room = delivery.takeForEnqueue(jobs(9));
   assert.deepEqual(creditOf(room), [["a", 4]]);
 });
 
@@ -121,11 +118,7 @@ test("of a name with limits per key what may run and has no credit waits for the
 test("credit that is taken back is not used again, and what a statement used of it counts against the next", () => {
   const { delivery, handed } = consumer();
   delivery.grant("a", -6);
-  delivery.endEnqueue(
-    undefined,
-    Array.from({ length: 9 }, () => job()),
-    nothing,
-  );
+  delivery.endEnqueue(undefined, jobs(9), nothing);
   const turn = delivery.takeForTurn();
   assert.deepEqual([...turn], [["a", 4]]);
   delivery.grant("a", -3);

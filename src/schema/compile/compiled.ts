@@ -4,7 +4,7 @@
  */
 import { Ok, type MaybePromise, type Result } from "../../core/index.ts";
 import { decodeNode, encodeNode } from "../check.ts";
-import { failed } from "../check/walk.ts";
+import { failed, isRecord } from "../check/walk.ts";
 import type { Codec } from "../codec.ts";
 import type { Invalid } from "../issues.ts";
 import { countKeys, countMembers, parseText, readText, repeatedKey } from "../json-text.ts";
@@ -147,15 +147,11 @@ function writer(node: Node, limits: SchemaLimits, { encode }: Writing): Writer {
     serialize(value) {
       // The wire value is made by generated code, so that all values of a schema have one shape, and V8 then writes the text
       // faster than a program can join it. docs/schema.md has the figures.
-      if (isEmpty) return isObject(value) ? emptyObject : serializeBy(node, value, limits);
+      if (isEmpty) return isRecord(value) ? emptyObject : serializeBy(node, value, limits);
       const wire = encode(value, 0);
       return wire === failed ? serializeBy(node, value, limits) : new Ok(JSON.stringify(wire));
     },
   };
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Whether decoding meets every key of a wire value: not the keys of a stripped field, of any JSON, or of a foreign schema. */
