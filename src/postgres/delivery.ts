@@ -11,7 +11,7 @@
  * What a statement may claim is taken out before it is sent and given back where it was not used: a turn and an enqueue may be under way at once. What the
  * enqueue brings meanwhile is handed over behind what the turn does.
  */
-import type { ClaimedJob, ConsumeOptions, JobId, NewJob } from "../jobs/index.ts";
+import type { ClaimedJob, ConsumeOptions, JobId, NewJob, Settlement } from "../jobs/index.ts";
 import type { KeyGate } from "./blocks/index.ts";
 
 /** Credit by job name. */
@@ -48,6 +48,8 @@ export class Delivery {
   #forgot = false;
   /** Claimed by enqueues, of names of which the turn under way brings older ones: those are handed over first. */
   #younger: ClaimedJob[] = [];
+  /** Jobs that were handed over and are not settled. */
+  readonly #running = new Set<JobId>();
 
   constructor(options: ConsumeOptions, gateOf: (name: string) => KeyGate | undefined) {
     this.options = options;
@@ -198,10 +200,20 @@ export class Delivery {
     for (const { name } of jobs) this.#addTo(name, 1);
   }
 
-  /** The claims of these are gone. What waits for its turn here is among them, and known to the consumer afterwards. */
-  lose(ids: readonly JobId[]): void {
+  /** These are not running any more. */
+  settled(settlements: readonly Settlement[]): void {
+    for (const { job } of settlements) this.#running.delete(job.id);
+  }
+
+  /** The claims of these are gone, or of all. What waits for its turn here is among them, and known to the consumer afterwards. @param free What may run instead. */
+  lose(ids?: readonly JobId[], free: readonly ClaimedJob[] = []): void {
     this.#giveYounger();
-    this.options.onLost?.(ids);
+    const lost = ids === undefined ? this.#running : new Set(ids);
+    this.takeDue(({ id }) => lost.has(id));
+    const known = [...lost].filter((id) => this.#running.has(id));
+    for (const id of known) this.#running.delete(id);
+    if (known.length > 0) this.options.onLost?.(known);
+    this.deliver(free);
   }
 
   /** These may run now. */
@@ -266,7 +278,12 @@ export class Delivery {
   }
 
   #give(claimed: readonly ClaimedJob[]): void {
-    if (claimed.length > 0) this.options.onClaimed(claimed.toSorted((one, two) => one.priority - two.priority));
+    if (claimed.length === 0) return;
+    // Claimed once more, so the older claim is gone: a crash of the server may lose it.
+    const again = claimed.filter(({ id }) => this.#running.has(id));
+    if (again.length > 0) this.options.onLost?.(again.map(({ id }) => id));
+    for (const { id } of claimed) this.#running.add(id);
+    this.options.onClaimed(claimed.toSorted((one, two) => one.priority - two.priority));
   }
 }
 

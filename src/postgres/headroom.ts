@@ -13,7 +13,8 @@ export class Headroom {
   async use<T>(jobs: number, enqueue: (most: number | null) => Promise<T>): Promise<T> {
     const count = this.#left < jobs;
     const done = await enqueue(count ? this.#most : null);
-    if (count) await this.look();
+    // What is enqueued is enqueued, also where this cannot be counted now: then the next enqueue counts.
+    if (count) await this.look().catch(() => (this.#left = 0));
     else this.#left -= jobs;
     return done;
   }

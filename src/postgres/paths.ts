@@ -17,13 +17,13 @@ import type {
   Settlement,
   SettleReceipt,
 } from "../jobs/index.ts";
-import { BlockPath, type KeyGate, KeyGates, type Taking } from "./blocks/index.ts";
+import { BlockPath, type KeyGate, KeyGates, type OnLost, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
 import { isPlain, restsInBlocks } from "./plain.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { numberOf, Reads } from "./reads.ts";
 import { RowPath } from "./rows/index.ts";
-import { sqlStateOf } from "./trouble.ts";
+import { ownStates, sqlStateOf } from "./trouble.ts";
 import { Turns, type PathTurn, type TurnCause } from "./turns.ts";
 
 export interface PathConnections {
@@ -48,6 +48,9 @@ export class Paths {
   readonly #blockNames = new Map<string, boolean>();
   readonly #turns: Turns;
 
+  /** Who hears of it: see KeptClaims. */
+  onLost: OnLost = () => undefined;
+
   /** @param attemptsOf How many a job of a name has. @param now Monotonic milliseconds. */
   constructor(
     connections: PathConnections,
@@ -62,7 +65,9 @@ export class Paths {
     );
     this.#rows = new RowPath(connections.work, policy);
     this.#settledRows = new RowPath(connections.settling, policy);
-    this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names, this.#running);
+    this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names, this.#running, (...lost) =>
+      this.onLost(...lost),
+    );
     this.#turns = new Turns(this.#rows, this.#blocks, this.#running, (name) => this.#isPlainName(name));
     this.#intake = connections.intake;
     this.#desk = connections.desk;
@@ -140,10 +145,10 @@ export class Paths {
     return rows.map(({ id }) => String(id));
   }
 
-  /** Throws an error with the SQLSTATE `TN001` when more than `most` jobs would wait; null: not counted now. */
+  /** Throws an error with the SQLSTATE `queueFull` when more than `most` jobs would wait; null: not counted now. */
   async #count(jobs: number, most: number | null): Promise<void> {
     if (most !== null && (await this.reads.unstarted()) + jobs > most)
-      throw Object.assign(new Error("more jobs would wait than may"), { code: "TN001" });
+      throw Object.assign(new Error("more jobs would wait than may"), { code: ownStates.queueFull });
   }
 
   turn(fence: Fence, credit: ReadonlyMap<string, number>, cause: TurnCause): Promise<PathTurn> {
@@ -152,6 +157,8 @@ export class Paths {
 
   /** The jobs of a claim whose answer was lost: nobody runs them. Their attempts are not counted. Answers what may run instead. */
   async handBack(fence: Fence): Promise<readonly ClaimedJob[]> {
+    // It may be under way, or on its way, although nobody waits for it.
+    await this.#desk.run("SELECT tensile.end_claim($1, $2)", [fence.epoch, fence.claim]);
     await this.#blocks.abandon([fence.epoch], fence.claim);
     const jobs = await this.#desk.run<{ id: number }>(
       "SELECT id FROM tensile.job WHERE state = 4 AND epoch = $1 AND claim = $2",
@@ -236,14 +243,25 @@ export class Paths {
     plain: readonly Settlement[],
     receipts: Map<Settlement, SettleReceipt>,
   ): Promise<readonly Settlement[]> {
-    try {
-      const moved = await this.#blocks.succeed(epoch, plain);
-      for (const settlement of plain) receipts.set(settlement, "settled");
-      return moved;
-    } catch (error) {
-      if (sqlStateOf(error) !== leaseOver) throw error;
-      for (const settlement of plain) receipts.set(settlement, "stale");
-      return [];
+    const lost: Settlement[] = [];
+    let open = plain;
+    for (;;) {
+      try {
+        const moved = open.length === 0 ? [] : await this.#blocks.succeed(epoch, open);
+        for (const settlement of open) receipts.set(settlement, "settled");
+        // What is not held any more is not to be found among the rows either, where it is asked for.
+        return [...lost, ...moved];
+      } catch (error) {
+        const state = sqlStateOf(error);
+        if (state === ownStates.leaseOver) {
+          for (const settlement of plain) receipts.set(settlement, "stale");
+          return [];
+        }
+        if (state !== ownStates.otherRun) throw error;
+        await this.#blocks.recheck();
+        for (const one of open) if (!this.#blocks.holds(one.job)) lost.push(one);
+        open = open.filter(({ job }) => this.#blocks.holds(job));
+      }
     }
   }
 
@@ -349,9 +367,6 @@ export class Paths {
     return (await this.reads.inBlocks([id]))[0]?.state;
   }
 }
-
-/** SQLSTATE of a settlement or a claim under an epoch that was declared dead. */
-const leaseOver = "TNDED";
 
 /** For a settlement that gives back a job of which nothing but its id is known. */
 const nobody = { name: "", priority: 5, payload: "", attempt: 1, enqueuedAt: 0 };

@@ -5,7 +5,6 @@
 import { err, ok, systemClock, type Clock } from "../core/index.ts";
 import {
   StoreUnavailable,
-  type ClaimedJob,
   type ConsumeOptions,
   type Consumer,
   type EnqueueReceipt,
@@ -39,7 +38,7 @@ import { Pace } from "./pace.ts";
 import { PlainIntake } from "./plain-intake.ts";
 import { Regular } from "./regular.ts";
 import { isJobId } from "./rows/index.ts";
-import { queueFull, reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
+import { ownStates, queueFull, reasonOf, sqlStateOf, Unreachable } from "./trouble.ts";
 import { Waiters } from "./waiters.ts";
 import { Wake } from "./wake.ts";
 
@@ -56,8 +55,6 @@ export class Session implements StoreSession {
   readonly #others: Caller;
   readonly #doubts = new Doubts();
   readonly #asked = new Set<JobId>();
-  /** Jobs that were handed over and are not settled. */
-  readonly #running = new Set<JobId>();
   readonly #held: HeldJobs;
   #inTrouble = false;
   /** Another process has called, or a while has passed: nothing that was known of the queues holds. */
@@ -120,6 +117,7 @@ export class Session implements StoreSession {
       settle: (settlements) => this.#settles.add(settlements),
       onTrouble: (error) => this.#noteTrouble(reasonOf(error)),
     });
+    rows.onLost = (ids, free) => this.#consumer?.lose(ids, free);
     this.#others = new Caller(() => life.call());
     life.events = {
       onCall: () => this.#hear(),
@@ -161,7 +159,7 @@ export class Session implements StoreSession {
     const again = this.#doubts.of(settlements);
     try {
       const { receipts, ended, stirred, freed, others } = await this.#rows.settle(this.#life.epoch, settlements, again);
-      for (const { job } of settlements) this.#running.delete(job.id);
+      this.#consumer?.settled(settlements);
       this.#doubts.end(settlements);
       if (this.#asked.size > 0) for (const { job } of settlements) this.#asked.delete(job.id);
       if (this.#waiters.size > 0) void this.#waiters.settled(settlements, ended);
@@ -180,11 +178,7 @@ export class Session implements StoreSession {
   consume(options: ConsumeOptions): Consumer {
     if (this.#consumer !== undefined)
       throw new TypeError("This store is being consumed already. Stop the first consumer before starting another.");
-    const onClaimed = (jobs: readonly ClaimedJob[]): void => {
-      for (const { id } of jobs) this.#running.add(id);
-      options.onClaimed(jobs);
-    };
-    const consumer = new Delivery({ ...options, onClaimed }, (name) => this.#rows.gateOf(name));
+    const consumer = new Delivery(options, (name) => this.#rows.gateOf(name));
     this.#consumer = consumer;
     this.#life.hold(true);
     return {
@@ -360,9 +354,7 @@ export class Session implements StoreSession {
 
   /** The lease is over: the attempts that run here are others' now. */
   #lose(): void {
-    const ids = [...this.#running];
-    this.#running.clear();
-    if (ids.length > 0) this.#consumer?.lose(ids);
+    this.#consumer?.lose();
     this.#hear();
   }
 
@@ -391,7 +383,7 @@ export class Session implements StoreSession {
   }
 
   #faultOf(error: unknown): StoreFault {
-    return sqlStateOf(error) === "TN001"
+    return sqlStateOf(error) === ownStates.queueFull
       ? queueFull(this.#options.maxWaiting)
       : StoreUnavailable({ reason: reasonOf(error) });
   }

@@ -58,7 +58,9 @@ CREATE TABLE tensile.process (
   -- The lease: until when the others take it to be alive.
   until bigint NOT NULL,
   -- Set once, by whoever rescues its jobs: it can settle nothing any more.
-  dead boolean NOT NULL DEFAULT false
+  dead boolean NOT NULL DEFAULT false,
+  -- Claims with lower numbers come too late: nobody waits for them any more.
+  claims_from bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 500);
 
 CREATE FUNCTION tensile.join_fleet(p_lease bigint) RETURNS bigint LANGUAGE sql AS
@@ -75,19 +77,31 @@ END $$;
 
 -- The order of claims, in all processes: taken while the claim holds its jobs, so that a later claim of a job has a higher number.
 CREATE SEQUENCE tensile.fence;
--- A claim's commit waits for no disk, and a crash of the server may lose it, and that numbers were given. What is UNLOGGED is emptied by such a crash: then numbers
--- go on beyond all that may have been given, and that is on disk before anybody gets one.
-CREATE UNLOGGED TABLE tensile.unbroken (unbroken boolean PRIMARY KEY);
-CREATE FUNCTION tensile.next_fence() RETURNS bigint LANGUAGE plpgsql AS $$
+-- A claim's commit waits for no disk, and a crash of the server, or a failover, may lose it, and that numbers were given. What is UNLOGGED is emptied by either: so this row
+-- says which run of the server it is, by a number of that run alone. With a new one the numbers of claims go on beyond all that may have been given, and that is on disk
+-- before anybody gets one.
+CREATE UNLOGGED TABLE tensile.server_run (one boolean PRIMARY KEY, run bigint NOT NULL);
+CREATE FUNCTION tensile.this_run() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE v_run bigint;
 BEGIN
-  IF NOT EXISTS (SELECT FROM tensile.unbroken) THEN
-    INSERT INTO tensile.unbroken VALUES (true) ON CONFLICT DO NOTHING;
+  SELECT r.run INTO v_run FROM tensile.server_run r;
+  IF v_run IS NULL THEN
+    INSERT INTO tensile.server_run VALUES (true, floor(random() * 9007199254740991)) ON CONFLICT DO NOTHING;
     IF FOUND THEN
       PERFORM setval('tensile.fence', last_value + 1000000000) FROM tensile.fence;
       PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
+    SELECT r.run INTO v_run FROM tensile.server_run r;
   END IF;
-  RETURN nextval('tensile.fence');
+  RETURN v_run;
+END $$;
+CREATE FUNCTION tensile.next_fence() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN PERFORM tensile.this_run(); RETURN nextval('tensile.fence'); END $$;
+
+-- Nothing is claimed under this number, or a lower one, from here on: whoever does so now is waited for, and what was sent and did not arrive yet is refused.
+CREATE FUNCTION tensile.end_claim(p_epoch bigint, p_claim bigint) RETURNS void LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+BEGIN
+  PERFORM FROM tensile.process WHERE epoch = p_epoch FOR UPDATE;
+  UPDATE tensile.process SET claims_from = greatest(claims_from, p_claim + 1) WHERE epoch = p_epoch;
 END $$;
 
 -- From here on those epochs settle nothing: whoever settles holds a lock of the row that this waits for.

@@ -6,6 +6,18 @@ export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
+/** SQLSTATEs of this store's own functions. Each has a digit, as those of the server: see `sqlStateOf`. */
+export const ownStates = {
+  /** More jobs would wait than may. */
+  queueFull: "TN001",
+  /** A settlement or a claim under an epoch that was declared dead. */
+  leaseOver: "TN002",
+  /** A claim whose answer nobody waits for any more. */
+  lateClaim: "TN003",
+  /** A settlement of jobs that were claimed before the server crashed: it may have lost the claims. */
+  otherRun: "TN004",
+} as const;
+
 /** SQLSTATE of an error that the server answered; undefined for one of the network or of the driver. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

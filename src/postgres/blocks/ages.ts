@@ -12,6 +12,7 @@ interface SinceRow {
   readonly last: number;
   readonly over: string;
   readonly below: string;
+  readonly run: number;
 }
 
 export class Ages {
@@ -40,7 +41,7 @@ export class Ages {
       lanes.map((lane) => this.#horizon.from(lane)),
     ]);
     const [sight] = rows;
-    if (sight !== undefined) this.#horizon.look(sight);
+    if (sight !== undefined && this.#horizon.look(sight)) return this.#ask(names);
     for (const { lane, first } of rows) this.#horizon.seen(lane, first ?? Infinity);
     const all = rows.map(({ at }) => at).filter((at) => at !== null);
     return all.length === 0 ? undefined : Math.min(...all);

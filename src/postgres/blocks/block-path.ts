@@ -20,8 +20,9 @@ import {
 } from "./drafts.ts";
 import { blockJobs, Holdings } from "./holdings.ts";
 import { Horizon } from "./horizon.ts";
+import { KeptClaims, type OnLost } from "./kept-claims.ts";
 import type { KeyGates } from "./key-gates.ts";
-import { placesOf, restOf, type TurnRow } from "./turn-row.ts";
+import { placesOf, restOf, waitingOf, type TurnRow } from "./turn-row.ts";
 import { blockOf, lanesOf, priorities, type WantedLane } from "./lanes.ts";
 import { Successes } from "./successes.ts";
 
@@ -32,6 +33,7 @@ export class BlockPath {
   readonly #names: BlockNames;
   readonly #running: KeyGates;
   readonly #holdings = new Holdings();
+  readonly #kept: KeptClaims;
   /** Lanes that had work when they were last looked at, with the number of the job to go on from. */
   readonly #hot = new Map<number, number>();
   /** Lanes of which places were passed over, because their keys were taken: looked at by every turn. */
@@ -44,12 +46,13 @@ export class BlockPath {
   readonly #looked = new Set<string>();
 
   /** @param settling Where settlements go: a claim does not wait for their commit to be on disk. */
-  constructor(work: Sql, settling: Sql, names: BlockNames, running: KeyGates) {
+  constructor(work: Sql, settling: Sql, names: BlockNames, running: KeyGates, onLost: OnLost) {
     this.#work = work;
     this.#settling = settling;
     this.#successes = new Successes(settling, this.#holdings);
     this.#names = names;
     this.#running = running;
+    this.#kept = new KeptClaims(settling, this.#holdings, running, onLost);
   }
 
   /** One statement, and one commit, in which this process claims what there is room for. */
@@ -69,6 +72,7 @@ export class BlockPath {
     const [row] = (await sql.run<EnqueueRow>(enqueueText, enqueueValues(drafts, takes, taking, mostOf))) as readonly [
       EnqueueRow,
     ];
+    if (row.run !== null) this.#kept.told(row.run);
     const receipts: EnqueueReceipt[] = [];
     const claimed: ClaimedJob[] = [];
     const refused = new Set<string>();
@@ -125,9 +129,12 @@ export class BlockPath {
     if (names.length === 0) return;
     for (const name of names) this.#looked.add(name);
     const lanes = names.flatMap((name) => lanesOf(this.#names.id(name), 0, last));
-    const from = lanes.map(({ lane }) => this.#horizon.from(lane));
-    this.#fresh.clear();
-    this.#learn(await this.#run(fence, lanes, from, true));
+    for (let whole = false; !whole;) {
+      const from = lanes.map(({ lane }) => this.#horizon.from(lane));
+      this.#fresh.clear();
+      whole = this.#learn(await this.#ask(fence, lanes, from, true));
+    }
+    await this.#kept.check();
   }
 
   /** @param heads Per name, the first row that was left: only what comes before it is claimed. */
@@ -154,7 +161,11 @@ export class BlockPath {
     await this.giveOverSlow(new Set(lanes.map(({ lane }) => this.#nameOf(lane))));
     this.#fresh.clear();
     const swept = this.#sweep(lanes);
-    const rows = await this.#run(fence, lanes, from, false, swept);
+    const rows = await this.#ask(fence, lanes, from, false, swept);
+    const run = rows.find(({ kind }) => kind === 6)?.block;
+    if (run !== undefined) this.#kept.told(run);
+    // What is claimed once more must not seem to run already.
+    await this.#kept.check();
     const claimed = this.#take(rows, fence);
     const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
     const more = new Set(
@@ -230,7 +241,7 @@ export class BlockPath {
     return this.#names.name(Math.floor(lane / 10));
   }
 
-  async #run(
+  async #ask(
     fence: Fence,
     lanes: readonly WantedLane[],
     from: readonly number[],
@@ -295,10 +306,14 @@ export class BlockPath {
     }
   }
 
-  /** What a deep look tells of each lane: where to begin the next one. */
-  #learn(rows: readonly TurnRow[]): void {
+  /** What a deep look tells of each lane: where to begin the next one. Answers whether it has seen all there is. */
+  #learn(rows: readonly TurnRow[]): boolean {
     const state = rows.find(({ kind }) => kind === 2);
-    if (state !== undefined) this.#horizon.look({ last: state.block, over: state.body, below: state.contexts ?? "0" });
+    const run = Number(state?.keys);
+    const again =
+      state !== undefined &&
+      this.#horizon.look({ last: state.block, over: state.body, below: state.contexts ?? "0", run });
+    if (state !== undefined) this.#kept.told(run);
     for (const { kind, lane, block, lo } of rows) {
       if (kind !== 3) continue;
       const first = (block as number | null) ?? Infinity;
@@ -309,6 +324,12 @@ export class BlockPath {
       }
       this.#horizon.seen(lane, first);
     }
+    return !again;
+  }
+
+  /** The server may have crashed: asks what is claimed still. */
+  recheck(): Promise<void> {
+    return this.#kept.ask();
   }
 
   /** Whether a job runs here as part of a block. */
@@ -323,17 +344,12 @@ export class BlockPath {
 
   /** See `Successes`. */
   succeed(epoch: number, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
-    return this.#successes.commit(epoch, settlements);
+    return this.#successes.commit(this.#kept.run, epoch, settlements);
   }
 
   /** What became of settlements whose answer was lost: the ids of those that were committed. */
   async committed(jobs: readonly ClaimedJob[]): Promise<ReadonlySet<JobId>> {
-    const rows = await this.#settling.run<{ id: number }>(
-      `SELECT u.id FROM unnest($1::bigint[]) AS u(id) JOIN tensile.outcome o ON o.block = u.id / 512 * 512 AND o.kind = 0 AND o.epoch = $2
-        AND (u.id % 512)::int IN (SELECT p FROM tensile.blocks_places(o.ranges) AS p)`,
-      [jobs.map(({ id }) => Number(id)), jobs[0]?.fence.epoch],
-    );
-    const done = new Set(rows.map(({ id }) => String(id)));
+    const done = await this.#successes.committed(jobs);
     for (const job of jobs) if (done.has(job.id)) this.#forget(job);
     return done;
   }
@@ -375,12 +391,6 @@ export class BlockPath {
     this.#holdings.clear();
     this.#running.clear(epoch);
   }
-}
-
-/** A key stands behind a "="; what has none is told as "". */
-function waitingOf(keys: string | null): readonly string[] | undefined {
-  if (keys === null) return undefined;
-  return keys === "" ? [] : keys.split(mark).map((key) => restOf(key) ?? "");
 }
 
 const noLanes: ReadonlyMap<number, number> = new Map();

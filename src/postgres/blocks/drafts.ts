@@ -49,6 +49,8 @@ export interface EnqueueRow {
   readonly took: readonly number[] | null;
   readonly made_at: number;
   readonly fence: number | null;
+  /** Of the server, where something was claimed. */
+  readonly run: number | null;
 }
 
 export function draftsOf(
@@ -118,7 +120,7 @@ function laneAt(drafts: readonly Draft[], index: number): number {
 }
 
 export const enqueueText =
-  "SELECT slot, seqs, took, made_at, fence FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5, $6::int[], $7, $8, $9::int[])";
+  "SELECT slot, seqs, took, made_at, fence, run FROM tensile.blocks_enqueue($1::int[], $2::int[], $3, $4, $5, $6::int[], $7, $8, $9::int[])";
 
 export function enqueueValues(
   drafts: readonly Draft[],

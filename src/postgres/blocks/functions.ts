@@ -1,24 +1,28 @@
 /** The acts of the block path, each one round trip: gather jobs into blocks, settle and claim, and give a job over to the row path. */
 import { tallySlot } from "../rows/index.ts";
+import { ownStates } from "../trouble.ts";
+
+/** Of what claims nothing. */
+const anyClaim = "9223372036854775807";
 
 export const blockFunctions = `
 -- The number of a transaction is taken before the numbers of its blocks: so whoever sees that all transactions up to one are over has seen their blocks.
 -- p_takes: how many of the first jobs of each block this process runs itself; null: none. Answers how many it got: none where the name is paused, has limits of
 -- keys, or the lease is over. p_mosts: see keyed_owned; null: nothing is claimed of names with limits per key.
 CREATE FUNCTION tensile.blocks_enqueue(p_lanes int[], p_ns int[], p_bodies text, p_contexts text, p_keys text, p_takes int[], p_epoch bigint, p_claim bigint,
-  p_mosts int[] DEFAULT NULL, OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint) LANGUAGE plpgsql AS $$
+  p_mosts int[] DEFAULT NULL, OUT slot smallint, OUT seqs bigint[], OUT took int[], OUT made_at bigint, OUT fence bigint, OUT run bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
-DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_unbroken boolean; v_owned int[];
+DECLARE v_xid xid8 := pg_current_xact_id(); v_bodies text[]; v_contexts text[]; v_keys text[]; v_owned int[];
 BEGIN
   -- The transaction has its number (v_xid) before its blocks have theirs: that is what a look at late commits relies on.
   made_at := tensile.now();
   -- All that is asked is one statement, and all that is written another: what a statement costs to begin is more than what it does here.
-  WITH alive AS MATERIALIZED (SELECT FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead FOR KEY SHARE)
+  WITH alive AS MATERIALIZED (SELECT FROM tensile.process p WHERE p.epoch = p_epoch AND NOT p.dead AND p.claims_from <= p_claim FOR KEY SHARE)
   SELECT s.slot, (SELECT array_agg(nextval('tensile.job_id')) FROM generate_series(1, cardinality(p_lanes))),
       (SELECT array_agg((SELECT CASE WHEN m.paused OR EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = m.id) THEN 0 ELSE u.t END FROM tensile.name m WHERE m.id = u.l / 10)
         ORDER BY u.o) FROM unnest(p_lanes, p_takes) WITH ORDINALITY AS u(l, t, o) WHERE p_takes IS NOT NULL AND EXISTS (SELECT FROM alive)),
-      EXISTS (SELECT FROM tensile.unbroken)
-    INTO slot, seqs, took, v_unbroken FROM tensile.block_shelf s;
+      (SELECT r.run FROM tensile.server_run r)
+    INTO slot, seqs, took, run FROM tensile.block_shelf s;
   v_bodies := string_to_array(p_bodies, E'\\x02');
   v_contexts := string_to_array(p_contexts, E'\\x02');
   v_keys := string_to_array(p_keys, E'\\x02');
@@ -38,24 +42,30 @@ BEGIN
   )
   INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, sum(u.n - coalesce(u.t, 0)), sum(coalesce(u.t, 0))
     FROM unnest(p_lanes, p_ns, took) AS u(l, n, t) GROUP BY 2;
-  -- What next_fence() does where no crash has been, without a statement of its own.
-  IF 0 < ANY (took) THEN fence := CASE WHEN v_unbroken THEN nextval('tensile.fence') ELSE tensile.next_fence() END; END IF;
+  IF 0 < ANY (took) THEN
+    IF run IS NULL THEN run := tensile.this_run(); END IF;
+    fence := nextval('tensile.fence');
+  END IF;
 END $$;
 
--- Throws where the lease is over. The lock is what a rescue waits for, and is waited for by nobody else.
-CREATE FUNCTION tensile.assert_alive(p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Throws where the lease is over, or a claim comes too late. The lock is what a rescue waits for, and is waited for by nobody else.
+CREATE FUNCTION tensile.assert_alive(p_epoch bigint, p_claim bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM FROM tensile.process WHERE epoch = p_epoch AND NOT dead FOR KEY SHARE;
-  IF NOT FOUND THEN RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = 'TNDED'; END IF;
+  PERFORM FROM tensile.process WHERE epoch = p_epoch AND NOT dead AND claims_from <= p_claim FOR KEY SHARE;
+  IF FOUND THEN RETURN; END IF;
+  IF EXISTS (SELECT FROM tensile.process WHERE epoch = p_epoch AND NOT dead) THEN RAISE EXCEPTION 'the claim comes too late' USING ERRCODE = '${ownStates.lateClaim}'; END IF;
+  RAISE EXCEPTION 'the lease of this process is over' USING ERRCODE = '${ownStates.leaseOver}';
 END $$;
 
--- Successes. Answers nothing, but for blocks of which places went to the row path: those were not settled, and these (gone) are to be settled there.
-CREATE FUNCTION tensile.blocks_settle(p_epoch bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[])
+-- Successes. p_run: the run of the server under which all these claims are known to be kept; throws in another. Answers nothing, but for blocks of which places went to the row path: those were not settled, and these (gone) are to be settled there.
+CREATE FUNCTION tensile.blocks_settle(p_run bigint, p_epoch bigint, p_slots smallint[], p_blocks bigint[], p_ns int[], p_ranges text[], p_results text[])
   RETURNS TABLE (block bigint, gone smallint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE v_now bigint := tensile.now(); v_moved boolean; v_lanes int[];
 BEGIN
-  PERFORM tensile.assert_alive(p_epoch);
+  PERFORM FROM tensile.server_run r WHERE r.run = p_run;
+  IF NOT FOUND THEN RAISE EXCEPTION 'the server has crashed since these jobs were claimed' USING ERRCODE = '${ownStates.otherRun}'; END IF;
+  PERFORM tensile.assert_alive(p_epoch, ${anyClaim});
   -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
   -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
   SELECT array_agg(l.lane) INTO v_lanes
@@ -75,9 +85,10 @@ BEGIN
   END IF;
 END $$;
 
--- Claims. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block; 6: (at) the number of these claims;
+-- Claims. Rows of kind 0 are claimed ranges in order; 5: a lane that may have more, where others hold the first of it that block; 6: (at) the number of these claims and (block) the
+-- run of the server;
 -- 2 (once, with p_deep): the time, the last number of a
--- block, and a number that is higher than those of all transactions that may bring blocks up to there; 3 (with p_deep): per lane the first block that is not claimed wholly.
+-- block, and a number that is higher than those of all transactions that may bring blocks up to there, and (keys) the run; 3 (with p_deep): per lane the first block that is not claimed wholly.
 -- p_mosts: per lane, where this process owns its name and says nothing of what it runs (see keyed_owned); null: it says all of it, in p_keys.
 CREATE FUNCTION tensile.blocks_turn(p_epoch bigint, p_claim bigint, p_lanes int[], p_credits int[], p_from bigint[], p_until bigint[], p_deep boolean,
     p_bytes bigint, p_key_names int[], p_keys text[], p_aheads int[], p_mosts int[])
@@ -91,7 +102,7 @@ BEGIN
     -- last transaction that is over, and others may be under way above it.) A sequence that nobody has asked yet says the number that it will give first.
     SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_before FROM tensile.job_id s;
   END IF;
-  PERFORM tensile.assert_alive(p_epoch);
+  PERFORM tensile.assert_alive(p_epoch, p_claim);
   -- A claim that a crash of the server loses is a claim that never was.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_deep THEN
@@ -178,7 +189,7 @@ BEGIN
   END LOOP;
   IF v_any THEN
     INSERT INTO tensile.tally SELECT ${tallySlot}, u.l / 10, 0, 0, -sum(u.n), sum(u.n) FROM unnest(v_lanes, v_counts) AS u(l, n) GROUP BY 2;
-    RETURN QUERY SELECT 6::smallint, NULL::smallint, NULL::bigint, NULL::int, NULL::int, NULL::int, tensile.next_fence(), NULL::text, NULL::text, NULL::text, NULL::smallint[];
+    RETURN QUERY SELECT 6::smallint, NULL::smallint, tensile.this_run(), NULL::int, NULL::int, NULL::int, nextval('tensile.fence'), NULL::text, NULL::text, NULL::text, NULL::smallint[];
   END IF;
   IF p_deep THEN
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, u.l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
@@ -189,8 +200,17 @@ BEGIN
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, h.lane, 0, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
       FROM tensile.keyed_look(p_lanes, p_from) AS h;
     RETURN QUERY SELECT 2::smallint, NULL::smallint, v_before, NULL::int, NULL::int, NULL::int, v_now, v_xmin,
-      pg_current_xact_id()::text, NULL::text, NULL::smallint[];
+      pg_current_xact_id()::text, tensile.this_run()::text, NULL::smallint[];
   END IF;
+END $$;
+
+-- The run of the server, and those of these places that are not claimed like this: a crash has lost it.
+CREATE FUNCTION tensile.blocks_recheck(p_epochs bigint[], p_slots smallint[], p_ids bigint[], p_claims bigint[], OUT run bigint, OUT lost bigint[]) LANGUAGE plpgsql AS $$
+BEGIN
+  run := tensile.this_run();
+  SELECT coalesce(array_agg(u.id), '{}') INTO lost FROM unnest(p_epochs, p_slots, p_ids, p_claims) AS u(epoch, slot, id, claim)
+    WHERE NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = u.slot AND c.block = u.id / 512 * 512 AND c.lo <= u.id % 512 AND c.hi > u.id % 512
+      AND c.epoch = u.epoch AND c.claim = u.claim);
 END $$;
 
 CREATE FUNCTION tensile.blocks_places(p_ranges smallint[]) RETURNS SETOF int LANGUAGE sql IMMUTABLE AS $$

@@ -39,8 +39,20 @@ export class Holdings {
   }
 
   drop(held: Held, place: number): void {
+    if (held.claims[place] === 0) return;
     held.claims[place] = 0;
     if (--held.left === 0 && this.#blocks.get(held.block) === held) this.#blocks.delete(held.block);
+  }
+
+  /** All of them, those whose settlement is under way too. */
+  *all(): Iterable<{ readonly held: Held; readonly place: number; readonly claim: number }> {
+    for (const held of this.#blocks.values())
+      for (const [place, claim] of held.claims.entries())
+        if (claim !== 0) yield { held, place, claim: Math.abs(claim) };
+  }
+
+  get size(): number {
+    return this.#blocks.size;
   }
 
   /** Everything: the lease is gone. */

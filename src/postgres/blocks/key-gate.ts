@@ -164,9 +164,9 @@ export class KeyGate {
     return taken;
   }
 
-  /** A claim whose answer was lost was given back: what had been heard of it runs nowhere. Answers what may run instead. */
-  giveBack(fence: Fence): readonly ClaimedJob[] {
-    const lost = [...this.#jobs.values()].filter(({ job }) => isSame(job.fence, fence));
+  /** These are not claimed any more: what was heard of them runs nowhere. Answers what may run instead. */
+  giveBack(which: (job: ClaimedJob) => boolean): readonly ClaimedJob[] {
+    const lost = [...this.#jobs.values()].filter(({ job }) => which(job));
     for (const entry of lost) if (entry.state === "held") this.#drop(entry);
     const next: (ClaimedJob | undefined)[] = [];
     for (const { job, key, state } of lost) {
@@ -298,6 +298,6 @@ export class KeyGate {
   }
 }
 
-function isSame(one: Fence, two: Fence): boolean {
+export function isSame(one: Fence, two: Fence): boolean {
   return one.claim === two.claim && one.epoch === two.epoch;
 }

@@ -3,7 +3,7 @@
  * for what others run; a job is among them from its claim until its settlement is answered: longer than it runs by the database's book, never shorter.
  */
 import type { ClaimedJob, Fence, JobId } from "../../jobs/index.ts";
-import { KeyGate } from "./key-gate.ts";
+import { isSame, KeyGate } from "./key-gate.ts";
 
 export class KeyGates {
   readonly #limitOf: (name: string) => number | undefined;
@@ -72,8 +72,18 @@ export class KeyGates {
     return gates.flatMap(([, gate]) => gate.takeHeld(id));
   }
 
+  /** A claim whose answer was lost was given back. Answers what may run instead. */
   giveBack(fence: Fence): readonly ClaimedJob[] {
-    return [...this.#gates.values()].flatMap((gate) => gate.giveBack(fence));
+    return this.#giveBack((job) => isSame(job.fence, fence));
+  }
+
+  /** The claims of these were lost. Answers what may run instead. */
+  lost(ids: ReadonlySet<JobId>): readonly ClaimedJob[] {
+    return this.#giveBack(({ id }) => ids.has(id));
+  }
+
+  #giveBack(which: (job: ClaimedJob) => boolean): readonly ClaimedJob[] {
+    return [...this.#gates.values()].flatMap((gate) => gate.giveBack(which));
   }
 
   /** @param epoch It is over. */

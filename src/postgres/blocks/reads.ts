@@ -47,15 +47,15 @@ CREATE FUNCTION tensile.blocks_get(p_id bigint)
 $$;
 
 -- Per lane, the first block from there on of which a job waits, and when that was enqueued; and the same numbers as those of a look (blocks_turn), read in the same order.
-CREATE FUNCTION tensile.blocks_since(p_lanes int[], p_from bigint[]) RETURNS TABLE (lane int, first bigint, at bigint, last bigint, over text, below text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION tensile.blocks_since(p_lanes int[], p_from bigint[]) RETURNS TABLE (lane int, first bigint, at bigint, last bigint, over text, below text, run bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_last bigint; v_below text; v_over text;
+DECLARE v_last bigint; v_below text; v_over text; v_run bigint := tensile.this_run();
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO v_last FROM tensile.job_id s;
   v_below := pg_current_xact_id()::text;
   v_over := pg_snapshot_xmin(pg_current_snapshot())::text;
-  RETURN QUERY SELECT u.l, h.seq, h.at, v_last, v_over, v_below
+  RETURN QUERY SELECT u.l, h.seq, h.at, v_last, v_over, v_below, v_run
     FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (
       SELECT b.seq, b.at FROM tensile.block b CROSS JOIN LATERAL (SELECT coalesce(sum(c.hi - c.lo), 0) AS n FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS d
       WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l AND d.n < b.n AND b.n - d.n > (

@@ -1,5 +1,5 @@
 /** Successes of jobs that run here as parts of blocks, and how they are told: block by block, as ranges of places. */
-import type { Settlement } from "../../jobs/index.ts";
+import type { ClaimedJob, JobId, Settlement } from "../../jobs/index.ts";
 import type { Sql, SqlParameter } from "../connection.ts";
 import { mark } from "./drafts.ts";
 import { blockJobs, type Held, type Holdings } from "./holdings.ts";
@@ -16,16 +16,22 @@ export class Successes {
 
   /**
    * Commits successes of jobs that run here. Answers those that went to the row path meanwhile: they are still to be settled there.
-   * Rejects when the lease is over, or when the answer is lost: then they may be offered again.
+   * Rejects when the lease is over, when the server is in another run than `run`, or when the answer is lost: then they may be offered again.
    */
-  async commit(epoch: number, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
+  async commit(
+    run: number | undefined,
+    epoch: number,
+    settlements: readonly Settlement[],
+  ): Promise<readonly Settlement[]> {
     let open = settlements;
     const moved: Settlement[] = [];
     while (open.length > 0) {
       const parts = this.#parts(open);
       const marks = open.map((settlement) => this.#begin(settlement));
-      const rows = await this.#settling.run<ApartRow>(settleText, valuesOf(epoch, parts)).catch((error: unknown) => {
-        for (const { held, place, claim } of marks) held.claims[place] = claim;
+      const values = [run ?? null, epoch, ...valuesOf(parts)];
+      const rows = await this.#settling.run<ApartRow>(settleText, values).catch((error: unknown) => {
+        // Unless it was dropped meanwhile.
+        for (const { held, place, claim } of marks) if (held.claims[place] === -claim) held.claims[place] = claim;
         throw error;
       });
       const apart = new Map(rows.map(({ block, gone }) => [block, new Set(gone)]));
@@ -33,7 +39,7 @@ export class Successes {
       open.forEach((settlement, index) => {
         const { held, place, claim } = marks[index] as Begun;
         const gone = apart.get(held.block);
-        if (gone !== undefined && !gone.has(place)) {
+        if (gone !== undefined && !gone.has(place) && held.claims[place] === -claim) {
           held.claims[place] = claim;
           again.push(settlement);
           return;
@@ -44,6 +50,16 @@ export class Successes {
       open = again;
     }
     return moved;
+  }
+
+  /** What became of successes whose answer was lost: the ids of those that were committed. */
+  async committed(jobs: readonly ClaimedJob[]): Promise<ReadonlySet<JobId>> {
+    const rows = await this.#settling.run<{ id: number }>(
+      `SELECT u.id FROM unnest($1::bigint[]) AS u(id) JOIN tensile.outcome o ON o.block = u.id / 512 * 512 AND o.kind = 0 AND o.epoch = $2
+        AND (u.id % 512)::int IN (SELECT p FROM tensile.blocks_places(o.ranges) AS p)`,
+      [jobs.map(({ id }) => Number(id)), jobs[0]?.fence.epoch],
+    );
+    return new Set(rows.map(({ id }) => String(id)));
   }
 
   #begin({ job }: Settlement): Begun {
@@ -90,11 +106,11 @@ interface ApartRow {
 }
 
 const settleText =
-  "SELECT * FROM tensile.blocks_settle($1, $2::smallint[], $3::bigint[], $4::int[], $5::text[], $6::text[])";
+  "SELECT * FROM tensile.blocks_settle($1, $2, $3::smallint[], $4::bigint[], $5::int[], $6::text[], $7::text[])";
 
-function valuesOf(epoch: number, parts: readonly Part[]): readonly SqlParameter[] {
+function valuesOf(parts: readonly Part[]): readonly SqlParameter[] {
   return [
-    ...[epoch, parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
+    ...[parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
     ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
     parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null)),
   ];

@@ -1,4 +1,5 @@
 /** What a turn answers of the blocks. */
+import { mark } from "./drafts.ts";
 
 export interface TurnRow {
   readonly kind: number;
@@ -26,4 +27,10 @@ export function placesOf({ kind, lo, hi, gone }: TurnRow): readonly (readonly [p
 /** A text that stands behind a "=" where it is there at all. */
 export function restOf(text: string | undefined): string | undefined {
   return text === undefined || text === "" ? undefined : text.slice(1);
+}
+
+/** A key stands behind a "="; what has none is told as "". */
+export function waitingOf(keys: string | null): readonly string[] | undefined {
+  if (keys === null) return undefined;
+  return keys === "" ? [] : keys.split(mark).map((key) => restOf(key) ?? "");
 }

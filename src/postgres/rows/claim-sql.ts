@@ -150,7 +150,7 @@ CREATE FUNCTION tensile.rows_turn(p_epoch bigint, p_claim bigint, p_names int[],
 DECLARE
   v_now bigint := tensile.now(); v_lost bigint[]; v_all bigint[] := '{}'; v_more boolean; v_wake float8; v_names int[]; v_keys bytea[]; r record;
 BEGIN
-  PERFORM tensile.assert_alive(p_epoch);
+  PERFORM tensile.assert_alive(p_epoch, p_claim);
   IF NOT p_durable THEN PERFORM set_config('synchronous_commit', 'off', true); END IF;
   v_more := tensile.rows_promote(v_now) >= 2000;
   PERFORM 1 FROM tensile.gate WHERE id IN (

@@ -2,6 +2,8 @@
  * Enqueueing in one statement. It takes no lock that a caller's long transaction could hold against others, but those of its own unique keys and
  * schedules: a key's limits, the turns of tenants and what a job waits for are looked at by whoever claims next, in a short transaction.
  */
+import { ownStates } from "../trouble.ts";
+
 export const rowEnqueue = `
 -- Names are few: their numbers are asked for once by every process.
 CREATE FUNCTION tensile.rows_names(names text[], fairs boolean[]) RETURNS TABLE (name text, id int, fair boolean, limited boolean) LANGUAGE plpgsql AS $$
@@ -98,7 +100,7 @@ DECLARE
   v_waiting bigint[];
 BEGIN
   IF p_most IS NOT NULL AND (SELECT u.unstarted FROM tensile.rows_unstarted(NULL) AS u) + v_n > p_most THEN
-    RAISE EXCEPTION 'too many jobs wait' USING ERRCODE = 'TN001';
+    RAISE EXCEPTION 'too many jobs wait' USING ERRCODE = '${ownStates.queueFull}';
   END IF;
   SELECT array_agg(s.v) INTO v_ids FROM (SELECT nextval('tensile.job_id') AS v FROM generate_series(1, v_n)) AS s;
   IF cardinality(p_unique) > 0 OR cardinality(p_schedule) > 0 THEN

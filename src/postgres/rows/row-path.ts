@@ -69,7 +69,7 @@ export class RowPath {
     this.names = new Names((statement) => this.#run(statement), policy);
   }
 
-  /** Throws an error with the SQLSTATE `TN001` when more than `most` jobs would wait; null: not counted now. */
+  /** Throws an error with the SQLSTATE `queueFull` when more than `most` jobs would wait; null: not counted now. */
   async enqueue(jobs: readonly NewJob[], most: number | null): Promise<readonly EnqueueReceipt[]> {
     if (!this.names.know(jobs)) await this.names.learn(jobs);
     const ids = jobs.map(({ name }) => this.names.id(name));
