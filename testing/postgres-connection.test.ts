@@ -53,6 +53,22 @@ for (const kind of postgresKinds()) {
       assert.match(await refusal(server.url("nowhere")), /create the database, or name another/);
     });
 
+    test("a connection that answers nothing for too long is broken, with all that is under way on it", async () => {
+      const server = await postgresServer(kind);
+      const target = { url: server.url() };
+      const connection = new Connection({ target, name: "test", schema: "tensile", pooled: false, statementMs: 200 });
+      const inTime = await connection.run<{ n: number }>("SELECT 1 AS n");
+      assert.deepEqual(inTime, [{ n: 1 }]);
+      const waiting = [connection.run("SELECT pg_sleep(20)"), connection.run("SELECT 2 AS n")];
+      for (const one of await Promise.allSettled(waiting)) {
+        assert.equal(one.status, "rejected");
+        assert.ok(one.reason instanceof Unreachable);
+        assert.match(one.reason.message, /did not answer in time/);
+      }
+      assert.deepEqual(await connection.run("SELECT 3 AS n"), [{ n: 3 }]);
+      await connection.close();
+    });
+
     test("statements sent together are one transaction, and one that fails undoes all", async () => {
       const server = await postgresServer(kind);
       const connection = connect(server.url());

@@ -308,7 +308,7 @@ export class Dispatcher {
       room -= missing;
       this.#consumer?.grant(lane.name, missing);
     }
-    if (short && this.#consumer?.takesBack === true) this.#reclaim(share);
+    if (short) this.#reclaim(share);
   }
 
   /** What was granted to lanes that have nothing to do is room for those that have, from the next turn on. */

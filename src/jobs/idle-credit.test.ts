@@ -37,7 +37,6 @@ test("a job that was busy before another does not keep the other from being clai
   ]);
   const creditOf = (name: string): number => credit.get(name) ?? 0;
   dispatcher.start({
-    takesBack: true,
     grant: (name, more) => void credit.set(name, creditOf(name) + more),
     stop: async () => undefined,
   });

@@ -41,8 +41,6 @@ export class Lane {
   /** Claimed and waiting for a slot. */
   queued = 0;
   queuedBytes = 0;
-  /** Taken back so far: so much may be delivered beyond the credit. */
-  #yielded = 0;
   readonly #queues: (Fifo<ClaimedJob> | undefined)[] = Array.from({ length: priorities }, () => undefined);
   readonly #prefetchMs: number;
   readonly #maxPrefetch: number;
@@ -131,14 +129,13 @@ export class Lane {
     const count = this.credit - Math.max(1, slots);
     if (count <= 0 || this.queued > 0 || now - this.#deliveredAt < idleTimes * this.#ahead()) return 0;
     this.credit -= count;
-    this.#yielded += count;
     this.#prefetch = 0;
     return count;
   }
 
   /** `count` jobs were delivered and pushed. All of the credit used: the store has more, so more is worth granting. */
   delivered(count: number, now: number): void {
-    this.credit = Math.max(-this.#yielded, this.credit - count);
+    this.credit -= count;
     if (this.#ramp < this.#maxPrefetch + this.concurrency) this.#ramp *= 2;
     if (this.credit <= 0) {
       if (this.#starvedAt > 0) {

@@ -209,8 +209,6 @@ export type StoreResult<T> = Promise<Result<T, StoreFault>>;
 export interface Consumer {
   /** Adds credit for one job name. A negative number takes some back; what is being claimed with it still comes, and later credit makes up for it first. */
   grant(name: string, credit: number): void;
-  /** Whether credit is counted exactly through every fault, so that the engine may take some back from a name that is idle. */
-  readonly takesBack?: boolean;
   /** No more jobs are handed over after this resolves. Claims already made stay with the engine, which settles or releases them. */
   stop(): Promise<void>;
 }

@@ -3,8 +3,9 @@
  * that wait are told, and the next statement connects again, at most every so often.
  */
 import { systemClock } from "../core/index.ts";
-import { loadDriver, typesOf, type Client, type PostgresConnection } from "./driver.ts";
+import { loadDriver, typesOf, type Client, type PostgresConnection, type Statement } from "./driver.ts";
 import { postgresLimits as limits } from "./limits.ts";
+import { Silence } from "./silence.ts";
 import { isBroken, isForeignStatement, reasonOf, Unreachable, whyNotConnected } from "./trouble.ts";
 
 export type SqlParameter = string | number | boolean | Buffer | null | undefined | readonly (string | number | null)[];
@@ -34,6 +35,7 @@ export class Connection implements Sql {
   #pooled: boolean;
   #client: Client | undefined;
   #connecting: Promise<Client> | undefined;
+  readonly #silences = new WeakMap<Client, Silence>();
   #retryAt = 0;
   #failures = 0;
   #reason = "";
@@ -101,8 +103,7 @@ export class Connection implements Sql {
     const pooled = this.#pooled;
     try {
       const statement = { text: this.#textOf(text), values: values as unknown[] };
-      const result = await client.query(pooled ? statement : { ...statement, name: this.#nameOf(text) });
-      return result.rows as Row[];
+      return (await this.#ask(client, pooled ? statement : { ...statement, name: this.#nameOf(text) })) as Row[];
     } catch (error) {
       if (!pooled && isForeignStatement(error)) {
         this.#pooled = true;
@@ -118,6 +119,18 @@ export class Connection implements Sql {
       this.#busy--;
       this.#reference();
     }
+  }
+
+  #ask(client: Client, statement: Statement): Promise<readonly unknown[]> {
+    const silence = this.#silences.get(client);
+    silence?.sent();
+    return new Promise((resolve, reject) => {
+      client.query(statement, (error, answer) => {
+        silence?.heard();
+        if (error === null) resolve(answer?.rows ?? []);
+        else reject(error);
+      });
+    });
   }
 
   #nameOf(text: string): string {
@@ -149,17 +162,21 @@ export class Connection implements Sql {
       ...(target.ssl === undefined ? undefined : { ssl: target.ssl }),
       application_name: this.#options.name,
       connectionTimeoutMillis: limits.connectMs,
-      query_timeout: statementMs,
       keepAlive: true,
       pipeline: true,
       types: typesOf(driver),
     });
+    const silence = new Silence(statementMs, () => client.connection.stream.destroy(new Error(silent)));
+    this.#silences.set(client, silence);
     client.on("error", (error) => this.#drop(client, reasonOf(error)));
-    client.on("end", () => this.#drop(client, "the connection was closed"));
+    client.on("end", () => {
+      silence.end();
+      this.#drop(client, "the connection was closed");
+    });
     try {
       await client.connect();
       // What is compiled (JIT) takes a second longer: see `neverCompiled`, which is all that holds behind a pooler.
-      if (!this.#pooled) await client.query("SET jit = off");
+      if (!this.#pooled) await client.query({ text: "SET jit = off", query_timeout: statementMs });
       await onConnected?.(client);
     } catch (error) {
       const reason = whyNotConnected(error, target.url);
@@ -194,6 +211,8 @@ export class Connection implements Sql {
     else client?.unref();
   }
 }
+
+const silent = "it did not answer in time";
 
 /** `tensile.` in the texts of this store stands for the schema that the tables are in. */
 export function inSchema(text: string, schema: string): string {

@@ -64,6 +64,42 @@ test("of the credit an enqueue leaves what waits and is not in the turn", () => 
   assert.deepEqual(creditOf(room), [["a", 4]]);
 });
 
+test("a look that nobody called for keeps enqueues from nothing, and makes what is known doubtful only where it finds more than it has credit for", () => {
+  const { delivery, handed } = consumer();
+  delivery.doubt();
+  assert.equal(delivery.wants, true);
+  const look = delivery.takeForTurn();
+  assert.deepEqual(
+    [...look],
+    [
+      ["a", 5],
+      ["b", 5],
+    ],
+  );
+  const ofA = delivery.takeForEnqueue(Array.from({ length: 9 }, () => job()));
+  assert.deepEqual(creditOf(ofA), [["a", 5]]);
+  delivery.endEnqueue(ofA, [job()], all(claimedOf("new")));
+  assert.deepEqual(handed, ["new"]);
+  const others = ["1", "2", "3", "4", "5"].map((id) => claimedOf(id, "b"));
+  delivery.endTurn(look, others, others, ["a"]);
+  assert.deepEqual(handed, ["new", "1", "2", "3", "4", "5"]);
+  // Nothing else waits of the one; of the other the rest of the credit is a turn's.
+  assert.deepEqual(creditOf(delivery.takeForEnqueue([job(), job("b")])), [["a", 1]]);
+  assert.deepEqual([...delivery.takeForTurn()], [["b", 5]]);
+});
+
+test("a look without credit for a name is owed to it", () => {
+  const { delivery } = consumer();
+  const all10 = delivery.takeForEnqueue(Array.from({ length: 10 }, () => job()));
+  delivery.doubt();
+  assert.deepEqual([...delivery.takeForTurn()], [["b", 5]]);
+  delivery.endTurn(new Map([["b", 5]]), [], [], ["b"]);
+  assert.equal(delivery.wants, false);
+  delivery.giveBack(all10 as Share, []);
+  assert.equal(delivery.wants, true);
+  assert.deepEqual([...delivery.takeForTurn()], [["a", 5]]);
+});
+
 test("a turn that fails, and a lease that is over, keep nothing back", () => {
   const { delivery, handed, lost } = consumer();
   const claimedMeanwhile = (id: string): Delivery => {

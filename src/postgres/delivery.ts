@@ -4,6 +4,8 @@
  *
  *   unknown: a turn gets all credit of the name
  *   known:   a turn gets as much as waits, and what is left of the credit an enqueue may use for its own jobs, in the commit that makes them
+ *   doubted: nobody has said so, but it is time to look: the turn that does gets half of the credit at least, and enqueues go on as while it is known. (It takes
+ *            several round trips, during which all that is enqueued would else have to wait for a turn of its own.)
  *
  * Of a name with limits per key its gate knows the keys that wait, instead of how many jobs do; and what is claimed ahead takes credit when it may run. Where there is
  * none by then, it is due: the next credit is its own.
@@ -22,8 +24,14 @@ interface Lot {
   credit: number;
   /** Jobs that wait; undefined: not known. */
   waiting: number | undefined;
+  /** More may wait than is known: the next turn looks. */
+  doubted: boolean;
   /** Of the credit, what the turn under way has. */
   inTurn: number;
+  /** Whether the turn under way looks for what is not known. */
+  looks: boolean;
+  /** Whether it is known to bring older jobs, or may. */
+  bringsOlder: boolean;
   /** Jobs that were enqueued here, and not claimed, since the turn under way was sent. */
   added: number;
   readonly gate: KeyGate | undefined;
@@ -55,7 +63,8 @@ export class Delivery {
     this.options = options;
     for (const name of options.names) {
       const gate = gateOf(name);
-      this.#lots.set(name, { credit: 0, waiting: undefined, inTurn: 0, added: 0, gate, due: [] });
+      const turn = { inTurn: 0, looks: false, bringsOlder: false };
+      this.#lots.set(name, { credit: 0, waiting: undefined, doubted: false, ...turn, added: 0, gate, due: [] });
     }
   }
 
@@ -89,6 +98,14 @@ export class Delivery {
     }
   }
 
+  /** It is time for a look, whatever is known. Of names with limits per key nothing is known until then. */
+  doubt(): void {
+    for (const lot of this.#lots.values()) {
+      lot.doubted = true;
+      lot.gate?.waitingKeys.forget();
+    }
+  }
+
   /** Whether there is room for something that may wait. */
   get wants(): boolean {
     for (const lot of this.#lots.values()) if (wants(lot)) return true;
@@ -111,8 +128,10 @@ export class Delivery {
     this.#forgot = false;
     for (const [name, lot] of this.#lots) {
       lot.added = 0;
-      const most = lot.gate === undefined ? Math.min(lot.credit, lot.waiting ?? Infinity) : shareOf(lot, lot.gate);
-      lot.inTurn = Math.max(0, most);
+      lot.bringsOlder = lot.waiting !== 0;
+      lot.looks = lot.doubted && lot.credit > 0;
+      lot.inTurn = Math.max(0, lot.gate === undefined ? plainShareOf(lot) : shareOf(lot, lot.gate));
+      if (lot.looks) lot.doubted = false;
       lot.credit -= lot.inTurn;
       if (lot.inTurn > 0) taken.set(name, lot.inTurn);
     }
@@ -143,10 +162,15 @@ export class Delivery {
 
   /** @param all Names of which everything was claimed that was there. */
   endTurn(taken: Credit, claimed: readonly ClaimedJob[], free: readonly ClaimedJob[], all: readonly string[]): void {
-    for (const lot of this.#lots.values()) lot.inTurn = 0;
     for (const { name } of claimed) {
       const lot = this.#lots.get(name) as Lot;
       if (lot.waiting !== undefined) lot.waiting = Math.max(0, lot.waiting - 1);
+    }
+    for (const lot of this.#lots.values()) {
+      // It has found more than it had credit for, unless the name is among `all`.
+      if (lot.looks) lot.waiting = undefined;
+      lot.inTurn = 0;
+      lot.looks = false;
     }
     for (const name of this.#forgot ? [] : all) {
       const lot = this.#lots.get(name) as Lot;
@@ -242,7 +266,7 @@ export class Delivery {
   /** Of a name with a gate the turn brings no older job of the same key: such a one is not claimed by an enqueue. */
   #isInTurn(name: string): boolean {
     const lot = this.#lots.get(name);
-    return lot !== undefined && lot.gate === undefined && lot.inTurn > 0;
+    return lot !== undefined && lot.gate === undefined && lot.inTurn > 0 && lot.bringsOlder;
   }
 
   /** Answers what may be handed over. */
@@ -291,8 +315,13 @@ const none: Credit = new Map();
 /** While so many keys wait at most, there are others whose jobs may be claimed when they are enqueued. */
 const fewKeys = 64;
 
-function wants({ credit, waiting, gate }: Lot): boolean {
-  return credit > 0 && (gate === undefined ? waiting !== 0 : gate.waitingKeys.size > 0);
+function wants({ credit, waiting, doubted, gate }: Lot): boolean {
+  return credit > 0 && (gate === undefined ? waiting !== 0 || doubted : gate.waitingKeys.size > 0);
+}
+
+/** Of the credit, what a turn gets of a name without such limits. */
+function plainShareOf({ credit, waiting = Infinity, looks }: Lot): number {
+  return Math.max(Math.min(credit, waiting), looks ? Math.ceil(credit / 2) : 0);
 }
 
 /** Of the credit, what a turn gets of a name with limits per key. What may start and is not known to wait has the other half. */

@@ -10,19 +10,28 @@ export interface Driver {
 export interface Client {
   connect(): Promise<unknown>;
   end(): Promise<void>;
-  query(statement: string | Statement): Promise<{ readonly rows: unknown[] }>;
+  query(statement: string | Statement): Promise<Answer>;
+  /** The driver keeps nothing of this one beside the statement; `query_timeout` of a statement is held with a timer of its own. */
+  query(statement: Statement, onAnswer: (error: Error | null, answer?: Answer) => void): void;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
   on(event: "notification", listener: (message: { readonly payload?: string }) => void): unknown;
   ref(): void;
   unref(): void;
+  readonly connection: { readonly stream: { destroy(error: Error): unknown } };
 }
 
-interface Statement {
+interface Answer {
+  readonly rows: unknown[];
+}
+
+export interface Statement {
   readonly text: string;
   readonly values?: unknown[];
   /** Prepared under this name. */
   readonly name?: string;
+  /** Milliseconds. */
+  readonly query_timeout?: number;
 }
 
 /** How to reach a server, where one address does not say it all. */

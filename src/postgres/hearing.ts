@@ -32,7 +32,7 @@ export class Hearing {
       ...options,
       onConnected: async (client) => {
         client.on("notification", ({ payload = "" }) => this.#hear(payload));
-        await client.query(`LISTEN "${this.#channel}"`);
+        await client.query({ text: `LISTEN "${this.#channel}"`, query_timeout: limits.statementMs });
       },
       onBroken: () => {
         this.#works = false;

@@ -99,7 +99,7 @@ export class Session implements StoreSession {
     this.#settles = new Gatherer((settlements) => this.#settle(settlements), limits.batchJobs, undefined, this.#pace);
     this.#wake = new Wake(options.clock, {
       onDue: () => (life.hears ? this.#stir() : this.#hear()),
-      onPoll: () => this.#hear(),
+      onPoll: () => this.#hear("doubt"),
       deaf: () => !life.hears && this.#consumer !== undefined,
     });
     this.#headroom = new Headroom(options.maxWaiting, () => rows.reads.unstarted());
@@ -268,10 +268,10 @@ export class Session implements StoreSession {
     this.#consumer?.options.onCancelRequested(id);
   }
 
-  /** Something may have come of rows. */
-  #stir(): void {
+  /** Something may have come of rows. @param known `doubt`: nobody has said so, but it is time for a look. */
+  #stir(known: "forget" | "doubt" = "forget"): void {
     this.#stirred = true;
-    this.#consumer?.forget();
+    this.#consumer?.[known]();
     this.#turnSoon();
   }
 
@@ -347,9 +347,9 @@ export class Session implements StoreSession {
     this.#others.call();
   }
 
-  #hear(): void {
+  #hear(known?: "forget" | "doubt"): void {
     this.#called = true;
-    this.#stir();
+    this.#stir(known);
   }
 
   /** The lease is over: the attempts that run here are others' now. */

@@ -35,7 +35,6 @@ export class Delivery {
     this.#consumer = consumer;
     this.#host.onChange();
     return {
-      takesBack: true,
       grant: (name, credit) => {
         if (this.#consumer !== consumer || credit === 0) return;
         if (!options.names.includes(name))

@@ -22,7 +22,6 @@ export class MemoryDelivery {
     if (this.#consume !== undefined) throw new TypeError("A session has one consumer. Stop the first one.");
     this.#consume = options;
     return {
-      takesBack: true,
       grant: (name, credit) => {
         this.#credit.set(name, (this.#credit.get(name) ?? 0) + credit);
         changed();
