@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bind, type Contract, type Implemented } from "../src/contract/index.ts";
-import { randomHex, sleep, systemClock } from "../src/core/index.ts";
+import { randomHex, sleep, systemClock, type Clock } from "../src/core/index.ts";
 import { attemptsOf, createJobEngine, createJobs, policyOf } from "../src/jobs/index.ts";
 import type { JobLimits, Sealing, Store } from "../src/jobs/index.ts";
 import { postgres } from "../src/postgres/index.ts";
@@ -69,6 +69,8 @@ interface WorkerOptions {
   readonly maxWaiting?: number;
   /** Enqueues and looks, and runs nothing. */
   readonly idle?: boolean;
+  /** The system's, unless said otherwise. */
+  readonly clock?: Clock;
 }
 
 export type Worker = Awaited<ReturnType<typeof workerOn<ReturnType<typeof storeAt>>>>;
@@ -80,8 +82,7 @@ export async function workerOn<S extends Store>(
   implemented: Implemented,
   options: WorkerOptions = {},
 ) {
-  const { limits = {}, sealing, maxWaiting = 10_000_000, idle = false } = options;
-  const clock = systemClock;
+  const { limits = {}, sealing, maxWaiting = 10_000_000, idle = false, clock = systemClock } = options;
   const events = new Events();
   const session = value(
     await store.open({ clock, retention: keepMany, maxWaiting, maxAttempts: attemptsOf(of), policy: policyOf(of) }),

@@ -92,12 +92,13 @@ class Engine implements JobEngine {
   #onQuiet: (() => void) | undefined;
 
   constructor(options: JobEngineOptions) {
-    const { bound, clock, events, random = systemRandom } = options;
+    const { bound, events, random = systemRandom } = options;
+    const clock = options.session.clock ?? options.clock;
     const limits = withJobLimits(options.limits);
     const { sealing = plainSealing(Math.max(limits.payloadBytes, limits.resultBytes)) } = options;
     const session = sealedSession(options.session, sealing);
     const codecs = compileJobs(bound.contract, limits.payloadBytes);
-    this.#options = { ...options, session };
+    this.#options = { ...options, session, clock };
     this.#limits = limits;
     const own = jobsOf(bound, options.queues);
     this.#names = own.map(({ job }) => job.name);

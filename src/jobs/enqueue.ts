@@ -78,9 +78,10 @@ class StoreJobs implements Jobs {
     this.#limits = withJobLimits(options.limits);
     this.#sealing = options.sealing ?? plainSealing(Math.max(this.#limits.payloadBytes, this.#limits.resultBytes));
     const session = sealedSession(options.session, this.#sealing);
-    this.#options = { ...options, session };
+    const clock = session.clock ?? options.clock;
+    this.#options = { ...options, session, clock };
     this.#codecs = compileJobs(options.contract, this.#limits.payloadBytes);
-    this.#pressure = new BackPressure(session, options.clock, options.contract.jobs);
+    this.#pressure = new BackPressure(session, clock, options.contract.jobs);
     this.#batch = new EnqueueBatch({ ...this.#options, limits: this.#limits, refTo: this.#refTo });
     // Inside, jobs are alike; what `J` says of input and output holds because the codec is made from the same job.
     this.enqueue = this.#enqueue.bind(this) as Jobs["enqueue"];
@@ -88,7 +89,7 @@ class StoreJobs implements Jobs {
     this.prepare = this.#prepare.bind(this) as Jobs["prepare"];
     this.graph = (parent = {}) => new Graph(this.#enqueuePlanned.bind(this), parent, this.#limits.enqueueMany);
     this.batch = this.#enqueueBatch.bind(this) as Jobs["batch"];
-    const office = new DeadLetterOffice(session, options.clock, this.#limits);
+    const office = new DeadLetterOffice(session, clock, this.#limits);
     this.deadLetters = (filter = {}) => office.find(filter);
     this.redrive = (filter, how = {}) => office.redrive(filter, how);
     const signals = new JobSignals(this.#options, this.#codecs, this.#limits);

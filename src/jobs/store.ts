@@ -247,6 +247,8 @@ export interface StoreFlow {
 }
 
 export interface StoreSession extends StoreFlow {
+  /** The clock that the times of jobs are by, where it is not this process's: that of a server. */
+  readonly clock?: Clock;
   enqueue(jobs: readonly NewJob[]): StoreResult<readonly EnqueueReceipt[]>;
   consume(options: ConsumeOptions): Consumer;
   settle(settlements: readonly Settlement[]): StoreResult<readonly SettleReceipt[]>;

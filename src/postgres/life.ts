@@ -11,6 +11,7 @@ import { postgresLimits as limits } from "./limits.ts";
 import { migrate } from "./migrations.ts";
 import { Outbox } from "./outbox.ts";
 import { Paths } from "./paths.ts";
+import { StoreClock } from "./store-clock.ts";
 import { reasonOf } from "./trouble.ts";
 
 export interface LifeOptions {
@@ -37,6 +38,8 @@ export interface LifeEvents {
 export class Life {
   readonly paths: Paths;
   readonly fleet: Fleet;
+  /** What times of jobs are by. */
+  readonly clock: StoreClock;
   /** For jobs in callers' transactions. */
   readonly outbox: Outbox;
   readonly #options: LifeOptions;
@@ -54,6 +57,7 @@ export class Life {
     const connection = (name: string): Connection => new Connection({ target, name, schema, pooled });
     this.#options = options;
     this.#open = open;
+    this.clock = new StoreClock(open.clock);
     this.#work = connection("tensile work");
     this.#settling = connection("tensile settle");
     this.#intake = connection("tensile enqueue");
@@ -80,6 +84,7 @@ export class Life {
   /** Migrates, joins the fleet, and takes over what those left that are gone. */
   async begin(): Promise<void> {
     await migrate(this.#desk, this.#options.schema);
+    await this.clock.look(() => this.paths.now());
     await this.fleet.join();
     await this.#rescue(await this.fleet.dead(), false);
     this.#hearing.start();

@@ -38,6 +38,8 @@ export const postgresLimits = Object.freeze({
   pruneStep: 20_000,
   /** Milliseconds between two foldings of the counts. */
   foldMs: 1_000,
+  /** Milliseconds between two looks at the clock of the database. */
+  clockMs: 2_500,
   /** Longest sleep while something is scheduled. */
   longestSleepMs: 30_000,
   /** Callers waiting in `finished`. */

@@ -354,6 +354,12 @@ export class Paths {
     return this.#rows.fold();
   }
 
+  /** Milliseconds since 1970, by the clock of the database. */
+  async now(): Promise<number> {
+    const rows = await this.#desk.run<{ now: number }>("SELECT tensile.now() AS now");
+    return (rows as readonly [{ readonly now: number }])[0].now;
+  }
+
   /** Asks the rows; a job that rests in a block is brought there and asked for again. */
   async #inRows<T>(id: JobId, act: () => Promise<T | undefined>): Promise<T | undefined> {
     const first = await act();

@@ -46,7 +46,6 @@ export class Session implements StoreSession {
   readonly #rows: Paths;
   readonly #options: StoreOpenOptions;
   readonly #life: Life;
-  readonly #clock: Clock;
   readonly #waiters: Waiters;
   readonly #enqueues: Gatherer<NewJob, EnqueueReceipt>;
   readonly #plainEnqueues: Gatherer<NewJob, EnqueueReceipt>;
@@ -71,6 +70,7 @@ export class Session implements StoreSession {
   #closed: Promise<void> | undefined;
   readonly #headroom: Headroom;
   readonly #intake: PlainIntake;
+  readonly clock: Clock;
   readonly note: StoreFlow["note"];
   readonly notes: StoreFlow["notes"];
   readonly signal: StoreFlow["signal"];
@@ -84,7 +84,7 @@ export class Session implements StoreSession {
     const rows = (this.#rows = life.paths);
     this.#options = options;
     this.#life = life;
-    this.#clock = options.clock;
+    this.clock = life.clock;
     const flow = flowVerbs(rows, this.#act.bind(this), this.#announceAll.bind(this));
     ({ note: this.note, notes: this.notes, signal: this.signal, dependencies: this.dependencies } = flow);
     ({ pause: this.pause, resume: this.resume, paused: this.paused, backlog: this.backlog } = flow);
@@ -129,6 +129,7 @@ export class Session implements StoreSession {
     this.#regular = new Regular(options.clock);
     this.#regular.every(limits.pruneMs, () => this.prune());
     this.#regular.every(limits.foldMs, () => this.#act(() => rows.fold().then(() => this.#headroom.look())));
+    this.#regular.every(limits.clockMs, () => this.#act(() => life.clock.look(() => rows.now())));
     this.#regular.every(limits.pollMs, () => this.#waiters.look());
     this.#turnSoon();
   }
@@ -317,7 +318,7 @@ export class Session implements StoreSession {
   async #turn(fence: Fence): Promise<void> {
     await this.#held.retry(fence.epoch);
     const consumer = this.#consumer;
-    const sentAt = this.#clock.now();
+    const sentAt = this.#options.clock.now();
     const cause = { called: this.#called, stirred: this.#stirred };
     this.#called = this.#stirred = false;
     const room = consumer?.takeForTurn() ?? new Map<string, number>();

@@ -153,7 +153,7 @@ class Chaos {
   async #start(slot: number): Promise<void> {
     const name = `w${slot}.${++this.#lifeCount}`;
     const moved = existsSync(faketime) && this.#random.int(3) === 0 && !this.#healed;
-    // Retries are due by the wall clock, so what a fast clock has scheduled waits for so long under a right one.
+    // On SQLite retries are due by the wall clock of the process, so what a fast one has scheduled waits for so long under a right one.
     const seconds = this.#random.int(31) - 15;
     if (moved) this.#count("clock moved");
     const ledger = join(this.#folder, `${name}.ledger`);
