@@ -52,11 +52,16 @@ export interface ChaosReport {
 export async function chaos(place: ChaosPlace, options: ChaosOptions): Promise<ChaosReport> {
   const folder = mkdtempSync(join(tmpdir(), "tensile-chaos-"));
   const run = new Chaos(place, options, folder);
+  let isBroken = false;
   try {
-    return await run.play();
+    const report = await run.play();
+    isBroken = report.violations.length > 0;
+    return report;
   } finally {
     await run.end();
-    rmSync(folder, { recursive: true, force: true });
+    // What was done, and what each process knew, line by line: nothing else tells why a promise was broken.
+    if (isBroken) options.say?.(`the history of all processes is kept in ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
   }
 }
 
