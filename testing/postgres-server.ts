@@ -7,7 +7,7 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_pr
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { accessSync, chownSync, constants, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
-import { rmSync, statSync, symlinkSync } from "node:fs";
+import { rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -118,6 +118,24 @@ export class PostgresServer {
   async restart(mode: "fast" | "immediate"): Promise<void> {
     await this.halt(mode);
     await this.start();
+  }
+
+  /** A second server that follows this one, which is halted for the moment of the copy. Both are removed by themselves. */
+  async standby(): Promise<PostgresServer> {
+    await this.halt("fast");
+    const folder = mkdtempSync(join(dirname(this.folder), "tensile-pg-"));
+    own(folder, this.#identity);
+    const data = join(folder, "data");
+    execFileSync("cp", ["-a", join(this.folder, "data"), data]);
+    writeFileSync(join(data, "standby.signal"), "");
+    own(join(data, "standby.signal"), this.#identity);
+    const follow = `primary_conninfo=host=127.0.0.1 port=${this.port} user=tensile`;
+    const settings = [...(this.#options.settings ?? []), follow];
+    const options = { ...this.#options, settings };
+    const server = new PostgresServer(this.#binaries, folder, await freePort(), this.#identity, options);
+    await this.start();
+    await server.start();
+    return server;
   }
 
   /** Starts it again where it has ended by itself, as without room for its log. */

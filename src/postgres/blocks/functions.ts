@@ -63,9 +63,10 @@ CREATE FUNCTION tensile.blocks_settle(p_run bigint, p_epoch bigint, p_slots smal
 #variable_conflict use_column
 DECLARE v_now bigint := tensile.now(); v_moved boolean; v_lanes int[];
 BEGIN
+  -- First what says that a server is read-only, as under a failover: there nothing UNLOGGED can be read.
+  PERFORM tensile.assert_alive(p_epoch, ${anyClaim});
   PERFORM FROM tensile.server_run r WHERE r.run = p_run;
   IF NOT FOUND THEN RAISE EXCEPTION 'the server has crashed since these jobs were claimed' USING ERRCODE = '${ownStates.otherRun}'; END IF;
-  PERFORM tensile.assert_alive(p_epoch, ${anyClaim});
   -- Whoever gives a running job over to the row path waits for this lock, or is waited for: then its block is answered, and settled apart.
   -- Whoever claims what is left of the block (NO KEY UPDATE) does not.
   SELECT array_agg(l.lane) INTO v_lanes
