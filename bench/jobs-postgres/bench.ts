@@ -21,6 +21,8 @@ import { type PostgresSystem, systems } from "./systems.ts";
 import { targetsOf } from "./targets.ts";
 
 const keys = 1_000;
+/** As in `jobs`: the process has one core, on which V8's four helper threads would stand in the way of what is measured. */
+const nodeArguments = ["--v8-pool-size=0"];
 
 export const jobsPostgresBench: Bench = {
   name: "jobs-postgres",
@@ -149,6 +151,7 @@ async function onNewDatabase(
   const address = await server.createDatabase(name);
   const child = await start(system.name, system.file, {
     ...coreOfProcess(),
+    nodeArguments,
     arguments: [address, system.mode],
   });
   const counters = await watch(address);

@@ -14,14 +14,18 @@ import { freePort, type ServerProgram, startProgram } from "../server-program.ts
 export const serverSettings = {
   shared_buffers: "512MB",
   max_wal_size: "8GB",
+  min_wal_size: "2GB",
   checkpoint_timeout: "15min",
   wal_buffers: "16MB",
   max_connections: "100",
 } as const;
 
+/** Of 16 MB: as many as `min_wal_size` keeps. */
+const logSegments = 128;
+
 export interface PostgresServer extends ServerProgram {
   readonly version: string;
-  /** Of a new, empty database. */
+  /** Of a new, empty database. The log that its use writes goes to segments that are there already: see `makeSegments`. */
   createDatabase(name: string): Promise<string>;
   dropDatabase(name: string): Promise<void>;
 }
@@ -78,17 +82,38 @@ export async function startPostgres(
     },
   );
   const [row] = await query(address("postgres"), "show server_version");
+  await makeSegments(address("postgres"));
   return {
     ...program,
     version: String(row?.["server_version"]),
     async createDatabase(name) {
       await query(address("postgres"), `create database "${name}"`);
+      await query(address("postgres"), "checkpoint");
       return address(name);
     },
     async dropDatabase(name) {
       await query(address("postgres"), `drop database if exists "${name}" with (force)`);
     },
   };
+}
+
+/**
+ * A server that has run for a while writes its log into segments that it has used before. A new one has none: every 16 MB, which is each few seconds here, it fills a
+ * new one with zeros and syncs it, and all commits wait for that. So the segments are made first; each checkpoint has those that are done with used again.
+ */
+async function makeSegments(address: string): Promise<void> {
+  const client = new pg.Client({ connectionString: address });
+  await client.connect();
+  try {
+    for (let made = 0; made < logSegments; made++) {
+      // An empty segment is not left.
+      await client.query("select pg_logical_emit_message(true, '', '')");
+      await client.query("select pg_switch_wal()");
+    }
+    await client.query("checkpoint");
+  } finally {
+    await client.end();
+  }
 }
 
 async function query(
