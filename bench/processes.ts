@@ -91,6 +91,24 @@ export async function start(name: string, file: string, options: StartOptions = 
   };
 }
 
+export interface ProcessorTime {
+  readonly all: number;
+  /** Taken by other guests of the machine that this one runs on. */
+  readonly stolen: number;
+}
+
+/** Of all processors since the start, in the units of proc(5); undefined where the system does not say. */
+export function processorTime(): ProcessorTime | undefined {
+  const line = /^cpu +([\d ]+)$/m.exec(readProc("/proc/stat") ?? "")?.[1];
+  const [user, nice, system, idle, wait, irq, softirq, stolen] = (line ?? "").split(" ").map(Number);
+  if (user === undefined || stolen === undefined) return undefined;
+  const all = [user, nice, system, idle, wait, irq, softirq, stolen].reduce<number>(
+    (sum, each) => sum + (each ?? 0),
+    0,
+  );
+  return { all, stolen };
+}
+
 /** Ends whatever is still running. */
 export function stopAll(): void {
   for (const child of running) child.kill("SIGKILL");

@@ -1,5 +1,5 @@
 /** One window of load on a process with jobs, and what the process and its server used meanwhile. */
-import { bytesWritten, type Measured } from "../processes.ts";
+import { bytesWritten, type Measured, processorTime } from "../processes.ts";
 import type { Sample } from "../result.ts";
 import type { JobsOrder, JobsReport } from "./protocol.ts";
 
@@ -18,10 +18,12 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
   const writer = server === undefined ? child.pid : server.pid;
   const writtenBefore = writer === undefined ? undefined : bytesWritten(writer);
   const serverBefore = server?.cpuUs();
+  const timeBefore = processorTime();
   let rssBytes = before.rssBytes;
   const watch = setInterval(() => void child.usage().then((now) => (rssBytes = Math.max(rssBytes, now.rssBytes))), 250);
   const report = (await child.order(order)) as JobsReport;
   clearInterval(watch);
+  const timeAfter = processorTime();
   const after = await child.usage();
   const writtenAfter = writer === undefined ? undefined : bytesWritten(writer);
   const serverAfter = server?.cpuUs();
@@ -46,5 +48,11 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
     ...share("bytesWrittenPerJob", writtenBefore, writtenAfter),
     rssMB,
     ...(order.do === "run" && { backlog: report.backlog }),
+    // What the machine's other guests took meanwhile: latencies say little where it is much.
+    ...(timeBefore !== undefined &&
+      timeAfter !== undefined &&
+      timeAfter.all > timeBefore.all && {
+        stolenPercent: (100 * (timeAfter.stolen - timeBefore.stolen)) / (timeAfter.all - timeBefore.all),
+      }),
   };
 }

@@ -60,6 +60,8 @@ export class Timeouts {
     else node.previous.next = node.next;
     if (node.next === undefined) this.#tail = node.previous;
     else node.next.previous = node.previous;
+    // An entry that has grown old before it was taken out would keep its younger neighbours alive, and these theirs, until V8 next looks through all of its heap.
+    node.previous = node.next = undefined;
   }
 
   readonly #sweep = (): void => {
