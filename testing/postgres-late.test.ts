@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Connection } from "../src/postgres/connection.ts";
-import { Paths } from "../src/postgres/paths.ts";
-import { giveBack, openDatabase } from "./postgres-place.ts";
+import type { Paths } from "../src/postgres/paths.ts";
+import { giveBack, openDatabase, pathsOn } from "./postgres-place.ts";
 import { postgresKinds } from "./postgres-server.ts";
 
 for (const kind of postgresKinds())
@@ -16,8 +16,7 @@ for (const kind of postgresKinds())
       const connect = (): Connection =>
         new Connection({ target: { url }, name: "test late", schema: "tensile", pooled: false });
       const [sql, late] = [connect(), connect()];
-      const on = (one: Connection): Paths => new Paths({ work: one, settling: one, intake: one, desk: one }, undefined);
-      const [paths, latePaths] = [on(sql), on(late)];
+      const [paths, latePaths] = [pathsOn(sql), pathsOn(late)];
       let claim = 0;
       const turn = async (): Promise<readonly string[]> => {
         const fence = { epoch: 1, claim: ++claim };

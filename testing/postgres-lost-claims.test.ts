@@ -9,9 +9,9 @@ import type { ClaimedJob } from "../src/jobs/index.ts";
 import { postgres } from "../src/postgres/index.ts";
 import { Connection } from "../src/postgres/connection.ts";
 import { migrate } from "../src/postgres/migrations.ts";
-import { Paths } from "../src/postgres/paths.ts";
+import type { Paths } from "../src/postgres/paths.ts";
 import { keepMany, value } from "../src/testing/store-harness.ts";
-import { giveBack, openDatabase } from "./postgres-place.ts";
+import { giveBack, openDatabase, pathsOn } from "./postgres-place.ts";
 import { postgresKinds, startPostgres } from "./postgres-server.ts";
 import { until } from "./worker-place.ts";
 
@@ -25,7 +25,7 @@ for (const kind of postgresKinds())
       const open = (): Paths => {
         const one = new Connection({ target: { url }, name: "test lost", schema: "tensile", pooled: false });
         connections.push(one);
-        return new Paths({ work: one, settling: one, intake: one, desk: one }, undefined);
+        return pathsOn(one);
       };
       let claims = 0;
       const turn = async (paths: Paths, epoch: number): Promise<readonly ClaimedJob[]> =>
@@ -126,8 +126,7 @@ for (const kind of postgresKinds())
       const connect = (): Connection =>
         new Connection({ target: { url }, name: "test late", schema: "tensile", pooled: false });
       const [sql, late, watch] = [connect(), connect(), connect()];
-      const on = (one: Connection): Paths => new Paths({ work: one, settling: one, intake: one, desk: one }, undefined);
-      const [paths, latePaths] = [on(sql), on(late)];
+      const [paths, latePaths] = [pathsOn(sql), pathsOn(late)];
       const epoch = 1;
       const taking = (claim: number) => () => ({
         fence: { epoch, claim },

@@ -5,7 +5,10 @@
 import { after, before } from "node:test";
 import pg from "pg";
 import { systemClock, type ManualClock } from "../src/core/index.ts";
+import type { JobPolicy } from "../src/jobs/index.ts";
+import type { Connection } from "../src/postgres/connection.ts";
 import { postgres } from "../src/postgres/index.ts";
+import { Paths } from "../src/postgres/paths.ts";
 import type { StorePlace } from "../src/testing/index.ts";
 import { DatabaseClock } from "./postgres-clock.ts";
 import { postgresServer, type PostgresKind } from "./postgres-server.ts";
@@ -49,6 +52,11 @@ export async function openDatabase(kind: PostgresKind): Promise<string> {
   if (!opened.ok) throw new Error(String(opened.fault));
   await opened.value.close();
   return url;
+}
+
+/** Both ways of jobs over one connection: a statement of any kind waits for those before it. */
+export function pathsOn(one: Connection, policy?: (name: string) => JobPolicy | undefined): Paths {
+  return new Paths({ work: one, settling: one, intake: one, desk: one }, policy);
 }
 
 /** For the tests of the suite that asks: a database, and a connection that looks into it. Both are there when the first of them begins. */

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { ClaimedJob, JobPolicy } from "../src/jobs/index.ts";
 import { Connection } from "../src/postgres/connection.ts";
-import { Paths } from "../src/postgres/paths.ts";
+import type { Paths } from "../src/postgres/paths.ts";
 import { postgresKinds, postgresServer, type PostgresKind } from "./postgres-server.ts";
-import { emptyDatabase, openDatabase } from "./postgres-place.ts";
+import { emptyDatabase, openDatabase, pathsOn } from "./postgres-place.ts";
 
 const policy = (name: string): JobPolicy | undefined => (name === "keyed" ? { perKey: { concurrency: 1 } } : undefined);
 const big = "job|block_0|claim_0|outcome_0|history_0|key_state|unique_key|note|dependency";
@@ -39,7 +39,7 @@ function planTests(kind: PostgresKind): void {
         await client.query("SET auto_explain.log_level = 'notice'; SET client_min_messages = 'notice'");
       },
     });
-    paths = new Paths({ work: sql, settling: sql, intake: sql, desk: sql }, policy);
+    paths = pathsOn(sql, policy);
   });
   after(async () => {
     await sql.close();

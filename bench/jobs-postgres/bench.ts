@@ -13,7 +13,7 @@ import { describeDisk } from "../jobs/disk.ts";
 import { accountFor } from "../jobs/account.ts";
 import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
 import { observe } from "../jobs/window.ts";
-import { type Measured, start } from "../processes.ts";
+import { fewHelpers, type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
 import { type Counters, type Watch, watch } from "./counters.ts";
 import { type PostgresServer, serverSettings, startPostgres } from "./server.ts";
@@ -21,8 +21,6 @@ import { type PostgresSystem, systems } from "./systems.ts";
 import { targetsOf } from "./targets.ts";
 
 const keys = 1_000;
-/** As in `jobs`: the process has one core, on which V8's four helper threads would stand in the way of what is measured. */
-const nodeArguments = ["--v8-pool-size=0"];
 
 export const jobsPostgresBench: Bench = {
   name: "jobs-postgres",
@@ -99,6 +97,7 @@ async function run({ rounds, quick, minutes, only, backlog, postgres, say }: Ben
       serverSettings: Object.entries(serverSettings)
         .map(([name, value]) => `${name}=${value}`)
         .join(", "),
+      nodeArguments: `${fewHelpers.join(" ")} for all`,
       ...disk,
       payloadBytes: JSON.stringify(payloadOf(123_456, 1234567.891)).length,
       windowMs: quick ? 1_000 : 4_000,
@@ -151,7 +150,7 @@ async function onNewDatabase(
   const address = await server.createDatabase(name);
   const child = await start(system.name, system.file, {
     ...coreOfProcess(),
-    nodeArguments,
+    nodeArguments: fewHelpers,
     arguments: [address, system.mode],
   });
   const counters = await watch(address);

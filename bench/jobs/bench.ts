@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Generator, startGenerator } from "../load-process.ts";
-import { type Measured, start } from "../processes.ts";
+import { fewHelpers, type Measured, start } from "../processes.ts";
 import {
   type Bench,
   type BenchOptions,
@@ -29,12 +29,6 @@ import { observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
-/**
- * As the guide advises where threads of one's own are busy: V8 has four helper threads unless told otherwise, also on two cores; and a collection of
- * garbage waits for those of them that the scheduler has set aside. 0: as many as there are processors to spare.
- */
-const nodeArguments = ["--v8-pool-size=0"];
-
 export const jobsBench: Bench = {
   name: "jobs",
   text: "enqueue + run + acknowledge on SQLite with synchronous=FULL, and an API route beside it",
@@ -109,7 +103,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
     settings: {
       ...Object.fromEntries([...durability].map(([name, text]) => [`durability of ${name}`, text])),
       ...disk,
-      nodeArguments: `${nodeArguments.join(" ")} for all`,
+      nodeArguments: `${fewHelpers.join(" ")} for all`,
       payloadBytes: JSON.stringify(payloadOf(123_456, 1234567.891)).length,
       windowMs,
       api: apiLoad,
@@ -135,7 +129,7 @@ async function measure(
 ): Promise<Measurements> {
   const { name } = system;
   const { server, ...prepared } = await system.prepare(folder);
-  const child = await start(name, system.file, { ...prepared, nodeArguments });
+  const child = await start(name, system.file, { ...prepared, nodeArguments: fewHelpers });
   const { port, durability } = child.ready as JobsReady;
   const samples: Measurements["samples"] = [];
   const wrong: string[] = [];
@@ -186,7 +180,7 @@ async function besideThread(
   windowMs: number,
   { keep, say }: Reporting,
 ): Promise<readonly string[]> {
-  const child = await start(name, file, { arguments: args, nodeArguments });
+  const child = await start(name, file, { arguments: args, nodeArguments: fewHelpers });
   await observe(child, { do: "run", ms: windowMs / 2, ...single });
   const { port = 0 } = child.ready as JobsReady;
   const api = { name: "API thread", port, load: single, windowMs, turns: false, keep };

@@ -162,11 +162,11 @@ export class BlockPath {
     this.#fresh.clear();
     const swept = this.#sweep(lanes);
     const rows = await this.#ask(fence, lanes, from, false, swept);
-    const run = rows.find(({ kind }) => kind === 6)?.block;
-    if (run !== undefined) this.#kept.told(run);
+    const number = rows.find(({ kind }) => kind === 6);
+    if (number !== undefined) this.#kept.told(number.block);
     // What is claimed once more must not seem to run already.
     await this.#kept.check();
-    const claimed = this.#take(rows, fence);
+    const claimed = this.#take(rows, { ...fence, order: Number(number?.at) });
     const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
     const more = new Set(
       rows
@@ -264,7 +264,6 @@ export class BlockPath {
 
   #take(rows: readonly TurnRow[], fence: Fence): ClaimedJob[] {
     const claimed: ClaimedJob[] = [];
-    const ordered = { ...fence, order: Number(rows.find(({ kind }) => kind === 6)?.at) };
     for (const row of rows) {
       // Passed over, since it was in others' hands: they may not take all of it.
       if (row.kind === 5 && (row.block as number | null) !== null) this.#hot.set(row.lane, row.block);
@@ -285,7 +284,7 @@ export class BlockPath {
           key: restOf(keys?.[at]),
           attempt: 1,
           enqueuedAt: row.at,
-          fence: ordered,
+          fence,
         });
       }
       // The rest of the block is next, or, where this was all of it, the block behind it. (Of names with limits per key it is said by itself.)
