@@ -4,6 +4,7 @@
  */
 import { nowUs } from "../child.ts";
 import { histogram } from "../histogram.ts";
+import { type Enqueue, Producer } from "./producer.ts";
 import {
   type JobsReport,
   type JobsVerdict,
@@ -13,9 +14,6 @@ import {
   type PreloadReport,
   type RunOrder,
 } from "./protocol.ts";
-
-/** Makes jobs durable; resolves when they are. Rejects when they were refused. `keyed`: of those with the same `to` one at a time may run. */
-export type Enqueue = (payloads: readonly Payload[], keyed: boolean) => Promise<void>;
 
 export interface Ledger {
   /** The handler's part. */
@@ -29,8 +27,6 @@ export interface Ledger {
   untilAllRan(ms: number): Promise<void>;
   verdict(): Omit<JobsVerdict, "left">;
 }
-
-const jobsInTurn = 10;
 
 export function ledger(): Ledger {
   const enqueues = histogram();
@@ -75,6 +71,14 @@ export function ledger(): Ledger {
     ackedInWindow += payloads.length;
     backlog = Math.max(backlog, acked - begun);
   };
+
+  const producer = new Producer({
+    make,
+    acknowledged: acknowledge,
+    refused: (error) => void (wrong.length < 10 && wrong.push(`an enqueue was refused: ${String(error)}`)),
+    waiting: () => acked - begun,
+    isBroken: () => wrong.length > 0,
+  });
 
   const untilAllRan = async (ms: number): Promise<void> => {
     for (const until = nowUs() + ms * 1000; begun < acked && nowUs() < until;) {
@@ -122,64 +126,22 @@ export function ledger(): Ledger {
       await untilAllRan(ms);
       return reportOf((nowUs() - (firstRanAt ?? nowUs())) / 1e6, undefined);
     },
-    async run(enqueue, { ms, batch, unacknowledged, waiting, ratePerSecond, keys }) {
+    async run(enqueue, order) {
       // What the window before left waiting would be counted as picked up late in this one.
       await untilAllRan(20_000);
       reset();
       const startedAt = nowUs();
       const cpuBefore = mainThreadCpuUs();
-      let outstanding = 0;
-      const { promise: ended, resolve } = Promise.withResolvers<void>();
-      const due = (): number =>
-        ratePerSecond === undefined ? Infinity : ((nowUs() - startedAt) / 1e6) * ratePerSecond;
-      let asked = 0;
-      const send = (): void => {
-        const payloads = make(batch, keys);
-        asked += batch;
-        outstanding += batch;
-        enqueue(payloads, keys !== undefined).then(
-          () => {
-            acknowledge(payloads);
-            outstanding -= batch;
-            wake();
-          },
-          (error: unknown) => {
-            if (wrong.length < 10) wrong.push(`an enqueue was refused: ${String(error)}`);
-            outstanding -= batch;
-          },
-        );
-      };
-      let timer: NodeJS.Timeout | undefined;
-      let awake: NodeJS.Immediate | undefined;
-      let producing = true;
-      const hasRoom = (): boolean =>
-        producing && outstanding + batch <= unacknowledged && acked - begun < waiting && asked + batch <= due();
-      // A few in each turn of the event loop, as requests would bring them: a commit acknowledges hundreds at once, and a
-      // producer that answered with hundreds at once would itself be what delays everything else in the process.
-      const fill = (): void => {
-        awake = undefined;
-        for (let i = 0; i < jobsInTurn && hasRoom(); i += batch) send();
-        if (hasRoom()) wake();
-      };
-      const wake = (): void => void (awake ??= setImmediate(fill));
-      // Wakes the producer when the backlog was full or the rate had nothing due.
-      const tick = (): void => {
-        fill();
-        if (!producing && (outstanding === 0 || wrong.length > 0)) resolve();
-        else timer = setTimeout(tick, 1);
-      };
-      tick();
+      producer.start(enqueue, order);
       // What the window measures ends with the window; what is under way is acknowledged after it.
-      await new Promise((done) => setTimeout(done, ms));
-      producing = false;
+      await new Promise((done) => setTimeout(done, order.ms));
       const seconds = (nowUs() - startedAt) / 1e6;
       const cpuAfter = mainThreadCpuUs();
       const report = reportOf(
         seconds,
         cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore,
       );
-      await ended;
-      clearTimeout(timer);
+      await producer.stop();
       return report;
     },
     untilAllRan,

@@ -1,5 +1,6 @@
 /** What a process of the jobs benchmarks does when the harness asks; the same for every system. */
-import type { Enqueue, Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Enqueue } from "./producer.ts";
 import type { JobsOrder, JobsVerdict } from "./protocol.ts";
 import { takeTurns } from "./turns.ts";
 

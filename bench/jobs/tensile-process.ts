@@ -11,7 +11,8 @@ import {
   t,
 } from "../../src/index.ts";
 import { announce } from "../child.ts";
-import { type Enqueue, ledger } from "./ledger.ts";
+import { ledger } from "./ledger.ts";
+import type { Enqueue } from "./producer.ts";
 import type { JobsReady, JobsVerdict } from "./protocol.ts";
 import { orderTaker } from "./order-taker.ts";
 

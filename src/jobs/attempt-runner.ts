@@ -110,14 +110,14 @@ export class AttemptRunner {
     if (attempt.suspension !== undefined) return this.#suspended(attempt, attempt.suspension);
     if (!result.ok) return this.#failed(attempt, result.fault);
     const { output } = this.#codec;
-    if (output === undefined) return { job: attempt.job, to: "succeeded" };
+    if (output === undefined) return new Success(attempt.job);
     try {
       const written = output.serialize(result.value);
       if (!written.ok) return this.#broken(attempt, wrongOutput(attempt.job.name, written.fault.message));
       const most = this.#runtime.limits.resultBytes;
       const bytes = utf8Bytes(written.value, most);
       if (bytes > most) return this.#broken(attempt, tooLong(attempt.job.name, bytes, most));
-      return { job: attempt.job, to: "succeeded", result: written.value };
+      return new Success(attempt.job, written.value);
     } catch (thrown) {
       // A foreign schema, or a getter of the output, that throws.
       return this.#broken(attempt, thrown);
@@ -187,6 +187,18 @@ export class AttemptRunner {
       message: shortened(fault.message, errorMessageChars),
       ...(data !== undefined && data.length <= errorDataChars && { data }),
     };
+  }
+}
+
+/** A class, as what is made for each job: see `BlockJob` of the store on PostgreSQL. */
+class Success {
+  readonly job: ClaimedJob;
+  readonly to = "succeeded";
+  declare readonly result?: string;
+
+  constructor(job: ClaimedJob, result?: string) {
+    this.job = job;
+    if (result !== undefined) this.result = result;
   }
 }
 

@@ -35,8 +35,8 @@ export class Dispatcher {
   readonly #order: readonly Lane[];
   readonly #runawayTimeouts: Timeouts;
   readonly #watch: StallWatch;
-  /** Begun and not ended, by id. */
-  readonly #attempts = new Map<JobId, Attempt>();
+  /** Begun and not ended. Not by id: V8 makes a text of its own, in its old generation, of each that is the key of a Map. */
+  readonly #attempts = new Set<Attempt>();
   /** Begun and not ended, and no longer this process's. The same job may run here again meanwhile. */
   readonly #lost = new Set<Attempt>();
   /** Asked to stop while they wait for a slot. */
@@ -96,7 +96,7 @@ export class Dispatcher {
 
   /** A job was asked to stop, wherever it is now. One that has just succeeded or failed for good is left alone. */
   cancel(id: JobId): void {
-    const attempt = this.#attempts.get(id);
+    const attempt = [...this.#attempts].find(({ job }) => job.id === id);
     if (attempt !== undefined) attempt.abort("cancelled");
     else if (this.#order.some((lane) => lane.has(id))) this.#cancelled.add(id);
     else this.#options.settler.cancel(id);
@@ -106,11 +106,10 @@ export class Dispatcher {
   lost(ids: readonly JobId[]): void {
     const gone = new Set(ids);
     for (const lane of this.#order) lane.drop(gone);
-    for (const id of gone) {
-      this.#cancelled.delete(id);
-      const attempt = this.#attempts.get(id);
-      if (attempt === undefined) continue;
-      this.#attempts.delete(id);
+    for (const id of gone) this.#cancelled.delete(id);
+    for (const attempt of this.#attempts) {
+      if (!gone.has(attempt.job.id)) continue;
+      this.#attempts.delete(attempt);
       this.#lost.add(attempt);
       attempt.lose();
     }
@@ -121,7 +120,7 @@ export class Dispatcher {
   async stopClaims(): Promise<void> {
     this.#phase = "draining";
     this.#options.drain.began = true;
-    for (const attempt of this.#attempts.values()) attempt.flow?.drain();
+    for (const attempt of this.#attempts) attempt.flow?.drain();
     for (const lane of this.#order) {
       for (let job = lane.take(); job !== undefined; job = lane.take()) this.#release(job);
     }
@@ -131,7 +130,7 @@ export class Dispatcher {
 
   /** Aborts the signal of every running attempt. */
   abortAll(): void {
-    for (const attempt of this.#attempts.values()) attempt.abort("shutdown");
+    for (const attempt of this.#attempts) attempt.abort("shutdown");
   }
 
   /** There is room for outcomes again. */
@@ -211,14 +210,14 @@ export class Dispatcher {
     }
     lane.running++;
     this.#running++;
-    this.#attempts.set(job.id, attempt);
+    this.#attempts.add(attempt);
     this.#watch.begun();
     void settlement.then((settled) => this.#ended(lane, attempt, settled, startedAt));
   }
 
   #ended(lane: Lane, attempt: Attempt, settlement: Settlement, startedAt: number): void {
     lane.ended();
-    if (!this.#lost.delete(attempt)) this.#attempts.delete(attempt.job.id);
+    if (!this.#lost.delete(attempt)) this.#attempts.delete(attempt);
     if (!attempt.lost) this.#settle(settlement, attempt.fault, startedAt);
     if (attempt.abandoned === undefined) this.#freeSlot(lane);
     else this.#holdSlot(lane, attempt, attempt.abandoned);

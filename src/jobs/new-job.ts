@@ -52,7 +52,22 @@ export function newJob(
 function recordOf(codec: JobCodec, payload: string, options: NewJobOptions | undefined, clock: Clock): NewJob {
   if (options !== undefined || codec.version !== 1) return withOptions(codec, payload, options ?? {}, clock);
   const { settings, name } = codec.job;
-  return { name, priority: settings.priority, payload };
+  return new PlainJob(name, settings.priority, payload);
+}
+
+/** A class, as what is made for each job: see `BlockJob` of the store on PostgreSQL. */
+class PlainJob implements NewJob {
+  readonly name: string;
+  readonly priority: number;
+  readonly payload: string;
+  declare readonly key?: string;
+
+  constructor(name: string, priority: number, payload: string, key?: string) {
+    this.name = name;
+    this.priority = priority;
+    this.payload = payload;
+    if (key !== undefined) this.key = key;
+  }
 }
 
 function withOptions(codec: JobCodec, payload: string, options: NewJobOptions, clock: Clock): NewJob {
@@ -97,7 +112,7 @@ function withKeys(
     const text = checkedText(name, "key", key(input as never));
     // A copy by spreading costs more than all else that is done for a key.
     return record.context === undefined
-      ? { name, priority: record.priority, payload: record.payload, key: text }
+      ? new PlainJob(name, record.priority, record.payload, text)
       : { ...record, key: text };
   }
   const uniqueKey = options?.uniqueKey ?? uniqueKeyOf(codec, record, input);

@@ -43,7 +43,7 @@ function record(made: ReturnType<typeof job>, options?: Parameters<typeof newJob
   assert.ok(codec !== undefined);
   const result = newJob(codec, { account: "acme", n: 1 }, options, manualClock(0), jobLimits);
   assert.ok("ok" in result && result.ok);
-  return result.value;
+  return { ...result.value };
 }
 
 const payload = '{"account":"acme","n":1}';

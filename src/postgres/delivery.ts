@@ -15,6 +15,7 @@
  */
 import type { ClaimedJob, ConsumeOptions, JobId, NewJob, Settlement } from "../jobs/index.ts";
 import type { KeyGate } from "./blocks/index.ts";
+import { JobSet } from "./job-set.ts";
 
 /** Credit by job name. */
 export type Credit = ReadonlyMap<string, number>;
@@ -57,7 +58,7 @@ export class Delivery {
   /** Claimed by enqueues, of names of which the turn under way brings older ones: those are handed over first. */
   #younger: ClaimedJob[] = [];
   /** Jobs that were handed over and are not settled. */
-  readonly #running = new Set<JobId>();
+  readonly #running = new JobSet();
 
   constructor(options: ConsumeOptions, gateOf: (name: string) => KeyGate | undefined) {
     this.options = options;
@@ -201,9 +202,9 @@ export class Delivery {
     this.#untake(share, jobs);
     for (const name of refused) this.#lots.get(name)?.gate?.refused();
     const now = this.#account(share?.credit ?? none, free);
-    const younger = now.filter(({ name }) => this.#isInTurn(name));
-    this.#younger.push(...younger);
-    this.#give(younger.length === 0 ? now : now.filter(({ name }) => !this.#isInTurn(name)));
+    const ready: ClaimedJob[] = [];
+    for (const job of now) (this.#isInTurn(job.name) ? this.#younger : ready).push(job);
+    this.#give(ready);
   }
 
   #untake(share: Share | undefined, jobs: readonly NewJob[]): void {
@@ -232,10 +233,9 @@ export class Delivery {
   /** The claims of these are gone, or of all. What waits for its turn here is among them, and known to the consumer afterwards. @param free What may run instead. */
   lose(ids?: readonly JobId[], free: readonly ClaimedJob[] = []): void {
     this.#giveYounger();
-    const lost = ids === undefined ? this.#running : new Set(ids);
+    const lost = new Set(ids ?? this.#running);
     this.takeDue(({ id }) => lost.has(id));
-    const known = [...lost].filter((id) => this.#running.has(id));
-    for (const id of known) this.#running.delete(id);
+    const known = [...lost].filter((id) => this.#running.delete(id));
     if (known.length > 0) this.options.onLost?.(known);
     this.deliver(free);
   }
@@ -279,7 +279,10 @@ export class Delivery {
       lot.credit += count;
       if (lot.due.length > 0) due.push(...this.#fromDue(lot));
     }
-    return (due.length === 0 ? jobs : [...due, ...jobs]).filter((job) => this.#pays(job));
+    const paid: ClaimedJob[] = [];
+    for (const job of due) if (this.#pays(job)) paid.push(job);
+    for (const job of jobs) if (this.#pays(job)) paid.push(job);
+    return paid;
   }
 
   #pays(job: ClaimedJob): boolean {
@@ -304,10 +307,16 @@ export class Delivery {
   #give(claimed: readonly ClaimedJob[]): void {
     if (claimed.length === 0) return;
     // Claimed once more, so the older claim is gone: a crash of the server may lose it.
-    const again = claimed.filter(({ id }) => this.#running.has(id));
-    if (again.length > 0) this.options.onLost?.(again.map(({ id }) => id));
-    for (const { id } of claimed) this.#running.add(id);
-    this.options.onClaimed(claimed.toSorted((one, two) => one.priority - two.priority));
+    const again: JobId[] = [];
+    let isInOrder = true;
+    let before = 0;
+    for (const { id, priority } of claimed) {
+      if (!this.#running.add(id)) again.push(id);
+      isInOrder &&= priority >= before;
+      before = priority;
+    }
+    if (again.length > 0) this.options.onLost?.(again);
+    this.options.onClaimed(isInOrder ? claimed : claimed.toSorted((one, two) => one.priority - two.priority));
   }
 }
 

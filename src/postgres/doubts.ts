@@ -6,9 +6,9 @@ export class Doubts {
   /** By job and fence. */
   readonly #keys = new Set<string>();
 
-  /** Which of these are in doubt. */
+  /** Which of these are in doubt, by place; fewer, or none: those are not. */
   of(settlements: readonly Settlement[]): readonly boolean[] {
-    return settlements.map((settlement) => this.#keys.size > 0 && this.#keys.has(keyOf(settlement)));
+    return this.#keys.size === 0 ? none : settlements.map((settlement) => this.#keys.has(keyOf(settlement)));
   }
 
   add(settlements: readonly Settlement[]): void {
@@ -20,6 +20,8 @@ export class Doubts {
     if (this.#keys.size > 0) for (const settlement of settlements) this.#keys.delete(keyOf(settlement));
   }
 }
+
+const none: readonly boolean[] = [];
 
 function keyOf({ job: { id, fence } }: Settlement): string {
   return `${id} ${fence.epoch} ${fence.claim}`;

@@ -19,6 +19,7 @@ import type {
 } from "../jobs/index.ts";
 import { BlockPath, type KeyGate, KeyGates, type OnLost, type Taking } from "./blocks/index.ts";
 import type { Connection } from "./connection.ts";
+import { JobSet } from "./job-set.ts";
 import { isPlain, restsInBlocks } from "./plain.ts";
 import { postgresLimits as limits } from "./limits.ts";
 import { numberOf, Reads } from "./reads.ts";
@@ -77,7 +78,8 @@ export class Paths {
 
   /** Whether all of these can rest in blocks: a call goes one way as a whole, so that it is one commit. */
   arePlain(jobs: readonly NewJob[]): boolean {
-    return jobs.every((job) => isPlain(job) && this.#restsInBlocks(job.name));
+    for (const job of jobs) if (!isPlain(job) || !this.#restsInBlocks(job.name)) return false;
+    return true;
   }
 
   /** Whether what limits the jobs of this name can be kept in blocks: how many of a key run, and nothing else. */
@@ -200,63 +202,71 @@ export class Paths {
     readonly others: boolean;
   }> {
     const done = await this.#committed(settlements, again);
-    const seen = new Set<JobId>();
+    const seen = new JobSet();
+    const receipts: SettleReceipt[] = [];
     const plain: Settlement[] = [];
     const over: ClaimedJob[] = [];
-    const inRows: Settlement[] = [];
-    const receipts = new Map<Settlement, SettleReceipt>();
-    for (const settlement of settlements) {
+    const inRows: number[] = [];
+    for (let at = 0; at < settlements.length; at++) {
+      const settlement = settlements[at] as Settlement;
       const { job } = settlement;
-      if (done.has(job.id)) receipts.set(settlement, seen.has(job.id) ? "stale" : "settled");
-      else if (!this.#blocks.holds(job)) inRows.push(settlement);
-      else if (seen.has(job.id)) receipts.set(settlement, "stale");
-      else if (this.#blocks.succeeds(settlement)) plain.push(settlement);
-      else {
+      const isFirst = seen.add(job.id);
+      receipts.push("stale");
+      if (done.size > 0 && done.has(job.id)) receipts[at] = isFirst ? "settled" : "stale";
+      else if (!this.#blocks.holds(job)) inRows.push(at);
+      else if (isFirst && this.#blocks.succeeds(settlement)) {
+        plain.push(settlement);
+        receipts[at] = "settled";
+      } else if (isFirst) {
         over.push(job);
-        inRows.push(settlement);
+        inRows.push(at);
       }
-      seen.add(job.id);
     }
-    const wait = plain.length > 0 ? this.#succeed(epoch, plain, receipts) : Promise.resolve<readonly Settlement[]>([]);
-    const [moved] = await Promise.all([wait, this.#blocks.giveOver(over)]);
-    const rest = [...inRows, ...moved];
+    const [{ apart, stale }] = await Promise.all([this.#succeed(epoch, plain), this.#blocks.giveOver(over)]);
+    if (apart.length + stale.length > 0) {
+      const places = new Map(settlements.map((settlement, at) => [settlement, at]));
+      for (const settlement of stale) receipts[places.get(settlement) as number] = "stale";
+      for (const settlement of apart) inRows.push(places.get(settlement) as number);
+    }
     let ended: readonly JobId[] = [];
-    if (rest.length > 0) {
-      const doubted = new Set(settlements.filter((_, index) => again[index] === true));
-      const answer = await this.#settledRows.settle(
-        rest,
-        rest.map((settlement) => doubted.has(settlement)),
-      );
-      rest.forEach((settlement, index) => receipts.set(settlement, answer.receipts[index] ?? "stale"));
+    if (inRows.length > 0) {
+      const rest = inRows.map((at) => settlements[at] as Settlement);
+      const doubted = inRows.map((at) => again[at] === true);
+      const answer = await this.#settledRows.settle(rest, doubted);
+      for (const [index, at] of inRows.entries()) receipts[at] = answer.receipts[index] ?? "stale";
       ended = answer.ended;
     }
-    for (const { job } of settlements) this.#running.end(job);
-    const answers = settlements.map((settlement) => receipts.get(settlement) ?? "stale");
-    const freed = settlements.some(({ job }) => job.key !== undefined && !this.#isPlainName(job.name));
-    const others =
-      freed && settlements.some(({ job }) => job.key !== undefined && this.#running.of(job.name).isOwned !== true);
-    return { receipts: answers, ended, stirred: rest.length > 0, freed, others };
+    return { receipts, ended, stirred: inRows.length > 0, ...this.#end(settlements) };
   }
 
+  /** These are not claimed any more. Answers whether keys may be free now, and whether others than this process may wait for them. */
+  #end(settlements: readonly Settlement[]): { readonly freed: boolean; readonly others: boolean } {
+    let freed = false;
+    let others = false;
+    for (const { job } of settlements) {
+      if (job.key === undefined) continue;
+      this.#running.end(job);
+      freed ||= !this.#isPlainName(job.name);
+      others ||= this.#running.of(job.name).isOwned !== true;
+    }
+    return { freed, others: freed && others };
+  }
+
+  /** Answers those that are to be settled as rows, and those of a lease that is over. */
   async #succeed(
     epoch: number,
     plain: readonly Settlement[],
-    receipts: Map<Settlement, SettleReceipt>,
-  ): Promise<readonly Settlement[]> {
+  ): Promise<{ readonly apart: readonly Settlement[]; readonly stale: readonly Settlement[] }> {
     const lost: Settlement[] = [];
     let open = plain;
     for (;;) {
       try {
         const moved = open.length === 0 ? [] : await this.#blocks.succeed(epoch, open);
-        for (const settlement of open) receipts.set(settlement, "settled");
         // What is not held any more is not to be found among the rows either, where it is asked for.
-        return [...lost, ...moved];
+        return { apart: [...lost, ...moved], stale: [] };
       } catch (error) {
         const state = sqlStateOf(error);
-        if (state === ownStates.leaseOver) {
-          for (const settlement of plain) receipts.set(settlement, "stale");
-          return [];
-        }
+        if (state === ownStates.leaseOver) return { apart: [], stale: plain };
         if (state !== ownStates.otherRun) throw error;
         await this.#blocks.recheck();
         for (const one of open) if (!this.#blocks.holds(one.job)) lost.push(one);
@@ -266,8 +276,9 @@ export class Paths {
   }
 
   async #committed(settlements: readonly Settlement[], again: readonly boolean[]): Promise<ReadonlySet<JobId>> {
+    if (!again.includes(true)) return nothing;
     const doubted = settlements.filter(({ job }, index) => again[index] === true && this.#blocks.holds(job));
-    return doubted.length === 0 ? new Set() : this.#blocks.committed(doubted.map(({ job }) => job));
+    return doubted.length === 0 ? nothing : this.#blocks.committed(doubted.map(({ job }) => job));
   }
 
   /** @param epoch It is over. */
@@ -373,6 +384,8 @@ export class Paths {
     return (await this.reads.inBlocks([id]))[0]?.state;
   }
 }
+
+const nothing: ReadonlySet<JobId> = new Set();
 
 /** For a settlement that gives back a job of which nothing but its id is known. */
 const nobody = { name: "", priority: 5, payload: "", attempt: 1, enqueuedAt: 0 };

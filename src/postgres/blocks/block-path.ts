@@ -15,10 +15,12 @@ import {
   mark,
   takesOf,
   type BlockNames,
+  type Draft,
   type EnqueueRow,
   type Taking,
 } from "./drafts.ts";
 import { blockJobs, Holdings } from "./holdings.ts";
+import { BlockJob, BlockReceipt } from "./block-job.ts";
 import { Horizon } from "./horizon.ts";
 import { KeptClaims, type OnLost } from "./kept-claims.ts";
 import type { KeyGates } from "./key-gates.ts";
@@ -76,25 +78,26 @@ export class BlockPath {
     const receipts: EnqueueReceipt[] = [];
     const claimed: ClaimedJob[] = [];
     const refused = new Set<string>();
-    drafts.forEach(({ lane, chosen, places }, index) => {
+    for (let index = 0; index < drafts.length; index++) {
+      const { lane, chosen, places } = drafts[index] as Draft;
       const seq = row.seqs[index] as number;
       const took = row.took?.[index] ?? 0;
-      places.forEach((place, at) => (receipts[place] = { id: String(seq + at), duplicate: false }));
+      for (let at = 0; at < places.length; at++) receipts[places[at] as number] = new BlockReceipt(String(seq + at));
       if (taking !== undefined && took > 0) {
-        const fence = { ...taking.fence, order: Number(row.fence) };
-        const taken = places.slice(0, took).map((_, at) => [at, at] as const);
-        this.#holdings.add(row.slot, seq, taking.fence.epoch, taking.fence.claim, taken);
+        const fence = { ...taking.fence, order: row.fence ?? 0 };
+        this.#holdings.addFirst(row.slot, seq, fence, took);
+        const claim = { name: this.#nameOf(lane), priority: lane % 10, enqueuedAt: row.made_at, fence };
         for (let at = 0; at < took; at++) {
-          const { name, priority, payload, context, key } = jobs[places[at] as number] as NewJob;
-          const id = String(seq + at);
-          claimed.push({ id, name, priority, payload, context, key, attempt: 1, enqueuedAt: row.made_at, fence });
+          const { payload, context, key } = jobs[places[at] as number] as NewJob;
+          const { id } = receipts[places[at] as number] as EnqueueReceipt;
+          claimed.push(new BlockJob(id, claim, payload, context, key));
         }
       }
-      if (took === places.length) return;
+      if (took === places.length) continue;
       if (chosen) refused.add(this.#nameOf(lane));
       this.#hot.set(lane, Math.min(this.#hot.get(lane) ?? Infinity, seq + took));
       this.#fresh.add(lane);
-    });
+    }
     return { receipts, claimed, refused };
   }
 
@@ -166,7 +169,7 @@ export class BlockPath {
     if (number !== undefined) this.#kept.told(number.block);
     // What is claimed once more must not seem to run already.
     await this.#kept.check();
-    const claimed = this.#take(rows, { ...fence, order: Number(number?.at) });
+    const claimed = this.#take(rows, { ...fence, order: number?.at ?? 0 });
     const keyed = new Set(rows.filter(({ kind }) => kind === 7).map(({ lane }) => lane));
     const more = new Set(
       rows
@@ -273,19 +276,11 @@ export class BlockPath {
       const contexts = row.contexts === null ? undefined : row.contexts.split(mark);
       const keys = row.keys === null ? undefined : row.keys.split(mark);
       const places = placesOf(row);
-      this.#holdings.add(row.slot, row.block, fence.epoch, fence.claim, places);
+      this.#holdings.add(row.slot, row.block, fence, places);
+      const claim = { name, priority: row.lane % 10, enqueuedAt: row.at, fence };
       for (const [place, at] of places) {
-        claimed.push({
-          id: String(row.block + place),
-          name,
-          priority: row.lane % 10,
-          payload: payloads[at] ?? "",
-          context: restOf(contexts?.[at]),
-          key: restOf(keys?.[at]),
-          attempt: 1,
-          enqueuedAt: row.at,
-          fence,
-        });
+        const [context, key] = [restOf(contexts?.[at]), restOf(keys?.[at])];
+        claimed.push(new BlockJob(String(row.block + place), claim, payloads[at] ?? "", context, key));
       }
       // The rest of the block is next, or, where this was all of it, the block behind it. (Of names with limits per key it is said by itself.)
       this.#hot.set(row.lane, row.block + row.hi);

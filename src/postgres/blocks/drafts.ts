@@ -21,7 +21,7 @@ export function hasSeparator(text: string): boolean {
   return text.includes(mark) || text.includes(between) || text.includes("\0");
 }
 
-interface Draft {
+export interface Draft {
   readonly lane: number;
   /** Of a name with limits per key: it is claimed as a whole. */
   readonly chosen: boolean;
@@ -60,7 +60,8 @@ export function draftsOf(
 ): readonly Draft[] {
   const open = new Map<number, Draft>();
   const drafts: Draft[] = [];
-  jobs.forEach(({ name, priority, payload, context, key }, place) => {
+  for (let place = 0; place < jobs.length; place++) {
+    const { name, priority, payload, context, key } = jobs[place] as NewJob;
     const lane = names.id(name) * 10 + priority;
     // What is claimed and what is not are blocks of their own, so that claims have no gaps.
     const chosen = all !== undefined && all.size > 0 && all.has(place);
@@ -88,7 +89,7 @@ export function draftsOf(
     draft.chars += payload.length;
     draft.withKey ||= key !== undefined;
     draft.withContext ||= context !== undefined;
-  });
+  }
   return drafts;
 }
 

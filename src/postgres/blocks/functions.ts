@@ -35,8 +35,9 @@ BEGIN
     END IF;
   END IF;
   WITH blocks AS (
-    INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys)
-      SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, '') FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys) AS u(l, s, n, b, c, k)
+    INSERT INTO tensile.block (slot, lane, seq, n, at, body, contexts, keys, open)
+      SELECT slot, l, s, n, made_at, b, nullif(c, ''), nullif(k, ''), t IS DISTINCT FROM n OR coalesce(k, '') <> ''
+      FROM unnest(p_lanes, seqs, p_ns, v_bodies, v_contexts, v_keys, took) AS u(l, s, n, b, c, k, t)
   ), claims AS (
     INSERT INTO tensile.claim (slot, block, lo, hi, epoch, claim) SELECT slot, u.s, 0, u.t, p_epoch, p_claim FROM unnest(seqs, took) AS u(s, t) WHERE u.t > 0
   )
@@ -146,7 +147,7 @@ BEGIN
     END IF;
     FOR r IN
       -- Said by pairs, it can only go along the index of lanes: that of the numbers alone, which the planner may prefer, leads through the blocks of all other lanes.
-      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i]) AND (b.lane, b.seq) < (p_lanes[i], v_until)
+      SELECT b.slot, b.seq, b.n, b.at, b.body, b.contexts, b.keys FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (p_lanes[i], p_from[i]) AND (b.lane, b.seq) < (p_lanes[i], v_until)
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
       ORDER BY b.lane, b.seq LIMIT least(v_left, 64) FOR NO KEY UPDATE OF b SKIP LOCKED
     LOOP
@@ -177,7 +178,7 @@ BEGIN
     END LOOP;
     -- Left to others, who hold it at this moment, or beyond what one turn brings: what is less urgent waits until it is known whether they take all of it.
     SELECT min(u.seq) INTO v_passed FROM (
-      SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (p_lanes[i], p_from[i])
+      SELECT b.seq FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (p_lanes[i], p_from[i])
         AND (b.lane, b.seq) < (p_lanes[i], CASE WHEN v_left > 0 THEN p_until[i] ELSE block END)
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
         AND b.seq + (SELECT coalesce(max(c.hi), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < p_until[i]
@@ -195,7 +196,7 @@ BEGIN
   IF p_deep THEN
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, u.l, (SELECT coalesce(max(c.hi), 0)::int FROM tensile.claim c WHERE c.slot = h.slot AND c.block = h.seq),
         NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]
-      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
+      FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (SELECT b.slot, b.seq FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
         AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.hi = b.n)
         ORDER BY b.lane, b.seq LIMIT 1) AS h ON true WHERE NOT EXISTS (SELECT FROM tensile.keyed k WHERE k.name_id = u.l / 10);
     RETURN QUERY SELECT 3::smallint, NULL::smallint, h.seq, h.lane, 0, NULL::int, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::smallint[]

@@ -1,5 +1,5 @@
 /** What this process has claimed of blocks and not settled: the memory that a settlement is held against before the database is asked. */
-import type { ClaimedJob } from "../../jobs/index.ts";
+import type { ClaimedJob, Fence } from "../../jobs/index.ts";
 
 /** Places of a block, and ids between one block and the next. */
 export const blockJobs = 512;
@@ -16,18 +16,23 @@ export interface Held {
 export class Holdings {
   readonly #blocks = new Map<number, Held>();
 
-  add(
-    slot: number,
-    block: number,
-    epoch: number,
-    claim: number,
-    places: readonly (readonly [place: number, at: number])[],
-  ): Held {
+  add(slot: number, block: number, fence: Fence, places: readonly (readonly [place: number, at: number])[]): void {
+    const held = this.#held(slot, block, fence.epoch);
+    for (const [place] of places) held.claims[place] = fence.claim;
+    held.left += places.length;
+  }
+
+  /** The first places of a new block. */
+  addFirst(slot: number, block: number, fence: Fence, count: number): void {
+    const held = this.#held(slot, block, fence.epoch);
+    held.claims.fill(fence.claim, 0, count);
+    held.left += count;
+  }
+
+  #held(slot: number, block: number, epoch: number): Held {
     let held = this.#blocks.get(block);
     if (held === undefined || held.epoch !== epoch)
       this.#blocks.set(block, (held = { slot, block, epoch, claims: new Float64Array(blockJobs), left: 0 }));
-    for (const [place] of places) held.claims[place] = claim;
-    held.left += places.length;
     return held;
   }
 

@@ -7,6 +7,7 @@ import { blockTables } from "./tables.ts";
 export { Ages } from "./ages.ts";
 export { BlockPath } from "./block-path.ts";
 export { hasSeparator, type Taking } from "./drafts.ts";
+export { blockJobs } from "./holdings.ts";
 export type { OnLost } from "./kept-claims.ts";
 export type { KeyGate } from "./key-gate.ts";
 export { KeyGates } from "./key-gates.ts";

@@ -50,7 +50,8 @@ export class KeyGate {
   due = 0;
   /** Whether anything may be claimed ahead. */
   readonly #ahead: boolean;
-  readonly #jobs = new Map<JobId, Entry>();
+  /** By the numbers that their ids are: V8 makes a text of its own, in its old generation, of each that is the key of a Map. */
+  readonly #jobs = new Map<number, Entry>();
   readonly #keys = new Map<string, Key>();
   readonly #tempo: Tempo;
   #running = 0;
@@ -84,7 +85,7 @@ export class KeyGate {
       // Also of rows, for which the database has counted what else runs: what an enqueue has claimed behind them may be known here first.
       const runs = key.running < this.most && key.held.length === 0;
       const entry: Entry = { job, key, state: runs ? "running" : "held", inBlock: inBlocks };
-      this.#jobs.set(job.id, entry);
+      this.#jobs.set(Number(job.id), entry);
       if (inBlocks) this.#last = Math.max(this.#last, Number(job.id));
       if (runs) {
         key.running++;
@@ -117,7 +118,7 @@ export class KeyGate {
 
   /** The settlement of this one is offered: its handler has ended. Answers the job that may run now. */
   offered({ id, fence }: ClaimedJob): ClaimedJob | undefined {
-    const entry = this.#jobs.get(id);
+    const entry = this.#jobs.get(Number(id));
     if (entry?.state !== "running" || !isSame(entry.job.fence, fence)) return undefined;
     entry.state = "offered";
     this.#tempo.count();
@@ -141,13 +142,13 @@ export class KeyGate {
 
   /** Its settlement was answered. Nothing where the job runs here once more, under a later claim. */
   end({ id, fence }: ClaimedJob): void {
-    const entry = this.#jobs.get(id);
-    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(id);
+    const entry = this.#jobs.get(Number(id));
+    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(Number(id));
   }
 
   /** It rests in a row from now on. */
   moved(id: JobId): void {
-    const entry = this.#jobs.get(id);
+    const entry = this.#jobs.get(Number(id));
     if (entry !== undefined) entry.inBlock = false;
   }
 
@@ -155,7 +156,7 @@ export class KeyGate {
   takeHeld(id?: JobId): readonly ClaimedJob[] {
     if (this.#held === 0) return [];
     const taken: ClaimedJob[] = [];
-    for (const entry of id === undefined ? this.#jobs.values() : [this.#jobs.get(id)]) {
+    for (const entry of id === undefined ? this.#jobs.values() : [this.#jobs.get(Number(id))]) {
       if (entry?.state !== "held") continue;
       this.#drop(entry);
       entry.state = "offered";
@@ -171,7 +172,7 @@ export class KeyGate {
     const next: (ClaimedJob | undefined)[] = [];
     for (const { job, key, state } of lost) {
       if (state === "running") next.push(this.#leave(key));
-      this.#jobs.delete(job.id);
+      this.#jobs.delete(Number(job.id));
     }
     return next.filter((job) => job !== undefined);
   }

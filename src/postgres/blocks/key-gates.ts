@@ -37,9 +37,15 @@ export class KeyGates {
   begin(jobs: readonly ClaimedJob[], inBlocks: boolean): readonly ClaimedJob[] {
     // Claimed by an epoch that is over by now: others look for them.
     if ((jobs[0]?.fence.epoch ?? Infinity) <= this.#over) return [];
-    if (jobs.every(({ key }) => key === undefined)) return jobs;
     const first = jobs[0]?.name ?? "";
-    if (jobs.every(({ name }) => name === first)) return this.of(first).begin(jobs, inBlocks);
+    let isKeyed = false;
+    let isOne = true;
+    for (const { key, name } of jobs) {
+      isKeyed ||= key !== undefined;
+      isOne &&= name === first;
+    }
+    if (!isKeyed) return jobs;
+    if (isOne) return this.of(first).begin(jobs, inBlocks);
     const free: ClaimedJob[] = [];
     for (const job of jobs) for (const one of this.of(job.name).begin([job], inBlocks)) free.push(one);
     return free;

@@ -84,7 +84,7 @@ BEGIN
     SELECT array_agg(least(coalesce(f.seq, t.top + 1), u.lo) ORDER BY t.o), array_agg(CASE WHEN u.hi > t.top THEN u.hi + ${ownedStride} ELSE t.top END ORDER BY t.o)
     FROM unnest(k.low, k.top) WITH ORDINALITY AS t(low, top, o)
     LEFT JOIN (SELECT l % 10 + 1 AS p, min(a) AS lo, max(b) AS hi FROM unnest(p_lanes, p_los, p_his) AS v(l, a, b) GROUP BY 1) AS u ON u.p = t.o
-    LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (p_name * 10 + t.o::int - 1, t.low) AND (b.lane, b.seq) <= (p_name * 10 + t.o::int - 1, t.top)
+    LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (p_name * 10 + t.o::int - 1, t.low) AND (b.lane, b.seq) <= (p_name * 10 + t.o::int - 1, t.top)
       AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS f ON true
   ) WHERE name_id = p_name;
   RETURN true;
@@ -105,7 +105,7 @@ $$;
 CREATE FUNCTION tensile.keyed_window(p_name int, p_low bigint[], p_top bigint[], p_epoch bigint)
   RETURNS TABLE (slot smallint, seq bigint, lane int, claimed bigint, unclaimed bigint, foreigners bigint, rest bigint) LANGUAGE sql STABLE AS $$
   SELECT b.slot, b.seq, b.lane, c.n, b.n - c.n, c.foreigners, b.n - o.n
-  FROM generate_series(0, 9) AS p(priority) JOIN tensile.block b ON b.lane = p_name * 10 + p.priority AND b.seq >= p_low[p.priority + 1] AND b.seq <= p_top[p.priority + 1]
+  FROM generate_series(0, 9) AS p(priority) JOIN tensile.block b ON b.open AND b.lane = p_name * 10 + p.priority AND b.seq >= p_low[p.priority + 1] AND b.seq <= p_top[p.priority + 1]
   CROSS JOIN LATERAL (SELECT coalesce(sum(o.n), 0) AS n FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) AS o
   CROSS JOIN LATERAL (SELECT coalesce(sum(c.hi - c.lo), 0) AS n, coalesce(sum(c.hi - c.lo) FILTER (WHERE c.epoch <> p_epoch), 0) AS foreigners
     FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS c
@@ -207,7 +207,7 @@ BEGIN
       SELECT b.slot, b.seq, b.lane, sum(b.n - o.n) OVER (ORDER BY b.lane, b.seq) - b.n + o.n AS before FROM (
         SELECT b.slot, b.seq, b.lane, b.n FROM unnest(v_fresh) AS u(seq) JOIN tensile.block b ON b.seq = u.seq
         UNION ALL SELECT b.slot, b.seq, b.lane, b.n FROM unnest(p_lanes, p_until) AS l(lane, until)
-        CROSS JOIN LATERAL (SELECT b.slot, b.seq, b.lane, b.n FROM tensile.block b WHERE (b.lane, b.seq) > (l.lane, v_top[l.lane % 10 + 1]) AND (b.lane, b.seq) < (l.lane, l.until)
+        CROSS JOIN LATERAL (SELECT b.slot, b.seq, b.lane, b.n FROM tensile.block b WHERE b.open AND (b.lane, b.seq) > (l.lane, v_top[l.lane % 10 + 1]) AND (b.lane, b.seq) < (l.lane, l.until)
           ORDER BY b.lane, b.seq LIMIT least(p_credit, 64) + 1) AS b
       ) AS b CROSS JOIN LATERAL (SELECT coalesce(sum(o.n), 0) AS n FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) AS o
     ) AS f;
@@ -339,10 +339,10 @@ END $$;
 CREATE FUNCTION tensile.keyed_look(p_lanes int[], p_from bigint[]) RETURNS TABLE (lane int, seq bigint) LANGUAGE sql STABLE AS $$
   SELECT u.l, least(f.seq, w.seq) FROM unnest(p_lanes, p_from) AS u(l, f) JOIN tensile.keyed k ON k.name_id = u.l / 10
   -- Said by pairs, as in blocks_turn: along the index of lanes alone.
-  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
+  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l
     AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq)
     AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS f ON true
-  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE (b.lane, b.seq) >= (u.l, k.low[u.l % 10 + 1]) AND (b.lane, b.seq) <= (u.l, k.top[u.l % 10 + 1])
+  LEFT JOIN LATERAL (SELECT b.seq FROM tensile.block b WHERE b.open AND (b.lane, b.seq) >= (u.l, k.low[u.l % 10 + 1]) AND (b.lane, b.seq) <= (u.l, k.top[u.l % 10 + 1])
     AND (SELECT coalesce(sum(o.n), 0) FROM tensile.outcome o WHERE o.slot = b.slot AND o.block = b.seq) < b.n
     AND (SELECT coalesce(sum(c.hi - c.lo), 0) FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) < b.n ORDER BY b.lane, b.seq LIMIT 1) AS w ON true
 $$;

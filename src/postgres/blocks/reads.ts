@@ -58,7 +58,7 @@ BEGIN
   RETURN QUERY SELECT u.l, h.seq, h.at, v_last, v_over, v_below, v_run
     FROM unnest(p_lanes, p_from) AS u(l, f) LEFT JOIN LATERAL (
       SELECT b.seq, b.at FROM tensile.block b CROSS JOIN LATERAL (SELECT coalesce(sum(c.hi - c.lo), 0) AS n FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq) AS d
-      WHERE (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l AND d.n < b.n AND b.n - d.n > (
+      WHERE b.open AND (b.lane, b.seq) >= (u.l, u.f) AND b.lane <= u.l AND d.n < b.n AND b.n - d.n > (
         SELECT count(*) FROM tensile.outcome o CROSS JOIN LATERAL tensile.blocks_places(o.ranges) AS g(p) WHERE o.slot = b.slot AND o.block = b.seq AND o.kind = 1
           AND NOT EXISTS (SELECT FROM tensile.claim c WHERE c.slot = b.slot AND c.block = b.seq AND c.lo <= g.p AND c.hi > g.p))
       ORDER BY b.lane, b.seq LIMIT 1) AS h ON true;

@@ -27,7 +27,8 @@ export class Successes {
     const moved: Settlement[] = [];
     while (open.length > 0) {
       const parts = this.#parts(open);
-      const marks = open.map((settlement) => this.#begin(settlement));
+      const marks: Begun[] = [];
+      for (const settlement of open) marks.push(this.#begin(settlement));
       const values = [run ?? null, epoch, ...valuesOf(parts)];
       const rows = await this.#settling.run<ApartRow>(settleText, values).catch((error: unknown) => {
         // Unless it was dropped meanwhile.
@@ -36,17 +37,18 @@ export class Successes {
       });
       const apart = new Map(rows.map(({ block, gone }) => [block, new Set(gone)]));
       const again: Settlement[] = [];
-      open.forEach((settlement, index) => {
+      for (let index = 0; index < open.length; index++) {
+        const settlement = open[index] as Settlement;
         const { held, place, claim } = marks[index] as Begun;
-        const gone = apart.get(held.block);
+        const gone = apart.size === 0 ? undefined : apart.get(held.block);
         if (gone !== undefined && !gone.has(place) && held.claims[place] === -claim) {
           held.claims[place] = claim;
           again.push(settlement);
-          return;
+          continue;
         }
         if (gone !== undefined) moved.push(settlement);
         this.#holdings.drop(held, place);
-      });
+      }
       open = again;
     }
     return moved;
@@ -70,27 +72,61 @@ export class Successes {
   }
 
   #parts(settlements: readonly Settlement[]): readonly Part[] {
-    const parts = new Map<Held, { held: Held; entries: { place: number; result: string }[] }>();
+    const parts = new Map<Held, Part>();
     for (const settlement of settlements) {
       const held = this.#holdings.of(settlement.job) as Held;
       let part = parts.get(held);
-      if (part === undefined) parts.set(held, (part = { held, entries: [] }));
-      const result = settlement.to === "succeeded" && settlement.result !== undefined ? `=${settlement.result}` : "";
-      part.entries.push({ place: Number(settlement.job.id) % blockJobs, result });
+      if (part === undefined) parts.set(held, (part = new Part(held)));
+      part.add(settlement);
     }
+    for (const part of parts.values()) part.order();
     // In the order of the blocks, as they are locked.
-    const inOrder = [...parts.values()].toSorted((one, two) => one.held.block - two.held.block);
-    return inOrder.map(({ held, entries }) => {
-      entries.sort((one, two) => one.place - two.place);
-      return { held, places: entries.map(({ place }) => place), results: entries.map(({ result }) => result) };
-    });
+    return [...parts.values()].toSorted((one, two) => one.held.block - two.held.block);
   }
 }
 
-interface Part {
+/** What is settled of one block. */
+class Part {
   readonly held: Held;
-  readonly places: readonly number[];
-  readonly results: readonly string[];
+  #places: number[] = [];
+  #results: string[] = [];
+  #withResults = false;
+  #isInOrder = true;
+
+  constructor(held: Held) {
+    this.held = held;
+  }
+
+  add(settlement: Settlement): void {
+    const place = Number(settlement.job.id) % blockJobs;
+    const result = settlement.to === "succeeded" ? settlement.result : undefined;
+    this.#isInOrder &&= place >= (this.#places.at(-1) ?? 0);
+    this.#places.push(place);
+    this.#results.push(result === undefined ? "" : `=${result}`);
+    this.#withResults ||= result !== undefined;
+  }
+
+  /** By place from here on. */
+  order(): void {
+    if (this.#isInOrder) return;
+    const places = this.#places;
+    const order = places.map((_, at) => at).toSorted((one, two) => (places[one] ?? 0) - (places[two] ?? 0));
+    this.#places = order.map((at) => places[at] ?? 0);
+    this.#results = order.map((at) => this.#results[at] ?? "");
+  }
+
+  get size(): number {
+    return this.#places.length;
+  }
+
+  get ranges(): string {
+    return rangesOf(this.#places);
+  }
+
+  /** Null: none of them has one. */
+  get results(): string | null {
+    return this.#withResults ? this.#results.join(mark) : null;
+  }
 }
 
 interface Begun {
@@ -111,7 +147,6 @@ const settleText =
 function valuesOf(parts: readonly Part[]): readonly SqlParameter[] {
   return [
     ...[parts.map(({ held }) => held.slot), parts.map(({ held }) => held.block)],
-    ...[parts.map(({ places }) => places.length), parts.map(({ places }) => rangesOf(places))],
-    parts.map(({ results }) => (results.some((result) => result !== "") ? results.join(mark) : null)),
+    ...[parts.map(({ size }) => size), parts.map(({ ranges }) => ranges), parts.map(({ results }) => results)],
   ];
 }

@@ -10,14 +10,14 @@ export const blockTables = `
 ALTER SEQUENCE tensile.job_id INCREMENT BY 512 START WITH 512;
 SELECT setval('tensile.job_id', (SELECT last_value / 512 * 512 + 512 FROM tensile.job_id));
 
--- lane: the name's number and the priority. body: payloads between U+0001; contexts and keys the same, each behind a "=", or none at all.
+-- lane: the name's number and the priority. open: something of it waited when it was made, or it has keys: what was claimed as a whole in its own commit is never looked for in its lane. body: payloads between U+0001; contexts and keys the same, each behind a "=", or none at all.
 CREATE TABLE tensile.block (
   slot smallint NOT NULL, lane int NOT NULL, seq bigint NOT NULL, n smallint NOT NULL, at bigint NOT NULL, body text NOT NULL, contexts text,
-  keys text COLLATE "C"
+  keys text COLLATE "C", open boolean NOT NULL DEFAULT true
 ) PARTITION BY LIST (slot);
 ALTER TABLE tensile.block ALTER COLUMN body SET STORAGE EXTERNAL, ALTER COLUMN keys SET STORAGE EXTERNAL;
 -- The order of the index is the order of claims.
-CREATE INDEX block_lane ON tensile.block (lane, seq);
+CREATE INDEX block_lane ON tensile.block (lane, seq) WHERE open;
 CREATE INDEX block_seq ON tensile.block (seq);
 
 -- Claims of a block follow each other: the next one begins where the last one ends; but for names with limits per key, see keyed.ts.

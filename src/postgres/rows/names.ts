@@ -42,7 +42,9 @@ export class Names {
 
   /** Whether all is known that their enqueueing or claiming needs. */
   know(jobs: readonly Named[]): boolean {
-    return jobs.every(({ name, tenant }) => this.#asked.has(name) && (tenant === undefined || this.#fair.has(name)));
+    for (const { name, tenant } of jobs)
+      if (!this.#asked.has(name) || (tenant !== undefined && !this.#fair.has(name))) return false;
+    return true;
   }
 
   async learn(jobs: readonly Named[]): Promise<void> {

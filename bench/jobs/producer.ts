@@ -1,0 +1,109 @@
+/**
+ * The producer of a window. One for all windows of a process, as the code of an application is: functions that each window made anew would be compiled anew by V8, beside
+ * the first second of what is measured.
+ */
+import { nowUs } from "../child.ts";
+import type { Payload, RunOrder } from "./protocol.ts";
+
+/** Jobs that are sent in one turn of the event loop. */
+const jobsInTurn = 10;
+
+export interface ProducerBook {
+  make(count: number, keys: number | undefined): readonly Payload[];
+  acknowledged(payloads: readonly Payload[]): void;
+  refused(error: unknown): void;
+  /** Acknowledged, and not begun. */
+  waiting(): number;
+  /** Whether what is under way need not be waited for. */
+  isBroken(): boolean;
+}
+
+/** Makes jobs durable; resolves when they are. Rejects when they were refused. `keyed`: of those with the same `to` one at a time may run. */
+export type Enqueue = (payloads: readonly Payload[], keyed: boolean) => Promise<void>;
+
+export class Producer {
+  readonly #book: ProducerBook;
+  #enqueue: Enqueue = () => Promise.resolve();
+  #order: RunOrder = { ms: 0, batch: 1, unacknowledged: 0, waiting: 0 };
+  #startedAt = 0;
+  #outstanding = 0;
+  #asked = 0;
+  #isProducing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isAwake = false;
+  #onIdle: () => void = () => undefined;
+
+  constructor(book: ProducerBook) {
+    this.#book = book;
+  }
+
+  start(enqueue: Enqueue, order: RunOrder): void {
+    this.#enqueue = enqueue;
+    this.#order = order;
+    this.#startedAt = nowUs();
+    this.#asked = this.#outstanding = 0;
+    this.#isProducing = true;
+    this.#tick();
+  }
+
+  /** Sends no more; resolves when all that was sent is answered. */
+  async stop(): Promise<void> {
+    this.#isProducing = false;
+    await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    clearTimeout(this.#timer);
+  }
+
+  #due(): number {
+    const { ratePerSecond } = this.#order;
+    return ratePerSecond === undefined ? Infinity : ((nowUs() - this.#startedAt) / 1e6) * ratePerSecond;
+  }
+
+  #hasRoom(): boolean {
+    const { batch, unacknowledged, waiting } = this.#order;
+    return (
+      this.#isProducing &&
+      this.#outstanding + batch <= unacknowledged &&
+      this.#book.waiting() < waiting &&
+      this.#asked + batch <= this.#due()
+    );
+  }
+
+  #send(): void {
+    const { batch, keys } = this.#order;
+    const payloads = this.#book.make(batch, keys);
+    this.#asked += batch;
+    this.#outstanding += batch;
+    this.#enqueue(payloads, keys !== undefined).then(
+      () => {
+        this.#book.acknowledged(payloads);
+        this.#outstanding -= batch;
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#book.refused(error);
+        this.#outstanding -= batch;
+      },
+    );
+  }
+
+  // A few in each turn of the event loop, as requests would bring them: a commit acknowledges hundreds at once, and a
+  // producer that answered with hundreds at once would itself be what delays everything else in the process.
+  readonly #fill = (): void => {
+    this.#isAwake = false;
+    for (let i = 0; i < jobsInTurn && this.#hasRoom(); i += this.#order.batch) this.#send();
+    if (this.#hasRoom()) this.#wake();
+  };
+
+  #wake(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    setImmediate(this.#fill);
+  }
+
+  // Wakes the producer when the backlog was full or the rate had nothing due.
+  readonly #tick = (): void => {
+    this.#fill();
+    if (!this.#isProducing && (this.#outstanding === 0 || this.#book.isBroken())) this.#onIdle();
+    else this.#timer = setTimeout(this.#tick, 1);
+  };
+}
