@@ -12,7 +12,7 @@ import { pinnedCores } from "../environment.ts";
 import { describeDisk } from "../jobs/disk.ts";
 import { accountFor } from "../jobs/account.ts";
 import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
-import { observe } from "../jobs/window.ts";
+import { besideFlatOut, observe } from "../jobs/window.ts";
 import { fewHelpers, type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
 import { type Counters, type Watch, watch } from "./counters.ts";
@@ -128,15 +128,11 @@ async function measure(context: Context, sizes: Sizes): Promise<void> {
     return;
   }
   await onNewDatabase(context, async (child, counters) => {
-    const { jobsPerSecond = 0 } = await window(context, child, counters, "flat out", {
-      ...system.single,
-      ms: 2 * sizes.windowMs,
-    });
-    await window(context, child, counters, "half load", {
-      ...system.single,
-      ms: 2 * sizes.windowMs,
-      ratePerSecond: jobsPerSecond / 2,
-    });
+    const order = { ...system.single, ms: 2 * sizes.windowMs };
+    const flatOut = await window(context, child, counters, order);
+    context.keep("flat out", flatOut);
+    const ratePerSecond = (flatOut["jobsPerSecond"] ?? 0) / 2;
+    context.keep("half load", await window(context, child, counters, { ...order, ratePerSecond }));
     await account(context, child);
   });
 }
@@ -193,19 +189,15 @@ async function preloadAndDrain(
 }
 
 async function window(
-  { server, keep }: Context,
+  { server }: Context,
   child: Measured,
   counters: Watch,
-  which: string,
   order: RunOrder,
-  more?: (metrics: Sample["metrics"]) => Promise<Sample["metrics"]>,
-): Promise<Sample["metrics"]> {
+): Promise<Sample["metrics"] & { readonly ran: number }> {
   const before = await counters.read();
   const metrics = await observe(child, { do: "run", ...order }, { cpuUs: server.cpuUs });
   const after = await counters.read();
-  const all = { ...metrics, ...shares(metrics.ran, before, after) };
-  keep(which, { ...all, ...(await more?.(all)) });
-  return all;
+  return { ...metrics, ...shares(metrics.ran, before, after) };
 }
 
 function shares(ran: number, before: Counters, after: Counters): Sample["metrics"] {
@@ -217,26 +209,28 @@ function shares(ran: number, before: Counters, after: Counters): Sample["metrics
 }
 
 async function steady(context: Context, child: Measured, counters: Watch, sizes: Sizes): Promise<void> {
+  const { keep } = context;
   const { windowMs: ms, heldMs } = sizes;
   const { single, bulk } = context.system;
   await child.order({ do: "run", ...single, ms: ms / 2 });
-  const flatOut = await window(context, child, counters, "flat out", { ...single, ms });
-  const rate = flatOut["jobsPerSecond"] ?? 0;
-  const beside = ({ jobsPerSecond = 0 }: Sample["metrics"]): Sample["metrics"] => ({
-    besideFlatOut: jobsPerSecond / rate,
-  });
-  await window(context, child, counters, "bulk", { ...bulk, ms });
-  await window(context, child, counters, "half load", { ...single, ms, ratePerSecond: rate / 2 });
-  const deadBefore = await counters.deadRows();
-  const release = await counters.holdSnapshot();
-  await window(context, child, counters, "held snapshot", { ...single, ms: heldMs }, async (metrics) => {
+  const flatOut = await window(context, child, counters, { ...single, ms });
+  keep("flat out", flatOut);
+  keep("bulk", await window(context, child, counters, { ...bulk, ms }));
+  const ratePerSecond = (flatOut["jobsPerSecond"] ?? 0) / 2;
+  keep("half load", await window(context, child, counters, { ...single, ms, ratePerSecond }));
+  const flat = (): Promise<Sample["metrics"]> => window(context, child, counters, { ...single, ms });
+  const held = await besideFlatOut(flat, async () => {
+    const deadBefore = await counters.deadRows();
+    const release = await counters.holdSnapshot();
+    const metrics = await window(context, child, counters, { ...single, ms: heldMs });
     const deadRows = (await counters.deadRows()) - deadBefore;
-    return { ...beside(metrics), deadRows, deadRowsPerJob: deadRows / Math.max(1, metrics["ran"] ?? 0) };
+    await release();
+    return { ...metrics, deadRows, deadRowsPerJob: deadRows / Math.max(1, metrics.ran) };
   });
-  await release();
+  keep("held snapshot", held);
   // The name with keys begins from nothing here, as the other did before its first window.
   await child.order({ do: "run", ...single, ms: ms / 2, keys });
-  await window(context, child, counters, "keyed", { ...single, ms, keys }, async (metrics) => beside(metrics));
+  keep("keyed", await besideFlatOut(flat, () => window(context, child, counters, { ...single, ms, keys })));
 }
 
 async function account({ complain }: Context, child: Measured): Promise<void> {

@@ -43,7 +43,7 @@ export const systems: readonly PostgresSystem[] = [
     mode: "",
     peer: false,
     version: tensileVersion,
-    single: { batch: 1, unacknowledged: 2_000, waiting: 5_000 },
+    single: { batch: 1, unacknowledged: 2_000, waiting: 2_000 },
     bulk: { batch: 500, unacknowledged: 5_000, waiting: 10_000 },
     cases: "full",
   },

@@ -25,7 +25,7 @@ import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
 import { type JobsOrder, type JobsReady, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
-import { observe } from "./window.ts";
+import { besideFlatOut, observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
@@ -156,8 +156,9 @@ async function measure(
   if (!system.peer) {
     // The name with keys begins from nothing here, as the other did before its first window.
     await child.order({ do: "run", ms: windowMs / 2, ...system.single, keys } satisfies JobsOrder);
-    const keyed = await observe(child, { do: "run", ms: windowMs, ...system.single, keys }, server);
-    keep("keyed", { ...keyed, besideFlatOut: (keyed["jobsPerSecond"] ?? 0) / (flatOut["jobsPerSecond"] ?? 1) });
+    const keyed = (): Promise<Sample["metrics"]> =>
+      observe(child, { do: "run", ms: windowMs, ...system.single, keys }, server);
+    keep("keyed", await besideFlatOut(() => window(system.single, windowMs), keyed));
   }
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))

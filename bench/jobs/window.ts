@@ -56,3 +56,18 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
       }),
   };
 }
+
+/**
+ * What a window came to beside flat out right before and right after it: a machine with other guests is faster or slower by a third from one half minute to the next, whatever
+ * is measured on it.
+ */
+export async function besideFlatOut(
+  flatOut: () => Promise<Sample["metrics"]>,
+  work: () => Promise<Sample["metrics"]>,
+): Promise<Sample["metrics"]> {
+  const rate = async (): Promise<number> => (await flatOut())["jobsPerSecond"] ?? 0;
+  const before = await rate();
+  const metrics = await work();
+  const flatOutPerSecond = (before + (await rate())) / 2;
+  return { ...metrics, flatOutPerSecond, besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / flatOutPerSecond };
+}
