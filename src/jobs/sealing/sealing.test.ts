@@ -26,6 +26,8 @@ const key2 = randomBytes(32).toString("base64");
 const first: Encryption = { keys: { k1: key1 }, current: "k1" };
 const both: Encryption = { keys: { k1: key1, k2: key2 }, current: "k2", uniqueWith: "k1" };
 const secret = "the quick brown fox";
+/** What base64 never has by chance: it has no spaces. */
+const shown = /brown fox|fox & co/;
 
 interface Given extends JobBenchOptions {
   readonly encryption?: Encryption;
@@ -73,7 +75,7 @@ test("an encrypted job runs, and nothing of its input, result or error data can 
   assert.deepEqual(made.seen, [secret, secret]);
   const text = await kept(made, ref.id);
   assert.ok(text.includes('"result":"~1e.k1.') && text.includes('"data":"~1e.k1.'), text);
-  assert.ok(!text.includes("fox"), text);
+  assert.doesNotMatch(text, shown);
   await made.engine.drain();
 });
 
@@ -305,11 +307,11 @@ test("steps, signals and progress are sealed in the store, and open for the job"
   await reaches(made, ref.id, "waiting");
   const resting = value(await made.jobs.get(ref.id));
   assert.deepEqual([resting?.state, resting?.progress], ["waiting", `${secret} waits`]);
-  assert.ok(!(await kept(made, ref.id)).includes("fox"));
+  assert.doesNotMatch(await kept(made, ref.id), shown);
   value(await made.jobs.signal(order, ref.id, "paid", { by: "fox & co" }));
   await reaches(made, ref.id, "succeeded", 100);
   const notes = value(await made.session.notes(ref.id));
-  assert.ok(!JSON.stringify(notes).includes("fox"), JSON.stringify(notes));
+  assert.doesNotMatch(JSON.stringify(notes), shown);
   assert.match(value(await ref.result()).text, /^the quick brown fox reserved .*fox & co/);
   await made.engine.drain();
 });
