@@ -25,6 +25,7 @@ import { postgresLimits as limits } from "./limits.ts";
 import { numberOf, Reads } from "./reads.ts";
 import { RowPath } from "./rows/index.ts";
 import { ownStates, sqlStateOf } from "./trouble.ts";
+import { Untold } from "./untold.ts";
 import { Turns, type PathTurn, type TurnCause } from "./turns.ts";
 
 export interface PathConnections {
@@ -48,6 +49,7 @@ export class Paths {
   readonly #policy: ((name: string) => JobPolicy | undefined) | undefined;
   readonly #blockNames = new Map<string, boolean>();
   readonly #turns: Turns;
+  readonly #untold = new Untold();
 
   /** Who hears of it: see KeptClaims. */
   onLost: OnLost = () => undefined;
@@ -69,7 +71,7 @@ export class Paths {
     this.#blocks = new BlockPath(connections.work, connections.settling, this.#rows.names, this.#running, (...lost) =>
       this.onLost(...lost),
     );
-    this.#turns = new Turns(this.#rows, this.#blocks, this.#running, (name) => this.#isPlainName(name));
+    this.#turns = new Turns(this.#rows, this.#blocks, this.#running, this.#isPlainOf);
     this.#intake = connections.intake;
     this.#desk = connections.desk;
     this.#policy = policy;
@@ -93,9 +95,8 @@ export class Paths {
   }
 
   /** Whether nothing but credit limits the jobs of this name. */
-  #isPlainName(name: string): boolean {
-    return this.#restsInBlocks(name) && this.#policy?.(name)?.perKey === undefined;
-  }
+  readonly #isPlainOf = (name: string): boolean =>
+    this.#restsInBlocks(name) && this.#policy?.(name)?.perKey === undefined;
 
   /** @param taking Asked for when the statement is sent: what this process runs itself, claimed in the same commit. */
   async enqueuePlain(
@@ -212,7 +213,8 @@ export class Paths {
       const { job } = settlement;
       const isFirst = seen.add(job.id);
       receipts.push("stale");
-      if (done.size > 0 && done.has(job.id)) receipts[at] = isFirst ? "settled" : "stale";
+      if (this.#untold.take(settlement)) receipts[at] = isFirst ? "settled" : "stale";
+      else if (done.size > 0 && done.has(job.id)) receipts[at] = isFirst ? "settled" : "stale";
       else if (!this.#blocks.holds(job)) inRows.push(at);
       else if (isFirst && this.#blocks.succeeds(settlement)) {
         plain.push(settlement);
@@ -222,7 +224,9 @@ export class Paths {
         inRows.push(at);
       }
     }
-    const [{ apart, stale }] = await Promise.all([this.#succeed(epoch, plain), this.#blocks.giveOver(over)]);
+    const wait = this.#succeed(epoch, plain);
+    const givenOver = await this.#blocks.giveOver(over).then(undefined, (error: unknown) => ({ error }));
+    const { apart, stale } = await wait;
     if (apart.length + stale.length > 0) {
       const places = new Map(settlements.map((settlement, at) => [settlement, at]));
       for (const settlement of stale) receipts[places.get(settlement) as number] = "stale";
@@ -232,24 +236,17 @@ export class Paths {
     if (inRows.length > 0) {
       const rest = inRows.map((at) => settlements[at] as Settlement);
       const doubted = inRows.map((at) => again[at] === true);
-      const answer = await this.#settledRows.settle(rest, doubted);
-      for (const [index, at] of inRows.entries()) receipts[at] = answer.receipts[index] ?? "stale";
-      ended = answer.ended;
+      try {
+        if (givenOver !== undefined) throw givenOver.error;
+        const answer = await this.#settledRows.settle(rest, doubted);
+        for (const [index, at] of inRows.entries()) receipts[at] = answer.receipts[index] ?? "stale";
+        ended = answer.ended;
+      } catch (error) {
+        this.#untold.add(plain, [...apart, ...stale]);
+        throw error;
+      }
     }
-    return { receipts, ended, stirred: inRows.length > 0, ...this.#end(settlements) };
-  }
-
-  /** These are not claimed any more. Answers whether keys may be free now, and whether others than this process may wait for them. */
-  #end(settlements: readonly Settlement[]): { readonly freed: boolean; readonly others: boolean } {
-    let freed = false;
-    let others = false;
-    for (const { job } of settlements) {
-      if (job.key === undefined) continue;
-      this.#running.end(job);
-      freed ||= !this.#isPlainName(job.name);
-      others ||= this.#running.of(job.name).isOwned !== true;
-    }
-    return { freed, others: freed && others };
+    return { receipts, ended, stirred: inRows.length > 0, ...this.#running.settled(settlements, this.#isPlainOf) };
   }
 
   /** Answers those that are to be settled as rows, and those of a lease that is over. */
@@ -260,16 +257,21 @@ export class Paths {
     const lost: Settlement[] = [];
     let open = plain;
     for (;;) {
+      const committed: Settlement[] = [];
       try {
-        const moved = open.length === 0 ? [] : await this.#blocks.succeed(epoch, open);
+        const moved = open.length === 0 ? [] : await this.#blocks.succeed(epoch, open, committed);
         // What is not held any more is not to be found among the rows either, where it is asked for.
         return { apart: [...lost, ...moved], stale: [] };
       } catch (error) {
         const state = sqlStateOf(error);
-        if (state === ownStates.leaseOver) return { apart: [], stale: plain };
-        if (state !== ownStates.otherRun) throw error;
+        if (state === ownStates.leaseOver) return { apart: [], stale: plain.filter((one) => !committed.includes(one)) };
+        if (state !== ownStates.otherRun) {
+          this.#untold.add(committed, []);
+          throw error;
+        }
         await this.#blocks.recheck();
-        for (const one of open) if (!this.#blocks.holds(one.job)) lost.push(one);
+        const done = new Set(committed);
+        for (const one of open) if (!done.has(one) && !this.#blocks.holds(one.job)) lost.push(one);
         open = open.filter(({ job }) => this.#blocks.holds(job));
       }
     }
@@ -283,6 +285,7 @@ export class Paths {
 
   /** @param epoch It is over. */
   lose(epoch: number): void {
+    this.#untold.clear();
     this.#blocks.lose(epoch);
   }
 

@@ -337,8 +337,8 @@ export class BlockPath {
   }
 
   /** See `Successes`. */
-  succeed(epoch: number, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
-    return this.#successes.commit(this.#kept.run, epoch, settlements);
+  succeed(epoch: number, settlements: readonly Settlement[], committed: Settlement[]): Promise<readonly Settlement[]> {
+    return this.#successes.commit(this.#kept.run, epoch, settlements, committed);
   }
 
   /** What became of settlements whose answer was lost: the ids of those that were committed. */

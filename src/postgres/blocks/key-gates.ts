@@ -65,8 +65,20 @@ export class KeyGates {
     return next;
   }
 
-  end(job: ClaimedJob): void {
-    if (job.key !== undefined) this.#gates.get(job.name)?.end(job);
+  /** These are not claimed any more. Answers whether keys may be free now, and whether others than this process may wait for them. */
+  settled(
+    settlements: readonly { readonly job: ClaimedJob }[],
+    isPlain: (name: string) => boolean,
+  ): { readonly freed: boolean; readonly others: boolean } {
+    let freed = false;
+    let others = false;
+    for (const { job } of settlements) {
+      if (job.key === undefined) continue;
+      this.#gates.get(job.name)?.end(job);
+      freed ||= !isPlain(job.name);
+      others ||= this.of(job.name).isOwned !== true;
+    }
+    return { freed, others: freed && others };
   }
 
   moved({ name, id, key }: ClaimedJob): void {

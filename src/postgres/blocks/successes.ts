@@ -16,12 +16,13 @@ export class Successes {
 
   /**
    * Commits successes of jobs that run here. Answers those that went to the row path meanwhile: they are still to be settled there.
-   * Rejects when the lease is over, when the server is in another run than `run`, or when the answer is lost: then they may be offered again.
+   * Rejects when the lease is over, when the server is in another run than `run`, or when the answer is lost: then they may be offered again, but for those in `committed`.
    */
   async commit(
     run: number | undefined,
     epoch: number,
     settlements: readonly Settlement[],
+    committed: Settlement[],
   ): Promise<readonly Settlement[]> {
     let open = settlements;
     const moved: Settlement[] = [];
@@ -47,6 +48,8 @@ export class Successes {
           continue;
         }
         if (gone !== undefined) moved.push(settlement);
+        // Where another statement follows, which may fail.
+        else if (apart.size > 0) committed.push(settlement);
         this.#holdings.drop(held, place);
       }
       open = again;
