@@ -19,7 +19,7 @@ class FullDisk extends Connection {
 
 for (const kind of postgresKinds())
   describe(`a settlement of which a part is refused (${kind})`, () => {
-    for (const refused of ["blocks_take_out", "rows_settle"])
+    for (const refused of ["blocks_settle", "blocks_take_out", "rows_settle"])
       test(`what is committed is settled when it is offered again, and once (${refused})`, async () => {
         const url = await openDatabase(kind);
         const disk = new FullDisk({ target: { url }, name: "test untold", schema: "tensile", pooled: false });

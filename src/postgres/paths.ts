@@ -213,8 +213,8 @@ export class Paths {
       const { job } = settlement;
       const isFirst = seen.add(job.id);
       receipts.push("stale");
-      if (this.#untold.take(settlement)) receipts[at] = isFirst ? "settled" : "stale";
-      else if (done.size > 0 && done.has(job.id)) receipts[at] = isFirst ? "settled" : "stale";
+      if (this.#untold.take(settlement) || (done.size > 0 && done.has(job.id)))
+        receipts[at] = isFirst ? "settled" : "stale";
       else if (!this.#blocks.holds(job)) inRows.push(at);
       else if (isFirst && this.#blocks.succeeds(settlement)) {
         plain.push(settlement);
@@ -224,9 +224,10 @@ export class Paths {
         inRows.push(at);
       }
     }
-    const wait = this.#succeed(epoch, plain);
-    const givenOver = await this.#blocks.giveOver(over).then(undefined, (error: unknown) => ({ error }));
-    const { apart, stale } = await wait;
+    // Both have ended before anything is said: one may be committed where the other is refused.
+    const [succeeded, given] = await Promise.allSettled([this.#succeed(epoch, plain), this.#blocks.giveOver(over)]);
+    if (succeeded.status === "rejected") throw succeeded.reason as Error;
+    const { apart, stale } = succeeded.value;
     if (apart.length + stale.length > 0) {
       const places = new Map(settlements.map((settlement, at) => [settlement, at]));
       for (const settlement of stale) receipts[places.get(settlement) as number] = "stale";
@@ -237,7 +238,7 @@ export class Paths {
       const rest = inRows.map((at) => settlements[at] as Settlement);
       const doubted = inRows.map((at) => again[at] === true);
       try {
-        if (givenOver !== undefined) throw givenOver.error;
+        if (given.status === "rejected") throw given.reason as Error;
         const answer = await this.#settledRows.settle(rest, doubted);
         for (const [index, at] of inRows.entries()) receipts[at] = answer.receipts[index] ?? "stale";
         ended = answer.ended;
