@@ -213,12 +213,12 @@ async function steady(context: Context, child: Measured, counters: Watch, sizes:
   const { windowMs: ms, heldMs } = sizes;
   const { single, bulk } = context.system;
   await child.order({ do: "run", ...single, ms: ms / 2 });
-  const flatOut = await window(context, child, counters, { ...single, ms });
+  const flat = (): ReturnType<typeof window> => window(context, child, counters, { ...single, ms });
+  const flatOut = await flat();
   keep("flat out", flatOut);
   keep("bulk", await window(context, child, counters, { ...bulk, ms }));
   const ratePerSecond = (flatOut["jobsPerSecond"] ?? 0) / 2;
   keep("half load", await window(context, child, counters, { ...single, ms, ratePerSecond }));
-  const flat = (): Promise<Sample["metrics"]> => window(context, child, counters, { ...single, ms });
   const held = await besideFlatOut(flat, async () => {
     const deadBefore = await counters.deadRows();
     const release = await counters.holdSnapshot();

@@ -29,6 +29,7 @@ import { besideFlatOut, observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
+
 export const jobsBench: Bench = {
   name: "jobs",
   text: "enqueue + run + acknowledge on SQLite with synchronous=FULL, and an API route beside it",

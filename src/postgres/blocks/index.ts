@@ -9,7 +9,7 @@ export { BlockPath } from "./block-path.ts";
 export { hasSeparator, type Taking } from "./drafts.ts";
 export { blockJobs } from "./holdings.ts";
 export type { OnLost } from "./kept-claims.ts";
-export type { KeyGate } from "./key-gate.ts";
+export { isSame, type KeyGate } from "./key-gate.ts";
 export { KeyGates } from "./key-gates.ts";
 export { blockRecordOf, type BlockRow } from "./record.ts";
 
