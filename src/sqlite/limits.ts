@@ -92,6 +92,11 @@ export const sqliteLimits = Object.freeze({
   commitGapTo: 256,
   /** Milliseconds from the beginning of a commit between those sizes to the next: what a commit costs hardly depends on how much it carries. */
   commitGapMs: 1,
+  /**
+   * Megabytes of new objects of the writer's thread (`maxYoungGenerationSizeMb`, three semi-spaces). What a commit makes is gone with it, so collections stay short. With V8's
+   * own limit a full one takes the place of each, twice a second, once semi-spaces have grown to 16 MB.
+   */
+  youngMB: 6,
   /** Pages in the write-ahead log before the writer checkpoints after a commit. Small, because nothing is committed meanwhile. */
   checkpointPages: 1_000,
   /** Milliseconds without work before the writer checkpoints what is left. */

@@ -5,6 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../core/index.ts";
 import type { CrashedJobs, JobPolicy } from "../jobs/index.ts";
+import { sqliteLimits as limits } from "./limits.ts";
 import type { FromWriter, Notice, ToWriter, WriterOptions } from "./protocol.ts";
 
 export interface Opened {
@@ -52,6 +53,7 @@ export const startThread: StartThread = (options) =>
     name: "tensile-sqlite",
     workerData: options,
     execArgv: threadArguments(process.versions.node),
+    resourceLimits: { maxYoungGenerationSizeMb: limits.youngMB },
   });
 
 export function startWriter(

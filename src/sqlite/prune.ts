@@ -18,9 +18,10 @@ export interface Pruned {
 
 export function prune(core: Core): Pruned {
   if (core.flow.windows) core.sql.expireKeys.run(core.now, limits.keysExpirePerPrune);
+  const least = leastOfSucceeded(core);
   let removed = 0;
   for (let step = 0; step < limits.prunePerCommit; step++) {
-    const now = pruneSucceeded(core) + pruneParked(core, "failed") + pruneParked(core, "cancelled");
+    const now = pruneSucceeded(core, least) + pruneParked(core, "failed") + pruneParked(core, "cancelled");
     if (now === 0) return { removed, more: false };
     removed += now;
   }
@@ -33,6 +34,17 @@ export function prune(core: Core): Pruned {
  */
 function slackOfCount(most: number): number {
   return Math.floor(most / 128);
+}
+
+/**
+ * Down to how many this pruning lets go of succeeded jobs; Infinity while they are few enough. They go in runs, half of the slack at a time: outcomes that went together
+ * are neighbours on a few pages, and one in each commit would write these pages each time. So many are left that no outcome need be cut.
+ */
+function leastOfSucceeded(core: Core): number {
+  const { count: most } = core.retention.succeeded;
+  const slack = slackOfCount(most);
+  if (total(core, "succeeded") <= most + slack) return Infinity;
+  return most + Math.max(Math.floor(slack / 2), Math.min(slack, limits.blockJobs));
 }
 
 /** Whether some count is over its limit: asked after every commit, so it must cost nothing. */
@@ -71,13 +83,13 @@ function pruneParked(core: Core, state: "failed" | "cancelled"): number {
   return 1;
 }
 
-function pruneSucceeded(core: Core): number {
+function pruneSucceeded(core: Core, least: number): number {
   const all = total(core, "succeeded");
   if (all === 0) return 0;
   const row = core.sql.oldestSucceeded.get(core.prunedTo);
   if (row === undefined) return 0;
   const { count: most, ageMs } = core.retention.succeeded;
-  const over = all > most + slackOfCount(most) ? all - most : 0;
+  const over = all > least ? all - most : 0;
   const excess = row.at + ageMs <= core.now ? row.count : Math.min(row.count, over);
   if (excess <= 0) return 0;
   forgetPlaces(core, row, excess);

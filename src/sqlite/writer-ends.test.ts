@@ -105,6 +105,14 @@ for (const [when, end] of ends) {
     }));
 }
 
+test("new objects of the writer have little room, so that full collections do not take the place of short ones", () =>
+  inFolder(async (file) => {
+    const threads = new Threads(file);
+    const session = await threads.session();
+    assert.equal(threads.last.resourceLimits?.maxYoungGenerationSizeMb, limits.youngMB);
+    await session.close();
+  }));
+
 test("a writer that ends while it opens the file is an open that is refused, and the file is free afterwards", () =>
   inFolder(async (file) => {
     const opened = await new Threads(file, (worker) => void worker.terminate()).open();
