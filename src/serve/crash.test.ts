@@ -60,3 +60,15 @@ test("left to Node, the process ends at once", async () => {
   assert.notEqual(code, 0);
   assert.equal(slow, undefined);
 });
+
+test("when nobody reads the log any more, what is logged is lost and the process goes on, until it ends as it should", async () => {
+  const child = spawn(process.execPath, [fixture, "throw"], { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "exit") as Promise<[number | null]>;
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const url = String((await lines.next()).value);
+  child.stderr.destroy();
+  // Each is an incident, which is logged.
+  for (let i = 0; i < 3; i++) assert.equal((await fetch(`${url}/broken`, { method: "POST" })).status, 500);
+  assert.equal((await fetch(`${url}/crash`, { method: "POST" })).status, 200);
+  assert.deepEqual(await ended, [1, null]);
+});

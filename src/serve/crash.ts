@@ -16,6 +16,9 @@ interface Crashing {
 /** Every server and worker of this process: one crash is all of theirs. */
 const running = new Set<Crashing>();
 let asked = false;
+/** Errors that nobody caught while the process drains: more than these are not told of. A log that throws itself would otherwise be all that it does. */
+const toldWhileDraining = 100;
+let told = 0;
 
 const listeners = {
   uncaughtException: (error: unknown): void => crashed("uncaughtException", error),
@@ -41,7 +44,7 @@ export function onCrash(policy: CrashPolicy, app: Crashing): () => void {
 
 function crashed(event: CrashEvent, error: unknown): void {
   const [first] = running;
-  first?.defect(event, error);
+  if (!asked || told++ < toldWhileDraining) first?.defect(event, error);
   // Somebody else has a say in it: a test runner, the program itself.
   if (process.listenerCount(event) > 1 || asked) return;
   asked = true;

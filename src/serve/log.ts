@@ -19,9 +19,20 @@ export interface LogEntry {
 export type Log = (entry: LogEntry) => void;
 
 /** Writes entries as JSON lines. */
-export function jsonLog(write: (line: string) => void): Log {
+function jsonLog(write: (line: string) => void): Log {
   return (entry) => write(`${JSON.stringify(entry)}\n`);
 }
+
+/**
+ * Where nothing else is asked for. When nobody reads stderr any more (whoever kept the log has died, and the write ends with EPIPE) the lines are lost and the process goes on:
+ * as an error that nobody listens to it would be logged, and so on without end.
+ */
+export function stderrLog(): Log {
+  if (!process.stderr.listeners("error").includes(nobodyReads)) process.stderr.on("error", nobodyReads);
+  return jsonLog((line) => void process.stderr.write(line));
+}
+
+function nobodyReads(): void {}
 
 /** Joins the events that need attention to a log. Returns the function that parts them again. */
 export function logEvents(events: Events, clock: Clock, log: Log): () => void {

@@ -34,7 +34,7 @@ import { logAccess, type AccessLogOptions } from "./access-log.ts";
 import type { App } from "./app.ts";
 import { onCrash } from "./crash.ts";
 import { JobsSwitch } from "./jobs-switch.ts";
-import { jsonLog, logEvents } from "./log.ts";
+import { logEvents, stderrLog } from "./log.ts";
 import { defaultRetention, type RunOptions } from "./options.ts";
 import { onStopSignal } from "./signals.ts";
 
@@ -134,7 +134,7 @@ export async function run<M extends Members>(
 function startLogs(
   events: Events,
   clock: Clock,
-  { log = jsonLog((line) => void process.stderr.write(line)), accessLog = false }: Parameters<typeof run>[1],
+  { log = stderrLog(), accessLog = false }: Parameters<typeof run>[1],
 ): () => void {
   if (log === false) {
     if (accessLog !== false) throw new TypeError("serve(): accessLog needs a log, and log is false.");

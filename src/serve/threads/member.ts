@@ -3,7 +3,7 @@ import type { Members } from "../../contract/index.ts";
 import { durationMs, systemClock } from "../../core/index.ts";
 import type { App } from "../app.ts";
 import type { Log } from "../log.ts";
-import { jsonLog } from "../log.ts";
+import { stderrLog } from "../log.ts";
 import { startServer, type ServeOptions, type Server } from "../serve.ts";
 import { MainLink, type Orders } from "./main-link.ts";
 import { toAnswer, type Membership, type ThreadShare } from "./protocol.ts";
@@ -124,7 +124,7 @@ function threadOptions(options: ServeOptions, link: MainLink, share: ThreadShare
       streams: { ...limits?.streams, ...share.streams },
     },
     ...(store !== undefined && { store: remoteStore(store, link) }),
-    ...(log !== false && { log: numbered(log ?? jsonLog((line) => void process.stderr.write(line)), index) }),
+    ...(log !== false && { log: numbered(log ?? stderrLog(), index) }),
     ...(metrics !== undefined &&
       metrics !== false && {
         metrics: {
