@@ -12,7 +12,7 @@ import { pinnedCores } from "../environment.ts";
 import { describeDisk } from "../jobs/disk.ts";
 import { accountFor } from "../jobs/account.ts";
 import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
-import { besideFlatOut, observe } from "../jobs/window.ts";
+import { besideFlatOut, keyedTurns, observe } from "../jobs/window.ts";
 import { fewHelpers, type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
 import { type Counters, type Watch, watch } from "./counters.ts";
@@ -230,7 +230,9 @@ async function steady(context: Context, child: Measured, counters: Watch, sizes:
   keep("held snapshot", held);
   // The name with keys begins from nothing here, as the other did before its first window.
   await child.order({ do: "run", ...single, ms: ms / 2, keys });
-  keep("keyed", await besideFlatOut(flat, () => window(context, child, counters, { ...single, ms, keys })));
+  const half = { ...single, ms: ms / 2 };
+  const keyed = (): ReturnType<typeof window> => window(context, child, counters, { ...half, keys });
+  keep("keyed", await besideFlatOut(() => window(context, child, counters, half), keyed, keyedTurns));
 }
 
 async function account({ complain }: Context, child: Measured): Promise<void> {

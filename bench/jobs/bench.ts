@@ -25,7 +25,7 @@ import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
 import { type JobsOrder, type JobsReady, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
-import { besideFlatOut, observe } from "./window.ts";
+import { besideFlatOut, keyedTurns, observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
@@ -158,8 +158,8 @@ async function measure(
     // The name with keys begins from nothing here, as the other did before its first window.
     await child.order({ do: "run", ms: windowMs / 2, ...system.single, keys } satisfies JobsOrder);
     const keyed = (): Promise<Sample["metrics"]> =>
-      observe(child, { do: "run", ms: windowMs, ...system.single, keys }, server);
-    keep("keyed", await besideFlatOut(() => window(system.single, windowMs), keyed));
+      observe(child, { do: "run", ms: windowMs / 2, ...system.single, keys }, server);
+    keep("keyed", await besideFlatOut(() => window(system.single, windowMs / 2), keyed, keyedTurns));
   }
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))

@@ -10,6 +10,9 @@ export interface Beside {
   cpuUs(): number | undefined;
 }
 
+/** Windows with keys, each half as long as others, between windows of flat out. */
+export const keyedTurns = 3;
+
 /** `ran` is what the others are divided by. */
 export type WindowMetrics = Sample["metrics"] & { readonly ran: number };
 
@@ -59,15 +62,29 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
 
 /**
  * What a window came to beside flat out right before and right after it: a machine with other guests is faster or slower by a third from one half minute to the next, whatever
- * is measured on it.
+ * is measured on it. The means of so many such turns.
  */
 export async function besideFlatOut(
   flatOut: () => Promise<Sample["metrics"]>,
   work: () => Promise<Sample["metrics"]>,
+  turns = 1,
 ): Promise<Sample["metrics"]> {
   const rate = async (): Promise<number> => (await flatOut())["jobsPerSecond"] ?? 0;
-  const before = await rate();
-  const metrics = await work();
-  const flatOutPerSecond = (before + (await rate())) / 2;
-  return { ...metrics, flatOutPerSecond, besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / flatOutPerSecond };
+  const taken: Sample["metrics"][] = [];
+  let before = await rate();
+  for (let turn = 0; turn < turns; turn++) {
+    const metrics = await work();
+    const after = await rate();
+    const flatOutPerSecond = (before + after) / 2;
+    taken.push({ ...metrics, flatOutPerSecond, besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / flatOutPerSecond });
+    before = after;
+  }
+  return meansOf(taken);
+}
+
+function meansOf(all: readonly Sample["metrics"][]): Sample["metrics"] {
+  const names = Object.keys(all[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, all.reduce((sum, metrics) => sum + (metrics[name] ?? 0), 0) / all.length]),
+  );
 }
