@@ -100,9 +100,10 @@ export class Producer {
     setImmediate(this.#fill);
   }
 
-  // Wakes the producer when the backlog was full or the rate had nothing due.
+  // Wakes the producer when the backlog was full or the rate had nothing due. To fill here would be a second row of turns beside the first, and one more with each tick of a
+  // process that is behind.
   readonly #tick = (): void => {
-    this.#fill();
+    if (this.#hasRoom()) this.#wake();
     if (!this.#isProducing && (this.#outstanding === 0 || this.#book.isBroken())) this.#onIdle();
     else this.#timer = setTimeout(this.#tick, 1);
   };
