@@ -25,3 +25,4 @@ export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Tim
 export { Aborted, deadline, type AbortWhy, type Deadline } from "./deadline.ts";
 export { lifecycle, type Lifecycle, type LifecyclePart, type StopReport } from "./lifecycle.ts";
 export { randomHex, seededRandom, systemRandom, type Random } from "./random.ts";
+export { youngArray } from "./young-array.ts";

@@ -1,7 +1,7 @@
 /**
  * Enqueues of one turn as one batch: a hundred handlers that enqueue a job each cost the store one message and one commit.
  */
-import { Err, Ok, type Clock, type Result } from "../core/index.ts";
+import { Err, Ok, youngArray, type Clock, type Result } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { announceEnqueued } from "./announce.ts";
 import { StoreUnavailable } from "./faults.ts";
@@ -24,8 +24,8 @@ export interface EnqueueBatchOptions<Kind, Ref> {
 /** `Kind`: what a job has in common with others of its name. */
 export class EnqueueBatch<Kind, Ref> {
   readonly #options: EnqueueBatchOptions<Kind, Ref>;
-  #jobs: NewJob[] = [];
-  #groups: Group<Kind, Ref>[] = [];
+  #jobs = youngArray<NewJob>();
+  #groups = youngArray<Group<Kind, Ref>>();
   #chars = 0;
   /** In the order in which they were answered. */
   readonly #answered = new Fifo<Group<Kind, Ref>>();
@@ -55,8 +55,8 @@ export class EnqueueBatch<Kind, Ref> {
     if (this.#jobs.length === 0) return;
     const jobs = this.#jobs;
     const groups = this.#groups;
-    this.#jobs = [];
-    this.#groups = [];
+    this.#jobs = youngArray();
+    this.#groups = youngArray();
     this.#chars = 0;
     const answer = this.#enqueue(jobs);
     // Where nobody listens nothing here holds the jobs while their commit is under way: a store has packed them already.
@@ -129,7 +129,7 @@ class Group<Kind, Ref> {
   answer: Answer | undefined;
   /** Resolves the promise that all follow. */
   tell: () => void = () => undefined;
-  readonly #kinds: Kind[] = [];
+  readonly #kinds = youngArray<Kind>();
   readonly #from: number;
   readonly #refTo: EnqueueBatchOptions<Kind, Ref>["refTo"];
   readonly #told = new Promise<void>((resolve) => (this.tell = resolve));

@@ -2,7 +2,7 @@
  * Brings outcomes to the store: those of one turn as one batch, several batches under way at once. A batch that the store
  * refuses (disk full, connection gone) is offered again until it is taken, because an outcome that is lost means that the job runs again.
  */
-import { Err, type Clock, type Fault, type Timer } from "../core/index.ts";
+import { Err, youngArray, type Clock, type Fault, type Timer } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { StoreUnavailable } from "./faults.ts";
 import type { JobLimits } from "./limits.ts";
@@ -21,7 +21,7 @@ export class Settler {
   readonly #options: SettlerOptions;
   /** Jobs that are on their way to another run; true: somebody asked meanwhile to cancel them. */
   readonly #again = new Map<JobId, boolean>();
-  #batch: Settlement[] = [];
+  #batch = youngArray<Settlement>();
   #waiting = 0;
   #refused: Settlement[] = [];
   #retryMs = 0;
@@ -57,7 +57,7 @@ export class Settler {
   flush(): void {
     if (this.#batch.length === 0) return;
     const batch = this.#batch;
-    this.#batch = [];
+    this.#batch = youngArray();
     void this.#send(batch);
   }
 

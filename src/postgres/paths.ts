@@ -2,7 +2,7 @@
  * Both ways of a job through the store, as one: plain jobs rest in blocks, everything else in rows, and a job of a block that does more than succeed becomes
  * a row. Whoever asks here does not see which.
  */
-import { systemClock } from "../core/index.ts";
+import { systemClock, youngArray } from "../core/index.ts";
 import type {
   ClaimedJob,
   DependencyRecord,
@@ -205,7 +205,7 @@ export class Paths {
     const done = await this.#committed(settlements, again);
     const seen = new JobSet();
     const receipts: SettleReceipt[] = [];
-    const plain: Settlement[] = [];
+    const plain = youngArray<Settlement>();
     const over: ClaimedJob[] = [];
     const inRows: number[] = [];
     for (let at = 0; at < settlements.length; at++) {

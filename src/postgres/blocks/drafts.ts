@@ -1,4 +1,5 @@
 /** Blocks before they are written: jobs gathered by lane, and how many of each this process claims in the same commit. */
+import { youngArray } from "../../core/index.ts";
 import type { Fence, NewJob } from "../../jobs/index.ts";
 import type { SqlParameter } from "../connection.ts";
 import { postgresLimits as limits } from "../limits.ts";
@@ -21,17 +22,23 @@ export function hasSeparator(text: string): boolean {
   return text.includes(mark) || text.includes(between) || text.includes("\0");
 }
 
-export interface Draft {
+/** It waits for its statement with the texts of all its jobs: see block-job.ts. */
+export class Draft {
   readonly lane: number;
   /** Of a name with limits per key: it is claimed as a whole. */
   readonly chosen: boolean;
-  readonly places: number[];
-  readonly bodies: string[];
-  readonly contexts: string[];
-  readonly keys: string[];
-  chars: number;
-  withContext: boolean;
-  withKey: boolean;
+  readonly places = youngArray<number>();
+  readonly bodies = youngArray<string>();
+  readonly contexts = youngArray<string>();
+  readonly keys = youngArray<string>();
+  chars = 0;
+  withContext = false;
+  withKey = false;
+
+  constructor(lane: number, chosen: boolean) {
+    this.lane = lane;
+    this.chosen = chosen;
+  }
 }
 
 /** What of a batch is claimed in its own commit. */
@@ -59,7 +66,7 @@ export function draftsOf(
   all?: ReadonlyMap<number, unknown>,
 ): readonly Draft[] {
   const open = new Map<number, Draft>();
-  const drafts: Draft[] = [];
+  const drafts = youngArray<Draft>();
   for (let place = 0; place < jobs.length; place++) {
     const { name, priority, payload, context, key } = jobs[place] as NewJob;
     const lane = names.id(name) * 10 + priority;
@@ -68,17 +75,7 @@ export function draftsOf(
     const slot = chosen ? -lane : lane;
     let draft = open.get(slot);
     if (draft === undefined || draft.places.length === blockJobs || draft.chars + payload.length > limits.blockChars) {
-      draft = {
-        lane,
-        chosen,
-        places: [],
-        bodies: [],
-        contexts: [],
-        keys: [],
-        chars: 0,
-        withContext: false,
-        withKey: false,
-      };
+      draft = new Draft(lane, chosen);
       open.set(slot, draft);
       drafts.push(draft);
     }

@@ -11,6 +11,7 @@ import type { ClaimedJob, Fence, JobId } from "../../jobs/index.ts";
 import { postgresLimits as limits } from "../limits.ts";
 import { hasSeparator } from "./drafts.ts";
 import { blockJobs } from "./holdings.ts";
+import { JobTable } from "./job-table.ts";
 import { Tempo } from "./tempo.ts";
 import { WaitingKeys } from "./waiting-keys.ts";
 
@@ -24,12 +25,20 @@ const keptKeys = 4_096;
 const lookBlocks = 64;
 const slowBlocks = 512;
 
-interface Entry {
+/** A class for the sake of V8 (see block-job.ts). */
+class Entry {
   readonly job: ClaimedJob;
   readonly key: Key;
   state: "held" | "running" | "offered";
   /** Whether it rests in a block. */
   inBlock: boolean;
+
+  constructor(job: ClaimedJob, key: Key, state: Entry["state"], inBlock: boolean) {
+    this.job = job;
+    this.key = key;
+    this.state = state;
+    this.inBlock = inBlock;
+  }
 }
 
 interface Key {
@@ -50,8 +59,7 @@ export class KeyGate {
   due = 0;
   /** Whether anything may be claimed ahead. */
   readonly #ahead: boolean;
-  /** By the numbers that their ids are: V8 makes a text of its own, in its old generation, of each that is the key of a Map. */
-  readonly #jobs = new Map<number, Entry>();
+  readonly #jobs = new JobTable<Entry>();
   readonly #keys = new Map<string, Key>();
   readonly #tempo: Tempo;
   #running = 0;
@@ -84,8 +92,8 @@ export class KeyGate {
       const key = this.#keyOf(job.key);
       // Also of rows, for which the database has counted what else runs: what an enqueue has claimed behind them may be known here first.
       const runs = key.running < this.most && key.held.length === 0;
-      const entry: Entry = { job, key, state: runs ? "running" : "held", inBlock: inBlocks };
-      this.#jobs.set(Number(job.id), entry);
+      const entry = new Entry(job, key, runs ? "running" : "held", inBlocks);
+      this.#jobs.set(job.id, entry);
       if (inBlocks) this.#last = Math.max(this.#last, Number(job.id));
       if (runs) {
         key.running++;
@@ -118,7 +126,7 @@ export class KeyGate {
 
   /** The settlement of this one is offered: its handler has ended. Answers the job that may run now. */
   offered({ id, fence }: ClaimedJob): ClaimedJob | undefined {
-    const entry = this.#jobs.get(Number(id));
+    const entry = this.#jobs.get(id);
     if (entry?.state !== "running" || !isSame(entry.job.fence, fence)) return undefined;
     entry.state = "offered";
     this.#tempo.count();
@@ -142,13 +150,13 @@ export class KeyGate {
 
   /** Its settlement was answered. Nothing where the job runs here once more, under a later claim. */
   end({ id, fence }: ClaimedJob): void {
-    const entry = this.#jobs.get(Number(id));
-    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(Number(id));
+    const entry = this.#jobs.get(id);
+    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(id);
   }
 
   /** It rests in a row from now on. */
   moved(id: JobId): void {
-    const entry = this.#jobs.get(Number(id));
+    const entry = this.#jobs.get(id);
     if (entry !== undefined) entry.inBlock = false;
   }
 
@@ -156,7 +164,8 @@ export class KeyGate {
   takeHeld(id?: JobId): readonly ClaimedJob[] {
     if (this.#held === 0) return [];
     const taken: ClaimedJob[] = [];
-    for (const entry of id === undefined ? this.#jobs.values() : [this.#jobs.get(Number(id))]) {
+    const all = id === undefined ? [...this.#keys.values()].flatMap(({ held }) => held) : [this.#jobs.get(id)];
+    for (const entry of all) {
       if (entry?.state !== "held") continue;
       this.#drop(entry);
       entry.state = "offered";
@@ -172,7 +181,7 @@ export class KeyGate {
     const next: (ClaimedJob | undefined)[] = [];
     for (const { job, key, state } of lost) {
       if (state === "running") next.push(this.#leave(key));
-      this.#jobs.delete(Number(job.id));
+      this.#jobs.delete(job.id);
     }
     return next.filter((job) => job !== undefined);
   }
