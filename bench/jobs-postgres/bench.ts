@@ -12,7 +12,7 @@ import { pinnedCores } from "../environment.ts";
 import { describeDisk } from "../jobs/disk.ts";
 import { accountFor } from "../jobs/account.ts";
 import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
-import { besideFlatOut, keyedTurns, observe } from "../jobs/window.ts";
+import { besideFlatOut, turnsBesideFlatOut, observe } from "../jobs/window.ts";
 import { fewHelpers, type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
 import { type Counters, type Watch, watch } from "./counters.ts";
@@ -76,7 +76,7 @@ async function run({ rounds, quick, minutes, only, backlog, postgres, say }: Ben
       const windowMs = quick ? 1_000 : 4_000;
       const sizes = {
         windowMs,
-        heldMs: minutes === undefined ? 2 * windowMs : minutes * 60_000,
+        heldMs: minutes === undefined ? windowMs : minutes * 60_000,
         preload: quick ? 5_000 : 100_000,
         backlogs: round === 0 ? depthsTo(depth) : [],
       };
@@ -213,26 +213,28 @@ async function steady(context: Context, child: Measured, counters: Watch, sizes:
   const { windowMs: ms, heldMs } = sizes;
   const { single, bulk } = context.system;
   await child.order({ do: "run", ...single, ms: ms / 2 });
-  const flat = (): ReturnType<typeof window> => window(context, child, counters, { ...single, ms });
-  const flatOut = await flat();
+  const observed = (order: RunOrder): ReturnType<typeof window> => window(context, child, counters, order);
+  const flatOut = await observed({ ...single, ms });
   keep("flat out", flatOut);
-  keep("bulk", await window(context, child, counters, { ...bulk, ms }));
+  keep("bulk", await observed({ ...bulk, ms }));
   const ratePerSecond = (flatOut["jobsPerSecond"] ?? 0) / 2;
-  keep("half load", await window(context, child, counters, { ...single, ms, ratePerSecond }));
-  const held = await besideFlatOut(flat, async () => {
+  keep("half load", await observed({ ...single, ms, ratePerSecond }));
+  const half = { ...single, ms: ms / 2 };
+  const besides = (work: () => Promise<Sample["metrics"]>, turns: number): Promise<Sample["metrics"]> =>
+    besideFlatOut(() => observed(half), work, turns);
+  const underSnapshot = async (): Promise<Sample["metrics"]> => {
     const deadBefore = await counters.deadRows();
     const release = await counters.holdSnapshot();
-    const metrics = await window(context, child, counters, { ...single, ms: heldMs });
+    const metrics = await observed({ ...single, ms: heldMs });
     const deadRows = (await counters.deadRows()) - deadBefore;
     await release();
     return { ...metrics, deadRows, deadRowsPerJob: deadRows / Math.max(1, metrics.ran) };
-  });
-  keep("held snapshot", held);
+  };
+  // A snapshot that is held for minutes is held once.
+  keep("held snapshot", await besides(underSnapshot, heldMs === ms ? turnsBesideFlatOut : 1));
   // The name with keys begins from nothing here, as the other did before its first window.
-  await child.order({ do: "run", ...single, ms: ms / 2, keys });
-  const half = { ...single, ms: ms / 2 };
-  const keyed = (): ReturnType<typeof window> => window(context, child, counters, { ...half, keys });
-  keep("keyed", await besideFlatOut(() => window(context, child, counters, half), keyed, keyedTurns));
+  await child.order({ do: "run", ...half, keys });
+  keep("keyed", await besides(() => observed({ ...half, keys }), turnsBesideFlatOut));
 }
 
 async function account({ complain }: Context, child: Measured): Promise<void> {

@@ -25,7 +25,7 @@ import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
 import { type JobsOrder, type JobsReady, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
-import { besideFlatOut, keyedTurns, observe } from "./window.ts";
+import { besideFlatOut, turnsBesideFlatOut, observe } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;
@@ -159,7 +159,7 @@ async function measure(
     await child.order({ do: "run", ms: windowMs / 2, ...system.single, keys } satisfies JobsOrder);
     const keyed = (): Promise<Sample["metrics"]> =>
       observe(child, { do: "run", ms: windowMs / 2, ...system.single, keys }, server);
-    keep("keyed", await besideFlatOut(() => window(system.single, windowMs / 2), keyed, keyedTurns));
+    keep("keyed", await besideFlatOut(() => window(system.single, windowMs / 2), keyed, turnsBesideFlatOut));
   }
   const syncs = await syncsSeen(server?.pid ?? child.pid, () => window(system.single, 500));
   if (syncs === 0 && /FULL|always/.test(durability))

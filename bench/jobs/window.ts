@@ -10,8 +10,8 @@ export interface Beside {
   cpuUs(): number | undefined;
 }
 
-/** Windows with keys, each half as long as others, between windows of flat out. */
-export const keyedTurns = 3;
+/** Windows of what is compared with flat out, between windows of flat out that are half as long as others. */
+export const turnsBesideFlatOut = 3;
 
 /** `ran` is what the others are divided by. */
 export type WindowMetrics = Sample["metrics"] & { readonly ran: number };
