@@ -25,4 +25,5 @@ export { manualClock, sleep, systemClock, type Clock, type ManualClock, type Tim
 export { Aborted, deadline, type AbortWhy, type Deadline } from "./deadline.ts";
 export { lifecycle, type Lifecycle, type LifecyclePart, type StopReport } from "./lifecycle.ts";
 export { randomHex, seededRandom, systemRandom, type Random } from "./random.ts";
+export { NumberTable } from "./number-table.ts";
 export { youngArray } from "./young-array.ts";

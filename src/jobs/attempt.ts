@@ -88,6 +88,8 @@ export class Attempt implements JobAttempt, FlowRun {
   /** Set when the run was left, to go on later. */
   suspension: Suspension | undefined;
   leave: JobAttempt["leave"];
+  /** Among those of this process, while its handler runs. */
+  number = 0;
   readonly #maxAttempts: number;
   readonly #tools: FlowTools;
   #run: JobRun | undefined;

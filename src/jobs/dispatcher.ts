@@ -6,7 +6,7 @@
  * Everything happens in turns of the event loop. A turn runs jobs for about a millisecond, sends the outcomes as one batch, grants new
  * credit, and lets the sockets have their turn before it goes on. Between turns nothing is running that the user did not write.
  */
-import { Timeouts, type Clock, type Fault } from "../core/index.ts";
+import { NumberTable, Timeouts, type Clock, type Fault } from "../core/index.ts";
 import type { Events } from "../telemetry/index.ts";
 import { Attempt } from "./attempt.ts";
 import type { Lane } from "./lane.ts";
@@ -35,8 +35,8 @@ export class Dispatcher {
   readonly #order: readonly Lane[];
   readonly #runawayTimeouts: Timeouts;
   readonly #watch: StallWatch;
-  /** Begun and not ended. Not by id: V8 makes a text of its own, in its old generation, of each that is the key of a Map. */
-  readonly #attempts = new Set<Attempt>();
+  /** Begun and not ended, by their numbers. */
+  readonly #attempts = new NumberTable<Attempt>();
   /** Begun and not ended, and no longer this process's. The same job may run here again meanwhile. */
   readonly #lost = new Set<Attempt>();
   /** Asked to stop while they wait for a slot. */
@@ -44,6 +44,7 @@ export class Dispatcher {
   #consumer: Consumer | undefined;
   #phase: "idle" | "running" | "draining" = "idle";
   #scheduled = false;
+  #lastNumber = 0;
   /** Slots in use. */
   #running = 0;
   #runaways = 0;
@@ -96,7 +97,7 @@ export class Dispatcher {
 
   /** A job was asked to stop, wherever it is now. One that has just succeeded or failed for good is left alone. */
   cancel(id: JobId): void {
-    const attempt = [...this.#attempts].find(({ job }) => job.id === id);
+    const attempt = this.#attempts.values.find(({ job }) => job.id === id);
     if (attempt !== undefined) attempt.abort("cancelled");
     else if (this.#order.some((lane) => lane.has(id))) this.#cancelled.add(id);
     else this.#options.settler.cancel(id);
@@ -107,9 +108,9 @@ export class Dispatcher {
     const gone = new Set(ids);
     for (const lane of this.#order) lane.drop(gone);
     for (const id of gone) this.#cancelled.delete(id);
-    for (const attempt of this.#attempts) {
+    for (const attempt of this.#attempts.values) {
       if (!gone.has(attempt.job.id)) continue;
-      this.#attempts.delete(attempt);
+      this.#attempts.delete(attempt.number);
       this.#lost.add(attempt);
       attempt.lose();
     }
@@ -120,7 +121,7 @@ export class Dispatcher {
   async stopClaims(): Promise<void> {
     this.#phase = "draining";
     this.#options.drain.began = true;
-    for (const attempt of this.#attempts) attempt.flow?.drain();
+    for (const attempt of this.#attempts.values) attempt.flow?.drain();
     for (const lane of this.#order) {
       for (let job = lane.take(); job !== undefined; job = lane.take()) this.#release(job);
     }
@@ -130,7 +131,7 @@ export class Dispatcher {
 
   /** Aborts the signal of every running attempt. */
   abortAll(): void {
-    for (const attempt of this.#attempts) attempt.abort("shutdown");
+    for (const attempt of this.#attempts.values) attempt.abort("shutdown");
   }
 
   /** There is room for outcomes again. */
@@ -210,14 +211,15 @@ export class Dispatcher {
     }
     lane.running++;
     this.#running++;
-    this.#attempts.add(attempt);
+    attempt.number = ++this.#lastNumber;
+    this.#attempts.set(attempt.number, attempt);
     this.#watch.begun();
     void settlement.then((settled) => this.#ended(lane, attempt, settled, startedAt));
   }
 
   #ended(lane: Lane, attempt: Attempt, settlement: Settlement, startedAt: number): void {
     lane.ended();
-    if (!this.#lost.delete(attempt)) this.#attempts.delete(attempt);
+    if (!this.#lost.delete(attempt)) this.#attempts.delete(attempt.number);
     if (!attempt.lost) this.#settle(settlement, attempt.fault, startedAt);
     if (attempt.abandoned === undefined) this.#freeSlot(lane);
     else this.#holdSlot(lane, attempt, attempt.abandoned);

@@ -4,8 +4,13 @@ import type { JobId, JobRecord, StoreFault, StoreResult } from "./store.ts";
 
 type Answer = Awaited<StoreResult<JobRecord | undefined>>;
 
+interface Waiting {
+  readonly id: JobId;
+  readonly callers: Set<(answer: Answer) => void>;
+}
+
 export class FinishList {
-  readonly #waiting = new Map<JobId, Set<(answer: Answer) => void>>();
+  readonly #waiting = new Map<number | JobId, Waiting>();
   readonly #most: number;
   readonly #full: StoreFault;
   #size = 0;
@@ -22,11 +27,11 @@ export class FinishList {
 
   /** The jobs that somebody waits for. */
   get ids(): readonly JobId[] {
-    return [...this.#waiting.keys()];
+    return [...this.#waiting.values()].map(({ id }) => id);
   }
 
   has(id: JobId): boolean {
-    return this.#waiting.has(id);
+    return this.#size > 0 && this.#waiting.has(keyOf(id));
   }
 
   /** `look` is called once the caller waits: the job may have ended before. Rejects with the signal's reason when it aborts: the caller no longer waits. */
@@ -49,11 +54,11 @@ export class FinishList {
   }
 
   tell(id: JobId, answer: Answer): void {
-    const known = this.#waiting.get(id);
-    if (known === undefined) return;
-    this.#waiting.delete(id);
-    this.#size -= known.size;
-    for (const done of known) done(answer);
+    const callers = this.#waiting.get(keyOf(id))?.callers;
+    if (callers === undefined) return;
+    this.#waiting.delete(keyOf(id));
+    this.#size -= callers.size;
+    for (const done of callers) done(answer);
   }
 
   fail(fault: StoreFault): void {
@@ -61,16 +66,22 @@ export class FinishList {
   }
 
   #add(id: JobId, done: (answer: Answer) => void): void {
-    const known = this.#waiting.get(id);
-    if (known === undefined) this.#waiting.set(id, new Set([done]));
-    else known.add(done);
+    const known = this.#waiting.get(keyOf(id));
+    if (known === undefined) this.#waiting.set(keyOf(id), { id, callers: new Set([done]) });
+    else known.callers.add(done);
     this.#size++;
   }
 
   #remove(id: JobId, done: (answer: Answer) => void): void {
-    const known = this.#waiting.get(id);
-    if (known === undefined || !known.delete(done)) return;
+    const callers = this.#waiting.get(keyOf(id))?.callers;
+    if (callers?.delete(done) !== true) return;
     this.#size--;
-    if (known.size === 0) this.#waiting.delete(id);
+    if (callers.size === 0) this.#waiting.delete(keyOf(id));
   }
+}
+
+/** Numbers where ids are numbers: V8 makes a text of its own, in its old generation, of each that is looked for in a Map. */
+function keyOf(id: JobId): number | JobId {
+  const number = Number(id);
+  return Number.isSafeInteger(number) && String(number) === id ? number : id;
 }

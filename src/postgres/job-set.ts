@@ -1,24 +1,26 @@
 /**
  * Ids of jobs that come and go, by the block: a mark for each place. Of each text that is the key of a Set V8 makes one of its own in its old generation (it is internalized),
- * and the table as well is written anew there, after every few thousand that come and go; all of which waits for a full collection.
+ * where it waits for a full collection.
  */
+import { NumberTable } from "../core/index.ts";
 import type { JobId } from "../jobs/index.ts";
 import { blockJobs } from "./blocks/index.ts";
 
 interface Block {
+  readonly first: number;
   readonly marks: Uint8Array;
   count: number;
 }
 
 export class JobSet {
-  readonly #blocks = new Map<number, Block>();
+  readonly #blocks = new NumberTable<Block>();
 
   /** Answers whether it is new. */
   add(id: JobId): boolean {
     const place = Number(id) % blockJobs;
     const first = Number(id) - place;
     let block = this.#blocks.get(first);
-    if (block === undefined) this.#blocks.set(first, (block = { marks: new Uint8Array(blockJobs), count: 0 }));
+    if (block === undefined) this.#blocks.set(first, (block = { first, marks: new Uint8Array(blockJobs), count: 0 }));
     if (block.marks[place] === 1) return false;
     block.marks[place] = 1;
     block.count++;
@@ -37,7 +39,7 @@ export class JobSet {
   }
 
   *[Symbol.iterator](): Generator<JobId> {
-    for (const [first, { marks }] of this.#blocks)
+    for (const { first, marks } of this.#blocks.values)
       for (const [place, mark] of marks.entries()) if (mark === 1) yield String(first + place);
   }
 }

@@ -3,7 +3,7 @@
  * the writer, resolves it.
  */
 import { must } from "./must.ts";
-import { err, ok, type Result } from "../core/index.ts";
+import { err, NumberTable, ok, type Result } from "../core/index.ts";
 import type {
   ClaimedJob,
   EnqueueReceipt,
@@ -58,6 +58,7 @@ interface OpWaiter {
 }
 
 interface Sent {
+  readonly number: number;
   readonly jobs: number;
   readonly bytes: number;
   readonly enqueues: readonly EnqueueWaiter[];
@@ -70,7 +71,7 @@ export class Outbox {
   readonly #packer = new Packer();
   readonly #policy: (name: string) => JobPolicy | undefined;
   readonly #attempts: (name: string) => number;
-  readonly #sent = new Map<number, Sent>();
+  readonly #sent = new NumberTable<Sent>();
   readonly #names = new Map<string, number>();
   readonly #nameList: string[] = [];
   #namesTold = 0;
@@ -110,7 +111,7 @@ export class Outbox {
   /** Operations of callers that wait for their reply. */
   get operations(): number {
     let waiting = this.#opWaiters.length;
-    for (const { ops } of this.#sent.values()) waiting += ops.length;
+    for (const { ops } of this.#sent.values) waiting += ops.length;
     return waiting;
   }
 
@@ -246,6 +247,7 @@ export class Outbox {
       grants: this.#grants,
     };
     this.#sent.set(number, {
+      number,
       jobs: this.#jobs,
       bytes,
       runs,
@@ -272,7 +274,7 @@ export class Outbox {
   resolve(reply: BatchReply): void {
     const sent = this.#sent.get(reply.number);
     if (sent === undefined) return;
-    this.#forget(reply.number, sent);
+    this.#forget(sent);
     if (reply.fault !== undefined) return failAll(sent, reply.fault);
     const growth = reply.growthFault;
     sent.runs.forEach((run, index) => (run.reply = reply.jobs[index]));
@@ -290,15 +292,15 @@ export class Outbox {
   failEverything(reason: string): void {
     const { batch } = this.take(0);
     this.recycle(batch.arenas.map((arena) => arena.buffer));
-    for (const [number, sent] of this.#sent) {
-      this.#forget(number, sent);
+    for (const sent of this.#sent.values) {
+      this.#forget(sent);
       failAll(sent, reason);
     }
     this.#namesTold = 0;
   }
 
-  #forget(number: number, sent: Sent): void {
-    this.#sent.delete(number);
+  #forget(sent: Sent): void {
+    this.#sent.delete(sent.number);
     this.#inFlightBytes -= sent.bytes;
     this.#inFlightJobs -= sent.jobs;
   }

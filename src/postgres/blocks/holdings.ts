@@ -1,4 +1,5 @@
 /** What this process has claimed of blocks and not settled: the memory that a settlement is held against before the database is asked. */
+import { NumberTable } from "../../core/index.ts";
 import type { ClaimedJob, Fence } from "../../jobs/index.ts";
 
 /** Places of a block, and ids between one block and the next. */
@@ -14,7 +15,7 @@ export interface Held {
 }
 
 export class Holdings {
-  readonly #blocks = new Map<number, Held>();
+  readonly #blocks = new NumberTable<Held>();
 
   add(slot: number, block: number, fence: Fence, places: readonly (readonly [place: number, at: number])[]): void {
     const held = this.#held(slot, block, fence.epoch);
@@ -51,7 +52,7 @@ export class Holdings {
 
   /** All of them, those whose settlement is under way too. */
   *all(): Iterable<{ readonly held: Held; readonly place: number; readonly claim: number }> {
-    for (const held of this.#blocks.values())
+    for (const held of this.#blocks.values)
       for (const [place, claim] of held.claims.entries())
         if (claim !== 0) yield { held, place, claim: Math.abs(claim) };
   }

@@ -7,11 +7,11 @@
  * And what is known of the name: whether this process owns it (see keyed.ts), and the keys of jobs that wait. While both are known, a job whose key is free is
  * claimed in the commit that enqueues it.
  */
+import { NumberTable } from "../../core/index.ts";
 import type { ClaimedJob, Fence, JobId } from "../../jobs/index.ts";
 import { postgresLimits as limits } from "../limits.ts";
 import { hasSeparator } from "./drafts.ts";
 import { blockJobs } from "./holdings.ts";
-import { JobTable } from "./job-table.ts";
 import { Tempo } from "./tempo.ts";
 import { WaitingKeys } from "./waiting-keys.ts";
 
@@ -59,7 +59,7 @@ export class KeyGate {
   due = 0;
   /** Whether anything may be claimed ahead. */
   readonly #ahead: boolean;
-  readonly #jobs = new JobTable<Entry>();
+  readonly #jobs = new NumberTable<Entry>();
   readonly #keys = new Map<string, Key>();
   readonly #tempo: Tempo;
   #running = 0;
@@ -93,7 +93,7 @@ export class KeyGate {
       // Also of rows, for which the database has counted what else runs: what an enqueue has claimed behind them may be known here first.
       const runs = key.running < this.most && key.held.length === 0;
       const entry = new Entry(job, key, runs ? "running" : "held", inBlocks);
-      this.#jobs.set(job.id, entry);
+      this.#jobs.set(Number(job.id), entry);
       if (inBlocks) this.#last = Math.max(this.#last, Number(job.id));
       if (runs) {
         key.running++;
@@ -126,7 +126,7 @@ export class KeyGate {
 
   /** The settlement of this one is offered: its handler has ended. Answers the job that may run now. */
   offered({ id, fence }: ClaimedJob): ClaimedJob | undefined {
-    const entry = this.#jobs.get(id);
+    const entry = this.#jobs.get(Number(id));
     if (entry?.state !== "running" || !isSame(entry.job.fence, fence)) return undefined;
     entry.state = "offered";
     this.#tempo.count();
@@ -150,13 +150,13 @@ export class KeyGate {
 
   /** Its settlement was answered. Nothing where the job runs here once more, under a later claim. */
   end({ id, fence }: ClaimedJob): void {
-    const entry = this.#jobs.get(id);
-    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(id);
+    const entry = this.#jobs.get(Number(id));
+    if (entry !== undefined && isSame(entry.job.fence, fence)) this.#jobs.delete(Number(id));
   }
 
   /** It rests in a row from now on. */
   moved(id: JobId): void {
-    const entry = this.#jobs.get(id);
+    const entry = this.#jobs.get(Number(id));
     if (entry !== undefined) entry.inBlock = false;
   }
 
@@ -164,7 +164,7 @@ export class KeyGate {
   takeHeld(id?: JobId): readonly ClaimedJob[] {
     if (this.#held === 0) return [];
     const taken: ClaimedJob[] = [];
-    const all = id === undefined ? [...this.#keys.values()].flatMap(({ held }) => held) : [this.#jobs.get(id)];
+    const all = id === undefined ? [...this.#keys.values()].flatMap(({ held }) => held) : [this.#jobs.get(Number(id))];
     for (const entry of all) {
       if (entry?.state !== "held") continue;
       this.#drop(entry);
@@ -176,12 +176,12 @@ export class KeyGate {
 
   /** These are not claimed any more: what was heard of them runs nowhere. Answers what may run instead. */
   giveBack(which: (job: ClaimedJob) => boolean): readonly ClaimedJob[] {
-    const lost = [...this.#jobs.values()].filter(({ job }) => which(job));
+    const lost = this.#jobs.values.filter(({ job }) => which(job));
     for (const entry of lost) if (entry.state === "held") this.#drop(entry);
     const next: (ClaimedJob | undefined)[] = [];
     for (const { job, key, state } of lost) {
       if (state === "running") next.push(this.#leave(key));
-      this.#jobs.delete(job.id);
+      this.#jobs.delete(Number(job.id));
     }
     return next.filter((job) => job !== undefined);
   }
@@ -203,7 +203,7 @@ export class KeyGate {
   /** The keys of all that is claimed and not settled, as blocks keep them; a key that no block can hold is left out. */
   unsettled(epoch: number): readonly string[] {
     const keys: string[] = [];
-    for (const { job, key } of this.#jobs.values())
+    for (const { job, key } of this.#jobs.values)
       if (job.fence.epoch === epoch && !hasSeparator(key.name)) keys.push(`=${key.name}`);
     return keys;
   }
@@ -288,7 +288,7 @@ export class KeyGate {
     this.#lookedAt = this.#last;
     const oldest = this.#last - slowBlocks * blockJobs;
     const slow: ClaimedJob[] = [];
-    for (const { job, inBlock } of this.#jobs.values()) if (inBlock && Number(job.id) < oldest) slow.push(job);
+    for (const { job, inBlock } of this.#jobs.values) if (inBlock && Number(job.id) < oldest) slow.push(job);
     return slow;
   }
 
