@@ -12,7 +12,7 @@ import { pinnedCores } from "../environment.ts";
 import { describeDisk } from "../jobs/disk.ts";
 import { accountFor } from "../jobs/account.ts";
 import { type JobsReady, payloadOf, type PreloadReport, type RunOrder } from "../jobs/protocol.ts";
-import { besideFlatOut, turnsBesideFlatOut, observe } from "../jobs/window.ts";
+import { besideFlatOut, observe, turnsBesideFlatOut } from "../jobs/window.ts";
 import { fewHelpers, type Measured, start } from "../processes.ts";
 import { type Bench, type BenchOptions, type Measurement, ratiosOf, rowsOf, type Sample } from "../result.ts";
 import { type Counters, type Watch, watch } from "./counters.ts";

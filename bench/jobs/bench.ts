@@ -25,7 +25,7 @@ import { apiLoad, besideApi } from "./api.ts";
 import { describeDisk, syncsSeen } from "./disk.ts";
 import { type JobsOrder, type JobsReady, payloadOf } from "./protocol.ts";
 import { type System, systems } from "./systems.ts";
-import { besideFlatOut, turnsBesideFlatOut, observe } from "./window.ts";
+import { besideFlatOut, observe, turnsBesideFlatOut } from "./window.ts";
 
 /** Of each of which one job at a time may run. */
 const keys = 1_000;

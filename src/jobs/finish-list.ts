@@ -54,9 +54,10 @@ export class FinishList {
   }
 
   tell(id: JobId, answer: Answer): void {
-    const callers = this.#waiting.get(keyOf(id))?.callers;
+    const key = keyOf(id);
+    const callers = this.#waiting.get(key)?.callers;
     if (callers === undefined) return;
-    this.#waiting.delete(keyOf(id));
+    this.#waiting.delete(key);
     this.#size -= callers.size;
     for (const done of callers) done(answer);
   }
@@ -66,17 +67,19 @@ export class FinishList {
   }
 
   #add(id: JobId, done: (answer: Answer) => void): void {
-    const known = this.#waiting.get(keyOf(id));
-    if (known === undefined) this.#waiting.set(keyOf(id), { id, callers: new Set([done]) });
+    const key = keyOf(id);
+    const known = this.#waiting.get(key);
+    if (known === undefined) this.#waiting.set(key, { id, callers: new Set([done]) });
     else known.callers.add(done);
     this.#size++;
   }
 
   #remove(id: JobId, done: (answer: Answer) => void): void {
-    const callers = this.#waiting.get(keyOf(id))?.callers;
+    const key = keyOf(id);
+    const callers = this.#waiting.get(key)?.callers;
     if (callers?.delete(done) !== true) return;
     this.#size--;
-    if (callers.size === 0) this.#waiting.delete(keyOf(id));
+    if (callers.size === 0) this.#waiting.delete(key);
   }
 }
 

@@ -38,8 +38,9 @@ export class JobSet {
     return true;
   }
 
+  /** In the order of their numbers. */
   *[Symbol.iterator](): Generator<JobId> {
-    for (const { first, marks } of this.#blocks.values)
+    for (const { first, marks } of this.#blocks.values.toSorted((one, two) => one.first - two.first))
       for (const [place, mark] of marks.entries()) if (mark === 1) yield String(first + place);
   }
 }

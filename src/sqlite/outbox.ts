@@ -79,6 +79,7 @@ export class Outbox {
   #jobs = 0;
   #inFlightBytes = 0;
   #inFlightJobs = 0;
+  #inFlightOps = 0;
   #enqueues: EnqueueWaiter[] = [];
   #settles: SettleWaiter[] = [];
   #opWaiters: OpWaiter[] = [];
@@ -110,9 +111,7 @@ export class Outbox {
 
   /** Operations of callers that wait for their reply. */
   get operations(): number {
-    let waiting = this.#opWaiters.length;
-    for (const { ops } of this.#sent.values) waiting += ops.length;
-    return waiting;
+    return this.#opWaiters.length + this.#inFlightOps;
   }
 
   /** Large enough to be sent without waiting for the end of the turn. */
@@ -257,6 +256,7 @@ export class Outbox {
     });
     this.#inFlightBytes += bytes;
     this.#inFlightJobs += this.#jobs;
+    this.#inFlightOps += this.#opWaiters.length;
     this.#jobs = 0;
     this.#enqueues = [];
     this.#settles = [];
@@ -303,6 +303,7 @@ export class Outbox {
     this.#sent.delete(sent.number);
     this.#inFlightBytes -= sent.bytes;
     this.#inFlightJobs -= sent.jobs;
+    this.#inFlightOps -= sent.ops.length;
   }
 }
 
