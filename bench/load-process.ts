@@ -1,4 +1,5 @@
 /** The load generator as a process of its own, so that it has a core of its own. */
+import { spawnSync } from "node:child_process";
 import { getPriority, setPriority } from "node:os";
 import { announce } from "./child.ts";
 import { type LoadPlan, type LoadReport, type LoadSession, openLoad } from "./load.ts";
@@ -10,7 +11,7 @@ type Order =
   | { readonly do: "close" };
 
 interface Announced {
-  readonly nice: number;
+  readonly scheduling: string;
 }
 
 /** The generator as the harness sees it: one session at a time. */
@@ -19,8 +20,8 @@ export interface Generator {
   phase(ms: number): Promise<LoadReport>;
   close(): Promise<void>;
   stop(): Promise<void>;
-  /** Its nice value: how the system ranks it, where it has no core of its own. */
-  readonly nice: number;
+  /** How the system ranks it, where it has no core of its own: `SCHED_FIFO`, or its nice value. */
+  readonly scheduling: string;
 }
 
 export async function startGenerator(core: number | undefined): Promise<Generator> {
@@ -32,26 +33,33 @@ export async function startGenerator(core: number | undefined): Promise<Generato
     phase: async (ms) => (await order({ do: "phase", ms })) as LoadReport,
     close: async () => void (await order({ do: "close" })),
     stop: () => child.stop(),
-    nice: (child.ready as Announced).nice,
+    scheduling: (child.ready as Announced).scheduling,
   };
 }
 
 /**
  * It stands for clients on other machines: where it shares the processors with what it measures, it goes first, so that what it waits for a processor
- * itself is no part of a latency. Needs the right to (root, CAP_SYS_NICE); without it it waits like everybody.
+ * itself is no part of a latency. Needs the right to (root, CAP_SYS_NICE); without it it waits like everybody. A nice value alone does not make it go first: whoever has the processor
+ * keeps it to the end of his time slice.
  */
-function goFirst(): void {
+function goFirst(): string {
+  if (spawnSync("chrt", ["--fifo", "--pid", "1", String(process.pid)]).status === 0) return "SCHED_FIFO";
   try {
     setPriority(-10);
   } catch {
     // The result says so.
   }
+  return niceness();
+}
+
+function niceness(): string {
+  return `nice ${getPriority()}`;
 }
 
 if (import.meta.main) {
-  if (process.argv[2] === "shares") goFirst();
+  const scheduling = process.argv[2] === "shares" ? goFirst() : niceness();
   let session: LoadSession | undefined;
-  announce({ nice: getPriority() } satisfies Announced, async (message) => {
+  announce({ scheduling } satisfies Announced, async (message) => {
     const order = message as Order;
     if (order.do === "phase") return await session?.phase(order.ms);
     session?.close();

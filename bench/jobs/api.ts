@@ -1,9 +1,9 @@
-/** An API route beside jobs: the same open-loop load on it, first alone, then beside threads that are busy without jobs, then while jobs run flat out. */
+/** An API route beside jobs: the same open-loop load on it, alone and while jobs run flat out in turn; and beside threads that are busy without jobs. */
 import { cases } from "../http/cases.ts";
 import type { LoadReport } from "../load.ts";
 import type { Generator } from "../load-process.ts";
 import type { Measured } from "../processes.ts";
-import type { Sample } from "../result.ts";
+import { median, type Sample } from "../result.ts";
 import type { JobsOrder } from "./protocol.ts";
 import type { Load } from "./systems.ts";
 import { observe } from "./window.ts";
@@ -18,11 +18,15 @@ export interface ApiRun {
   readonly name: string;
   readonly port: number;
   readonly load: Load;
+  /** Each phase of the load takes three quarters of it. */
   readonly windowMs: number;
   /** Measured as well: what the API costs beside threads that are busy without jobs. */
   readonly turns: boolean;
   readonly keep: (name: string, metrics: Sample["metrics"]) => void;
 }
+
+/** Windows beside jobs, each between two of the idle API: the machine's other guests change from one to the next. */
+const turnsBesideJobs = 3;
 
 /** Resolves with what went wrong. */
 export async function besideApi(
@@ -32,29 +36,50 @@ export async function besideApi(
 ): Promise<readonly string[]> {
   const requests = cases[0]?.requests ?? [];
   await generator.open({ port, connections, requests, ratePerSecond });
-  const warm = await generator.phase(windowMs / 2);
-  const idle = await generator.phase(windowMs);
-  keep(`${name} idle`, latencies(idle));
-  // What is beside begins before the API's window and ends after it.
-  const during = async <T>(work: Promise<T>): Promise<readonly [LoadReport, T]> => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const report = await generator.phase(windowMs);
-    return [report, await work];
-  };
-  const ms = windowMs + 600;
-  const reports = [warm, idle];
-  if (turns) {
-    const [report] = await during(child.order({ do: "turns", ms } satisfies JobsOrder));
-    keep(`${name} beside turns`, { ...latencies(report), p99BesideIdle: report.p99Us / idle.p99Us });
+  const reports: LoadReport[] = [];
+  const phase = async (ms: number): Promise<LoadReport> => {
+    const report = await generator.phase(ms);
     reports.push(report);
+    return report;
+  };
+  await phase(windowMs / 2);
+  // What is beside begins before the API's window and ends after it.
+  const during = async <T>(ms: number, work: (ms: number) => Promise<T>): Promise<readonly [LoadReport, T]> => {
+    const working = work(ms + 600);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const report = await phase(ms);
+    return [report, await working];
+  };
+  const ms = (windowMs * 3) / 4;
+  let before = await phase(ms);
+  if (turns) {
+    const [report] = await during(ms, (time) => child.order({ do: "turns", ms: time } satisfies JobsOrder));
+    keep(`${name} beside turns`, { ...latencies(report), p99BesideIdle: report.p99Us / before.p99Us });
+    before = await phase(ms);
   }
-  const [busy, { jobsPerSecond = 0 }] = await during(observe(child, { do: "run", ms, ...load }));
-  keep(`${name} beside jobs`, { ...latencies(busy), p99BesideIdle: busy.p99Us / idle.p99Us, jobsPerSecond });
-  reports.push(busy);
+  const idle = [latencies(before)];
+  const busy: Sample["metrics"][] = [];
+  for (let turn = 0; turn < turnsBesideJobs; turn++) {
+    const [report, { jobsPerSecond = 0 }] = await during(ms, (time) =>
+      observe(child, { do: "run", ms: time, ...load }),
+    );
+    const after = await phase(ms);
+    const p99BesideIdle = report.p99Us / ((before.p99Us + after.p99Us) / 2);
+    busy.push({ ...latencies(report), p99BesideIdle, jobsPerSecond });
+    idle.push(latencies(after));
+    before = after;
+  }
+  keep(`${name} idle`, mediansOf(idle));
+  keep(`${name} beside jobs`, mediansOf(busy));
   await generator.close();
   return reports.flatMap(({ errors }) =>
     Object.entries(errors).map(([what, count]) => `${name}: ${what} (${count} times)`),
   );
+}
+
+function mediansOf(all: readonly Sample["metrics"][]): Sample["metrics"] {
+  const names = Object.keys(all[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, median(all.map((metrics) => metrics[name] ?? 0))]));
 }
 
 function latencies({ requestsPerSecond, p50Us, p99Us, lateP99Us }: LoadReport): Sample["metrics"] {

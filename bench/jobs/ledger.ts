@@ -44,19 +44,19 @@ export function ledger(): Ledger {
   let firstRanAt: number | undefined;
 
   const ran = ({ n, sentAt }: { readonly n: number; readonly sentAt: number }): void => {
-    pickups.record(nowUs() - sentAt);
+    const now = nowUs();
+    pickups.record(now - sentAt);
     ranInWindow++;
-    firstRanAt ??= nowUs();
+    firstRanAt ??= now;
     const before = runs[n] ?? 0;
     if (before === 0) begun++;
     if (before < 255) runs[n] = before + 1;
   };
-  const make = (count: number, keys?: number): Payload[] => {
+  const make = (count: number, sentAt: number, keys?: number): Payload[] => {
     if (sent + count > runs.length) {
       runs = grown(runs);
       acknowledged = grown(acknowledged);
     }
-    const sentAt = nowUs();
     const payloads: Payload[] = [];
     for (let i = 0; i < count; i++) payloads.push(payloadOf(sent++, sentAt, keys));
     return payloads;
@@ -113,7 +113,7 @@ export function ledger(): Ledger {
         while (left > 0) {
           const count = Math.min(batch, left);
           left -= count;
-          const payloads = make(count);
+          const payloads = make(count, nowUs());
           await enqueue(payloads, false);
           acknowledge(payloads);
         }

@@ -9,7 +9,8 @@ import type { Payload, RunOrder } from "./protocol.ts";
 const jobsInTurn = 10;
 
 export interface ProducerBook {
-  make(count: number, keys: number | undefined): readonly Payload[];
+  /** `sentAt`: microseconds, as `nowUs`. */
+  make(count: number, sentAt: number, keys: number | undefined): readonly Payload[];
   acknowledged(payloads: readonly Payload[]): void;
   refused(error: unknown): void;
   /** Acknowledged, and not begun. */
@@ -53,24 +54,20 @@ export class Producer {
     clearTimeout(this.#timer);
   }
 
-  #due(): number {
-    const { ratePerSecond } = this.#order;
-    return ratePerSecond === undefined ? Infinity : ((nowUs() - this.#startedAt) / 1e6) * ratePerSecond;
-  }
-
-  #hasRoom(): boolean {
-    const { batch, unacknowledged, waiting } = this.#order;
+  #hasRoom(now: number): boolean {
+    const { batch, unacknowledged, waiting, ratePerSecond } = this.#order;
+    const due = ratePerSecond === undefined ? Infinity : ((now - this.#startedAt) / 1e6) * ratePerSecond;
     return (
       this.#isProducing &&
       this.#outstanding + batch <= unacknowledged &&
       this.#book.waiting() < waiting &&
-      this.#asked + batch <= this.#due()
+      this.#asked + batch <= due
     );
   }
 
-  #send(): void {
+  #send(now: number): void {
     const { batch, keys } = this.#order;
-    const payloads = this.#book.make(batch, keys);
+    const payloads = this.#book.make(batch, now, keys);
     this.#asked += batch;
     this.#outstanding += batch;
     this.#enqueue(payloads, keys !== undefined).then(
@@ -87,11 +84,13 @@ export class Producer {
   }
 
   // A few in each turn of the event loop, as requests would bring them: a commit acknowledges hundreds at once, and a
-  // producer that answered with hundreds at once would itself be what delays everything else in the process.
+  // producer that answered with hundreds at once would itself be what delays everything else in the process. All of a turn count as sent at its begin: to read the clock for each
+  // would be a noticeable part of what is measured.
   readonly #fill = (): void => {
     this.#isAwake = false;
-    for (let i = 0; i < jobsInTurn && this.#hasRoom(); i += this.#order.batch) this.#send();
-    if (this.#hasRoom()) this.#wake();
+    const now = nowUs();
+    for (let i = 0; i < jobsInTurn && this.#hasRoom(now); i += this.#order.batch) this.#send(now);
+    if (this.#hasRoom(now)) this.#wake();
   };
 
   #wake(): void {
@@ -103,7 +102,7 @@ export class Producer {
   // Wakes the producer when the backlog was full or the rate had nothing due. To fill here would be a second row of turns beside the first, and one more with each tick of a
   // process that is behind.
   readonly #tick = (): void => {
-    if (this.#hasRoom()) this.#wake();
+    if (this.#hasRoom(nowUs())) this.#wake();
     if (!this.#isProducing && (this.#outstanding === 0 || this.#book.isBroken())) this.#onIdle();
     else this.#timer = setTimeout(this.#tick, 1);
   };

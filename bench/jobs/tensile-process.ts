@@ -62,7 +62,7 @@ interface Setting {
   /** No job begins before the first order that wants one to. */
   readonly preloads: boolean;
   /** Of their own, for the API. Absent: it is answered on the loop that runs the jobs. */
-  readonly threads?: number;
+  readonly threads?: NonNullable<ServeOptions["threads"]>;
 }
 
 /** Serves the app on the store, and takes the harness's orders. */

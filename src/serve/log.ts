@@ -50,7 +50,7 @@ export function logEvents(events: Events, clock: Clock, log: Log): () => void {
     events.on("readiness", (event) => entry(event.ready ? "info" : "warn", "readiness", event)),
     events.on("call.abandoned", (event) => entry("warn", "call.abandoned", event)),
     events.on("thread", ({ state, ...event }) => {
-      if (state === "alone") entry("warn", "thread.alone", event);
+      if (state === "alone" || state === "unsliced") entry("warn", `thread.${state}`, event);
       else if (state !== "ready") entry("error", `thread.${state}`, event);
     }),
     events.on("store.trouble", (event) => entry("error", "store.trouble", event)),

@@ -145,11 +145,12 @@ export interface EventTable {
   "tls.trouble": { readonly message: string };
   /**
    * A thread of the server: it answers (`ready`), has died and is replaced (`died`), has died and cannot be replaced, so that the server
-   * stops (`lost`), or is the only one, because the system has no way to have more (`alone`).
+   * stops (`lost`), or is the only one, because the system has no way to have more (`alone`); or it runs with the system's time slice, because it cannot have the one that was
+   * asked for (`unsliced`).
    */
   thread: {
     readonly thread: number;
-    readonly state: "ready" | "died" | "lost" | "alone";
+    readonly state: "ready" | "died" | "lost" | "alone" | "unsliced";
     readonly reason?: string;
     readonly restartInMs?: number;
   };

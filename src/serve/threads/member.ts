@@ -8,6 +8,7 @@ import { startServer, type ServeOptions, type Server } from "../serve.ts";
 import { MainLink, type Orders } from "./main-link.ts";
 import { toAnswer, type Membership, type ThreadShare } from "./protocol.ts";
 import { remoteStore } from "./remote-session.ts";
+import { systemThread } from "./time-slices.ts";
 
 let joined = false;
 
@@ -56,7 +57,7 @@ class Member implements Orders {
         isReady: () => link.isServerReady,
         metricsElsewhere: true,
         listenOn: () => {
-          link.tell({ kind: "booted" });
+          link.tell({ kind: "booted", systemThread: systemThread() });
           return this.#listen.promise;
         },
       });

@@ -26,6 +26,8 @@ export class PoolThread {
   readonly index: number;
   readonly began: number;
   state: ThreadState = "starting";
+  /** The system's number of it, once it has booted; undefined where that cannot be known. */
+  systemThread: number | undefined;
   /** Resolves when its program has called `serve`; rejects when it cannot. */
   readonly booted: Promise<void>;
   /** Resolves with the reason when it has ended, for whatever reason. */
@@ -134,6 +136,7 @@ export class PoolThread {
   #heard(message: ToMain): void {
     switch (message.kind) {
       case "booted":
+        this.systemThread = message.systemThread;
         return this.#boot.resolve();
       case "listening":
         return this.#listening.resolve(message);

@@ -13,6 +13,7 @@ import { threadLimits } from "./options.ts";
 import { PoolThread, type ThreadSetting, type ThreadState } from "./pool-thread.ts";
 import type { Answer } from "./protocol.ts";
 import { Restarts } from "./restarts.ts";
+import { timeSlices, type TimeSlices } from "./time-slices.ts";
 
 export interface ThreadStats {
   /** 1 to the number of threads: the place, which a successor takes over. */
@@ -48,6 +49,7 @@ export class ThreadPool {
   readonly #places: Place[] = [];
   #address: { readonly host: string; readonly port: number } | undefined;
   #stopping = false;
+  #slices: TimeSlices | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class ThreadPool {
       await this.stop();
       throw error;
     }
+    this.#findSlices();
     for (const place of this.#places) {
       this.#watch(place);
       this.#isReady(place.thread);
@@ -132,7 +135,27 @@ export class ThreadPool {
     }));
   }
 
+  #findSlices(): void {
+    if (this.#options.threads.sliceMs === undefined) return;
+    const found = timeSlices();
+    if (typeof found === "string") this.#isUnsliced(1, found);
+    else this.#slices = found;
+  }
+
+  #slice({ index, systemThread }: PoolThread): void {
+    const { sliceMs } = this.#options.threads;
+    if (this.#slices === undefined || sliceMs === undefined) return;
+    if (systemThread === undefined) this.#isUnsliced(index, "its number is not to be had: is /proc mounted?");
+    else if (!this.#slices.set(systemThread, sliceMs))
+      this.#isUnsliced(index, `the system does not give it a slice of ${sliceMs} ms`);
+  }
+
+  #isUnsliced(thread: number, reason: string): void {
+    this.#options.events.emit("thread", { thread, state: "unsliced", reason });
+  }
+
   #isReady(thread: PoolThread): void {
+    this.#slice(thread);
     thread.tell({ kind: "phase", ready: true });
     this.#options.events.emit("thread", { thread: thread.index, state: "ready" });
   }

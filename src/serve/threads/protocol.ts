@@ -57,7 +57,7 @@ export type CallMethod =
   | "stop";
 
 export type ToMain =
-  | { readonly kind: "booted" }
+  | { readonly kind: "booted"; readonly systemThread: number | undefined }
   | { readonly kind: "listening"; readonly host: string; readonly port: number }
   | {
       readonly kind: "failed";

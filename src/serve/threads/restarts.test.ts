@@ -31,6 +31,12 @@ test("what threads may be told is checked at start, and what is not told fits th
   assert.deepEqual(pick(resolveThreads(100, resources)), [100, 64], "but never too little to start");
   for (const wrong of [0, 1.5, 129, Number.NaN]) assert.throws(() => resolveThreads(wrong, resources), /from 1 to 128/);
   assert.throws(() => resolveThreads({ heapMB: 1 }, resources), /at least 16/);
+  assert.deepEqual(
+    [resolveThreads(1, resources).sliceMs, resolveThreads({ sliceMs: 0.1 }, resources).sliceMs],
+    [undefined, 0.1],
+  );
+  for (const sliceMs of [0, 0.09, 101, Number.NaN])
+    assert.throws(() => resolveThreads({ sliceMs }, resources), /sliceMs is a number of milliseconds from 0\.1 to 100/);
 });
 
 function pick({ count, heapMB }: ReturnType<typeof resolveThreads>): number[] {
