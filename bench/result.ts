@@ -94,6 +94,12 @@ export interface Sample {
   readonly metrics: { readonly [name: string]: number };
 }
 
+/** The median of each metric; what the first has none of is left out. */
+export function mediansOf(all: readonly Sample["metrics"][]): Sample["metrics"] {
+  const names = Object.keys(all[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, median(all.map((metrics) => metrics[name] ?? Number.NaN))]));
+}
+
 /** The median of each metric over the rounds, one row for each case and system, in the order of their first samples. */
 export function rowsOf(samples: readonly Sample[], versionOf: (system: string) => string): Row[] {
   const groups = new Map<string, Sample[]>();
@@ -102,12 +108,9 @@ export function rowsOf(samples: readonly Sample[], versionOf: (system: string) =
     groups.set(key, [...(groups.get(key) ?? []), sample]);
   }
   return [...groups.values()].map((group) => {
-    const { case: name, system, metrics } = group[0] as Sample;
-    const medians = Object.keys(metrics).map((metric) => [
-      metric,
-      median(group.map((sample) => sample.metrics[metric] ?? Number.NaN)),
-    ]);
-    return { case: name, system, version: versionOf(system), metrics: Object.fromEntries(medians) as Row["metrics"] };
+    const { case: name, system } = group[0] as Sample;
+    const medians = mediansOf(group.map((sample) => sample.metrics));
+    return { case: name, system, version: versionOf(system), metrics: medians };
   });
 }
 

@@ -3,7 +3,7 @@ import { cases } from "../http/cases.ts";
 import type { LoadReport } from "../load.ts";
 import type { Generator } from "../load-process.ts";
 import type { Measured } from "../processes.ts";
-import { median, type Sample } from "../result.ts";
+import { mediansOf, type Sample } from "../result.ts";
 import type { JobsOrder } from "./protocol.ts";
 import type { Load } from "./systems.ts";
 import { observe } from "./window.ts";
@@ -75,11 +75,6 @@ export async function besideApi(
   return reports.flatMap(({ errors }) =>
     Object.entries(errors).map(([what, count]) => `${name}: ${what} (${count} times)`),
   );
-}
-
-function mediansOf(all: readonly Sample["metrics"][]): Sample["metrics"] {
-  const names = Object.keys(all[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, median(all.map((metrics) => metrics[name] ?? 0))]));
 }
 
 function latencies({ requestsPerSecond, p50Us, p99Us, lateP99Us }: LoadReport): Sample["metrics"] {

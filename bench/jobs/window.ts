@@ -1,6 +1,6 @@
 /** One window of load on a process with jobs, and what the process and its server used meanwhile. */
 import { bytesWritten, type Measured, processorTime } from "../processes.ts";
-import type { Sample } from "../result.ts";
+import { mediansOf, type Sample } from "../result.ts";
 import type { JobsOrder, JobsReport } from "./protocol.ts";
 
 /** A database beside the measured process. */
@@ -11,7 +11,7 @@ export interface Beside {
 }
 
 /** Windows of what is compared with flat out, between windows of flat out that are half as long as others. */
-export const turnsBesideFlatOut = 3;
+export const turnsBesideFlatOut = 5;
 
 /** `ran` is what the others are divided by. */
 export type WindowMetrics = Sample["metrics"] & { readonly ran: number };
@@ -62,7 +62,7 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
 
 /**
  * What a window came to beside flat out right before and right after it: a machine with other guests is faster or slower by a third from one half minute to the next, whatever
- * is measured on it. The means of so many such turns.
+ * is measured on it. The medians of so many such turns.
  */
 export async function besideFlatOut(
   flatOut: () => Promise<Sample["metrics"]>,
@@ -79,12 +79,5 @@ export async function besideFlatOut(
     taken.push({ ...metrics, flatOutPerSecond, besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / flatOutPerSecond });
     before = after;
   }
-  return meansOf(taken);
-}
-
-function meansOf(all: readonly Sample["metrics"][]): Sample["metrics"] {
-  const names = Object.keys(all[0] ?? {});
-  return Object.fromEntries(
-    names.map((name) => [name, all.reduce((sum, metrics) => sum + (metrics[name] ?? 0), 0) / all.length]),
-  );
+  return mediansOf(taken);
 }

@@ -29,6 +29,13 @@ export interface DispatcherOptions {
   readonly drain: { began: boolean; over: boolean };
 }
 
+/** What came for one name. */
+interface Delivery {
+  readonly name: string;
+  readonly lane: Lane | undefined;
+  count: number;
+}
+
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #lanes: ReadonlyMap<string, Lane>;
@@ -80,18 +87,24 @@ export class Dispatcher {
 
   /** The store hands over jobs. They begin in the next turn. */
   claimed(jobs: readonly ClaimedJob[]): void {
-    const counts = new Map<Lane, number>();
+    const deliveries = new Map<string, Delivery>();
+    let last: Delivery = { name: "", lane: undefined, count: 0 };
     for (const job of jobs) {
-      const lane = this.#lanes.get(job.name);
-      if (lane === undefined || this.#phase === "draining") {
+      // Neighbours mostly have the same name.
+      const { name } = job;
+      if (name !== last.name) {
+        last = deliveries.get(name) ?? { name, lane: this.#lanes.get(name), count: 0 };
+        deliveries.set(name, last);
+      }
+      if (last.lane === undefined || this.#phase === "draining") {
         this.#release(job);
         continue;
       }
-      lane.push(job);
-      counts.set(lane, (counts.get(lane) ?? 0) + 1);
+      last.lane.push(job);
+      last.count++;
     }
     const now = this.#options.clock.monotonic();
-    for (const [lane, count] of counts) lane.delivered(count, now);
+    for (const { lane, count } of deliveries.values()) if (count > 0) lane?.delivered(count, now);
     this.#schedule();
   }
 
