@@ -109,7 +109,7 @@ async function run({ rounds, quick, only, say }: BenchOptions): Promise<Measurem
       windowMs,
       api: apiLoad,
       generatorScheduling: generator.scheduling,
-      apiThread: "serve({ threads: { count: 1, sliceMs: 0.1 } }), sqlite(file, { nice: 10 })",
+      apiThread: "serve({ threads: { count: 1, sliceMs: 0.1 } })",
     },
   };
 }

@@ -55,7 +55,7 @@ export interface SqliteOptions {
   /**
    * How far the writer's thread stands back where processors are scarce: 0 to 19, added to the process's nice value (nice(2)). It shortens what requests wait
    * for beside jobs that run flat out, and lengthens what an enqueue waits for where requests keep every processor busy. Linux alone has it by thread; elsewhere it is nothing.
-   * Default 0.
+   * Where `threads.sliceMs` can be had, that alone does better. Default 0.
    *
    * @example
    * const server = await serve(app, { threads: 1, store: sqlite("atlas.db", { nice: 10 }) });
