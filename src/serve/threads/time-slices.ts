@@ -55,7 +55,8 @@ export function timeSlices(): TimeSlices | string {
 export function systemThread(): number | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    return Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0]);
+    const [number] = /\d+$/.exec(readlinkSync("/proc/thread-self")) ?? [];
+    return number === undefined ? undefined : Number(number);
   } catch {
     return undefined;
   }
@@ -67,7 +68,7 @@ function systemCall(): SystemCall | string {
   try {
     const ffi = process.getBuiltinModule("node:ffi");
     if (ffi === undefined) return "Node 26.1 or later is needed to ask for time slices";
-    // What is closed could not be called any more; this is the C library of the process, which stays anyhow.
+    // Of the process itself: nothing is loaded from a file.
     const library = new ffi.DynamicLibrary(null);
     return library.getFunction("syscall", {
       return: "int64",
