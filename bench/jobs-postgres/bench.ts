@@ -72,6 +72,8 @@ async function run({ rounds, quick, minutes, only, backlog, postgres, say }: Ben
   const server = await startPostgres(folder, pinnedCores().load, postgres);
   say(`PostgreSQL ${server.version}`);
   const depth = backlog ?? (quick ? 20_000 : 1_000_000);
+  const windowMs = quick ? 1_000 : 4_000;
+  const preload = quick ? 5_000 : 100_000;
   const samples: Sample[] = [];
   const wrong: string[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -85,12 +87,11 @@ async function run({ rounds, quick, minutes, only, backlog, postgres, say }: Ben
       const complain = (what: string): void => void wrong.push(`${name}, round ${round + 1}: ${what}`);
       return { server, system, keep, complain };
     });
-    await preloads(contexts, quick ? 5_000 : 100_000, quick ? 1 : turnsOfPreload);
-    // The deep backlog takes long to fill, and one look at it is enough.
-    const windowMs = quick ? 1_000 : 4_000;
+    await preloads(contexts, preload, quick ? 1 : turnsOfPreload);
     const sizes = {
       windowMs,
       heldMs: minutes === undefined ? windowMs : minutes * 60_000,
+      // The deep backlog takes long to fill, and one look at it is enough.
       backlogs: round === 0 ? depthsTo(depth) : [],
     };
     for (const context of contexts) await measure(context, sizes);
@@ -112,8 +113,8 @@ async function run({ rounds, quick, minutes, only, backlog, postgres, say }: Ben
       nodeArguments: `${fewHelpers.join(" ")} for all`,
       ...disk,
       payloadBytes: JSON.stringify(payloadOf(123_456, 1234567.891)).length,
-      windowMs: quick ? 1_000 : 4_000,
-      preload: quick ? 5_000 : 100_000,
+      windowMs,
+      preload,
       backlog: depth,
       keys,
     },

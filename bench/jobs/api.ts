@@ -6,7 +6,7 @@ import type { Measured } from "../processes.ts";
 import { mediansOf, type Sample } from "../result.ts";
 import type { JobsOrder } from "./protocol.ts";
 import type { Load } from "./systems.ts";
-import { observe } from "./window.ts";
+import { inTurn, observe } from "./window.ts";
 
 const connections = 32;
 const ratePerSecond = 500;
@@ -43,34 +43,31 @@ export async function besideApi(
     return report;
   };
   await phase(windowMs / 2);
+  const ms = (windowMs * 3) / 4;
   // What is beside begins before the API's window and ends after it.
-  const during = async <T>(ms: number, work: (ms: number) => Promise<T>): Promise<readonly [LoadReport, T]> => {
+  const during = async <T>(work: (ms: number) => Promise<T>): Promise<readonly [LoadReport, T]> => {
     const working = work(ms + 600);
     await new Promise((resolve) => setTimeout(resolve, 300));
     const report = await phase(ms);
     return [report, await working];
   };
-  const ms = (windowMs * 3) / 4;
-  let before = await phase(ms);
+  const idle = async (): Promise<Sample["metrics"]> => latencies(await phase(ms));
   if (turns) {
-    const [report] = await during(ms, (time) => child.order({ do: "turns", ms: time } satisfies JobsOrder));
+    const before = await phase(ms);
+    const [report] = await during((time) => child.order({ do: "turns", ms: time } satisfies JobsOrder));
     keep(`${name} beside turns`, { ...latencies(report), p99BesideIdle: report.p99Us / before.p99Us });
-    before = await phase(ms);
   }
-  const idle = [latencies(before)];
-  const busy: Sample["metrics"][] = [];
-  for (let turn = 0; turn < turnsBesideJobs; turn++) {
-    const [report, { jobsPerSecond = 0 }] = await during(ms, (time) =>
-      observe(child, { do: "run", ms: time, ...load }),
-    );
-    const after = await phase(ms);
-    const p99BesideIdle = report.p99Us / ((before.p99Us + after.p99Us) / 2);
-    busy.push({ ...latencies(report), p99BesideIdle, jobsPerSecond });
-    idle.push(latencies(after));
-    before = after;
-  }
-  keep(`${name} idle`, mediansOf(idle));
-  keep(`${name} beside jobs`, mediansOf(busy));
+  const busy = async (): Promise<Sample["metrics"]> => {
+    const [report, { jobsPerSecond = 0 }] = await during((time) => observe(child, { do: "run", ms: time, ...load }));
+    return { ...latencies(report), jobsPerSecond };
+  };
+  const { references, works } = await inTurn(idle, busy, "p99Us", turnsBesideJobs);
+  keep(`${name} idle`, mediansOf(references));
+  const besideIdle = works.map(({ metrics, reference }) => ({
+    ...metrics,
+    p99BesideIdle: (metrics["p99Us"] ?? 0) / reference,
+  }));
+  keep(`${name} beside jobs`, mediansOf(besideIdle));
   await generator.close();
   return reports.flatMap(({ errors }) =>
     Object.entries(errors).map(([what, count]) => `${name}: ${what} (${count} times)`),

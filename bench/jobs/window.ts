@@ -61,23 +61,43 @@ export async function observe(child: Measured, order: JobsOrder, server?: Beside
 }
 
 /**
- * What a window came to beside flat out right before and right after it: a machine with other guests is faster or slower by a third from one half minute to the next, whatever
- * is measured on it. The medians of so many such turns.
+ * Windows of `work`, each between two of `reference`, and the mean of what `metric` was in those two: a machine with other guests is faster or slower by a third from one half
+ * minute to the next, whatever is measured on it.
  */
+export async function inTurn(
+  reference: () => Promise<Sample["metrics"]>,
+  work: () => Promise<Sample["metrics"]>,
+  metric: string,
+  turns: number,
+): Promise<{
+  readonly references: readonly Sample["metrics"][];
+  readonly works: readonly { readonly metrics: Sample["metrics"]; readonly reference: number }[];
+}> {
+  let before = await reference();
+  const references = [before];
+  const works = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const metrics = await work();
+    const after = await reference();
+    works.push({ metrics, reference: ((before[metric] ?? 0) + (after[metric] ?? 0)) / 2 });
+    references.push(after);
+    before = after;
+  }
+  return { references, works };
+}
+
+/** What a window came to beside flat out right before and right after it. The medians of so many such turns. */
 export async function besideFlatOut(
   flatOut: () => Promise<Sample["metrics"]>,
   work: () => Promise<Sample["metrics"]>,
   turns = 1,
 ): Promise<Sample["metrics"]> {
-  const rate = async (): Promise<number> => (await flatOut())["jobsPerSecond"] ?? 0;
-  const taken: Sample["metrics"][] = [];
-  let before = await rate();
-  for (let turn = 0; turn < turns; turn++) {
-    const metrics = await work();
-    const after = await rate();
-    const flatOutPerSecond = (before + after) / 2;
-    taken.push({ ...metrics, flatOutPerSecond, besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / flatOutPerSecond });
-    before = after;
-  }
-  return mediansOf(taken);
+  const { works } = await inTurn(flatOut, work, "jobsPerSecond", turns);
+  return mediansOf(
+    works.map(({ metrics, reference }) => ({
+      ...metrics,
+      flatOutPerSecond: reference,
+      besideFlatOut: (metrics["jobsPerSecond"] ?? 0) / reference,
+    })),
+  );
 }

@@ -7,11 +7,14 @@ import { systemThread, timeSlices } from "./time-slices.ts";
 /** Milliseconds, of the threads that answer requests: `se.slice` in /proc/PID/task/TID/sched. */
 function slicesOf({ child }: ThreadedProcess): number[] {
   const tasks = `/proc/${child.pid}/task`;
-  return readdirSync(tasks).flatMap((thread) => {
-    if (!readFileSync(`${tasks}/${thread}/comm`, "utf8").startsWith("tensile-http-")) return [];
-    const [, slice] = /^se\.slice\s*:\s*(\d+)$/m.exec(readFileSync(`${tasks}/${thread}/sched`, "utf8")) ?? [];
-    return [Number(slice) / 1e6];
-  });
+  return readdirSync(tasks).flatMap((thread) =>
+    readFileSync(`${tasks}/${thread}/comm`, "utf8").startsWith("tensile-http-") ? [sliceIn(`${tasks}/${thread}`)] : [],
+  );
+}
+
+function sliceIn(task: string): number {
+  const [, slice] = /^se\.slice\s*:\s*(\d+)$/m.exec(readFileSync(`${task}/sched`, "utf8")) ?? [];
+  return Number(slice) / 1e6;
 }
 
 /** Why threads here cannot have slices of their own, or why a test could not see it. */
@@ -39,9 +42,15 @@ test("every thread has the time slice that was asked for, and so has the success
 test("a slice is given to the thread that is named, and to no other", (context) => {
   const slices = timeSlices();
   const own = systemThread();
-  if (typeof slices === "string") return context.skip(slices);
+  const missing = whyNot();
+  if (missing !== undefined || typeof slices === "string") return context.skip(missing);
+  const others = readdirSync("/proc/self/task").filter((thread) => Number(thread) !== own);
+  const slicesOfOthers = (): number[] => others.map((thread) => sliceIn(`/proc/self/task/${thread}`));
+  const before = slicesOfOthers();
+  assert.ok(before.length > 0 && !before.includes(0.5));
   assert.ok(own !== undefined && own === process.pid, "this is the main thread");
   assert.equal(slices.set(own, 0.5), true);
+  assert.deepEqual(slicesOfOthers(), before);
   assert.equal(slices.set(2 ** 30, 0.5), false, "there is no such thread");
   assert.equal(slices.set(own, 3), true);
 });

@@ -24,7 +24,7 @@ const sliceAt = 24;
 /** SCHED_OTHER and SCHED_BATCH: those who share a processor by slices. */
 const sharing = [0, 3];
 
-/** Why this system has none: a sentence for a log. */
+/** The way to set them, or why this system has none: a sentence for a log. */
 export function timeSlices(): TimeSlices | string {
   const numbers = calls[process.arch];
   if (process.platform !== "linux" || numbers === undefined)
